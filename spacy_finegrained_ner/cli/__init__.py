@@ -1,0 +1,1 @@
+"""The command line: `spacy finegrained-ner <verb>`. Nothing imports this package."""

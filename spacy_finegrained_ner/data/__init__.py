@@ -1,0 +1,1 @@
+"""spaCy data: CoNLL files, corpora, conversion, alignment of gold tags, the embedded corpus."""

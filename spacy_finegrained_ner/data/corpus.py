@@ -1,0 +1,63 @@
+"""CoNLL files as spaCy Docs, and as a corpus that `spacy train` reads without conversion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+
+from spacy.language import Language
+from spacy.tokens import Doc, Span
+from spacy.training import Example
+from spacy.vocab import Vocab
+
+from spacy_finegrained_ner.data.conll import Sentence, read_conll
+
+EMBEDDED = Path(__file__).with_name("embedded")
+"""Folder of the embedded corpus: train.conll and valid.conll."""
+
+
+def sentence_to_doc(vocab: Vocab, sentence: Sentence) -> Doc:
+    """A gold Doc: the tokens of the sentence, its entities, and tags that are not known as
+    missing. CoNLL does not say where spaces are, and the Doc says so
+    (`has_unknown_spaces`): with it, spaCy keeps the gold tokens instead of tokenizing anew."""
+    doc = Doc(vocab, words=list(sentence.words))
+    spans: list[Span] = []
+    missing: list[Span] = []
+    start, label = 0, ""
+    for i, tag in enumerate((*sentence.tags, "O")):
+        if label and not tag.startswith("I-"):
+            spans.append(Span(doc, start, i, label))
+            label = ""
+        if tag.startswith("B-"):
+            start, label = i, tag[2:]
+        elif tag.startswith("I-") and not label:  # goes on from a tag that is not known
+            missing.append(doc[i : i + 1])
+        elif tag == "-":
+            missing.append(doc[i : i + 1])
+    doc.set_ents(spans, missing=missing, default="outside")
+    return doc
+
+
+def build_conll_corpus_v1(
+    path: str | Path | None, limit: int = 0
+) -> Callable[[Language], Iterator[Example]]:
+    """Registered as `spacy-finegrained-ner.ConllCorpus.v1` (readers).
+
+    path: a CoNLL file (see `data.conll`). limit: read this many sentences, 0 for all.
+    The predicted side of each Example has the gold tokens. Raises `ConllError` when read.
+    """
+    if path is None:
+        raise ValueError(
+            "spacy-finegrained-ner.ConllCorpus.v1 has no path. Give one in the config or on the "
+            "command line, for instance --paths.train corpus/train.conll"
+        )
+    if limit < 0:
+        raise ValueError(f"limit is {limit}, expected 0 (all) or a number of sentences.")
+
+    def read(nlp: Language) -> Iterator[Example]:
+        for sentence in islice(read_conll(path), limit or None):
+            gold = sentence_to_doc(nlp.vocab, sentence)
+            yield Example(Doc(nlp.vocab, words=list(sentence.words)), gold)
+
+    return read

@@ -1,0 +1,117 @@
+"""Tag sets and BIO (IOB2): tags <-> spans, and which tag may follow which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+OUTSIDE = 0
+"""The id of the tag O in every tag set."""
+
+UNKNOWN = -1
+"""Stands for a gold tag that is not known: never read as O."""
+
+Entity = tuple[int, int, str]
+"""Start token, end token (exclusive), label."""
+
+
+@dataclass(frozen=True)
+class TagSet:
+    """The BIO tags of some labels: O is 0, then B-X and I-X of each label in turn."""
+
+    labels: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError(f"A label stands twice in {list(self.labels)}.")
+
+    def __len__(self) -> int:
+        return 1 + 2 * len(self.labels)
+
+    @cached_property
+    def _begin(self) -> dict[str, int]:
+        return {label: 1 + 2 * i for i, label in enumerate(self.labels)}
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The names of the tags, by id."""
+        return ("O", *(f"{prefix}-{label}" for label in self.labels for prefix in "BI"))
+
+    def begin(self, label: str) -> int:
+        """The id of B-label; the id of I-label is one more. KeyError for a foreign label."""
+        return self._begin[label]
+
+    def label_of(self, tag: int) -> str:
+        """The label of a tag other than O."""
+        return self.labels[(tag - 1) // 2]
+
+    @cached_property
+    def legal_transitions(self) -> npt.NDArray[np.bool_]:
+        """*Shape:* (tags, tags). Whether the tag of the column may follow that of the row:
+        I-X only follows B-X and I-X."""
+        legal = np.ones((len(self), len(self)), dtype=bool)
+        inside = np.arange(2, len(self), 2)
+        legal[:, inside] = False
+        legal[inside - 1, inside] = True
+        legal[inside, inside] = True
+        return legal
+
+    @cached_property
+    def legal_starts(self) -> npt.NDArray[np.bool_]:
+        """*Shape:* (tags,). Whether a sequence may begin with the tag: not with I-X."""
+        legal = np.ones(len(self), dtype=bool)
+        legal[2::2] = False
+        return legal
+
+    def encode(self, length: int, entities: Iterable[Entity]) -> npt.NDArray[np.int64]:
+        """Spans to tag ids. *Shape:* (length,). Everything outside of the spans is O.
+
+        Raises a ValueError if spans overlap or leave the sequence.
+        """
+        tags = np.full(length, OUTSIDE, dtype=np.int64)
+        for start, end, label in entities:
+            if not 0 <= start < end <= length:
+                raise ValueError(f"The span {start}:{end} does not lie in 0:{length}.")
+            if tags[start:end].any():
+                raise ValueError(f"The span {start}:{end} ({label}) overlaps another.")
+            tags[start] = self.begin(label)
+            tags[start + 1 : end] = self.begin(label) + 1
+        return tags
+
+    def decode(self, tags: Sequence[int] | npt.NDArray[np.int64]) -> list[Entity]:
+        """Tag ids to spans. The tags must be legal BIO without UNKNOWN (ValueError if not)."""
+        tags = np.asarray(tags, dtype=np.int64)
+        entities: list[Entity] = []
+        # Nearly all tokens are outside: only the others are looked at one by one.
+        for i in np.flatnonzero(tags).tolist():
+            tag = int(tags[i])
+            if tag < 0:
+                raise ValueError(f"The tag of token {i} is not known.")
+            if tag % 2:
+                entities.append((i, i + 1, self.label_of(tag)))
+            elif i == 0 or tags[i - 1] not in (tag, tag - 1):
+                raise ValueError(f"Token {i} has the tag {self.tags[tag]}, but nothing goes on.")
+            else:
+                start, _, label = entities[-1]
+                entities[-1] = (start, i + 1, label)
+        return entities
+
+
+def illegal_bio(tags: Sequence[str]) -> str | None:
+    """What is wrong with a sequence of IOB2 tags, or None. `-` (not known) may stand anywhere,
+    and after it any tag may follow."""
+    before = "O"
+    for tag in tags:
+        if tag not in ("O", "-") and (tag[:2] not in ("B-", "I-") or not tag[2:].strip()):
+            return f"{tag!r} is not an IOB2 tag (expected O, B-Label, I-Label, or - for not known)"
+        if tag.startswith("I-") and before != "-" and before[2:] != tag[2:]:
+            return (
+                f"{tag!r} follows {before!r}: in IOB2 an entity begins with {'B-' + tag[2:]!r}, "
+                "and I- only goes on with the same label"
+            )
+        before = tag
+    return None

@@ -1,0 +1,135 @@
+"""The taxonomy: which coarse type each fine type belongs to."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+MULTICONER2 = Path(__file__).with_name("multiconer2.toml")
+
+
+class TaxonomyError(ValueError):
+    """A taxonomy is malformed, or does not cover the labels of the data."""
+
+
+@dataclass(frozen=True)
+class Taxonomy:
+    """A frozen map from fine to coarse types.
+
+    coarse_of: the coarse type of each fine type. The order is kept.
+    source: where it was read from, for error messages.
+
+    Labels are looked up without regard to case; two fine types that differ in case only are
+    refused with a `TaxonomyError`, as are empty names and whitespace at either end of a name.
+    """
+
+    coarse_of: Mapping[str, str]
+    source: str = "<taxonomy>"
+
+    def __post_init__(self) -> None:
+        if not self.coarse_of:
+            raise TaxonomyError(f"{self.source}: the taxonomy has no types.")
+        folded: dict[str, str] = {}
+        for fine, coarse in self.coarse_of.items():
+            for name in (fine, coarse):
+                if not isinstance(name, str) or not name or name != name.strip():
+                    raise TaxonomyError(
+                        f"{self.source}: {name!r} is not the name of a type. Expected a string that "
+                        "is not empty and has no spaces at its ends."
+                    )
+            if fine.casefold() in folded:
+                raise TaxonomyError(
+                    f"{self.source}: the fine type {fine!r} stands twice (also as "
+                    f"{folded[fine.casefold()]!r}; labels are matched without regard to case). "
+                    "Each fine type belongs to one coarse type."
+                )
+            folded[fine.casefold()] = fine
+        object.__setattr__(self, "coarse_of", MappingProxyType(dict(self.coarse_of)))
+        object.__setattr__(self, "_folded", folded)
+
+    @property
+    def fine(self) -> tuple[str, ...]:
+        """The fine types, in the order of the taxonomy."""
+        return tuple(self.coarse_of)
+
+    @property
+    def coarse(self) -> tuple[str, ...]:
+        """The coarse types, each once, in the order of the taxonomy."""
+        return tuple(dict.fromkeys(self.coarse_of.values()))
+
+    def coarse_label(self, fine: str) -> str:
+        """The coarse type of a fine type, or a `TaxonomyError` that names the label."""
+        known = self._folded.get(fine.casefold())  # type: ignore[attr-defined]
+        if known is None:
+            raise TaxonomyError(
+                f"The label {fine!r} is not in the taxonomy ({self.source}), which has the fine "
+                f"types {sorted(self.coarse_of)}. Add it to a taxonomy file of your own and give "
+                "that file as [initialize.components.<name>.taxonomy] path."
+            )
+        return self.coarse_of[known]
+
+    def spelled_as(self, labels: Iterable[str]) -> Taxonomy:
+        """This taxonomy with the spelling of the labels of the data, case-insensitively.
+
+        Types that do not occur in `labels` keep their own spelling. Raises a `TaxonomyError` for
+        a label that the taxonomy does not cover, and for two spellings of the same label.
+        """
+        spelling: dict[str, str] = {}
+        for label in labels:
+            self.coarse_label(label)
+            before = spelling.setdefault(label.casefold(), label)
+            if before != label:
+                raise TaxonomyError(
+                    f"The data spells one label in two ways: {before!r} and {label!r}. "
+                    "Give all annotations the same spelling."
+                )
+        return Taxonomy(
+            {spelling.get(fine.casefold(), fine): c for fine, c in self.coarse_of.items()},
+            self.source,
+        )
+
+
+def read_taxonomy(path: str | Path | None = None) -> Taxonomy:
+    """Read a taxonomy file: TOML, one line `Coarse = ["Fine", "Fine"]` for each coarse type.
+
+    path: the file; None for the packaged taxonomy of MultiCoNER II.
+
+    Raises a `TaxonomyError` that names the file if it is missing or malformed, if a type stands
+    twice, or if a name is both fine and coarse for different things.
+    """
+    path = MULTICONER2 if path is None else Path(path)
+    form = 'Expected TOML lines like: Person = ["Artist", "Athlete"]'
+    try:
+        table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise TaxonomyError(f"{path}: there is no such taxonomy file.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise TaxonomyError(f"{path}: can't be read as a taxonomy: {error}. {form}") from None
+    coarse_of: dict[str, str] = {}
+    for coarse, fines in table.items():
+        if not isinstance(fines, list) or not all(isinstance(fine, str) for fine in fines):
+            raise TaxonomyError(f"{path}: {coarse} = {fines!r} is not a list of names. {form}")
+        if not fines:
+            raise TaxonomyError(f"{path}: the coarse type {coarse!r} has no fine types.")
+        for fine in fines:
+            if fine in coarse_of:
+                raise TaxonomyError(
+                    f"{path}: the fine type {fine!r} stands under {coarse_of[fine]!r} and under "
+                    f"{coarse!r}. Each fine type belongs to one coarse type."
+                )
+            if fine in table and fine != coarse:
+                raise TaxonomyError(
+                    f"{path}: {fine!r} is a coarse type and also stands as a fine type under "
+                    f"{coarse!r}. A taxonomy has two levels."
+                )
+            coarse_of[fine] = coarse
+    return Taxonomy(coarse_of, str(path.name if path == MULTICONER2 else path))

@@ -1,0 +1,1 @@
+"""PyTorch only: modules, losses, decoding. Speaks tensors; imports nothing of the package."""

@@ -1,0 +1,1 @@
+"""The trainable pipeline component and its factory."""

@@ -1,0 +1,58 @@
+"""The factory `finegrained_ner` and its default config.
+
+spaCy imports this module with every `Language()`: it must stay light.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from spacy.language import Language
+from thinc.api import Config, Model
+
+if TYPE_CHECKING:
+    from spacy_finegrained_ner.pipeline.finegrained_ner import FineGrainedNER
+
+DEFAULT_MODEL = """
+[model]
+@architectures = "spacy-finegrained-ner.Tagger.v1"
+dropout = 0.2
+
+[model.tok2vec]
+@architectures = "spacy-transformers.TransformerListener.v1"
+grad_factor = 1.0
+upstream = "*"
+
+[model.tok2vec.pooling]
+@layers = "reduce_mean.v1"
+"""
+
+
+@Language.factory(
+    "finegrained_ner",
+    assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
+    default_config={
+        "model": Config().from_str(DEFAULT_MODEL)["model"],
+        "scorer": {"@scorers": "spacy-finegrained-ner.scorer.v1"},
+    },
+    default_score_weights={
+        "ents_macro_f": 1.0,
+        "ents_f": 0.0,
+        "ents_p": 0.0,
+        "ents_r": 0.0,
+        "ents_coarse_f": 0.0,
+        "ents_mention_f": 0.0,
+        # None: no part of the score, but kept in meta.json
+        "ents_per_type": None,
+        "ents_coarse_per_type": None,
+    },
+)
+def make_finegrained_ner(
+    nlp: Language, name: str, model: Model, scorer: Callable[..., dict[str, Any]] | None
+) -> FineGrainedNER:
+    """Make the component. model: from Docs to emissions, such as
+    `spacy-finegrained-ner.Tagger.v1`. scorer: used by `nlp.evaluate`."""
+    from spacy_finegrained_ner.pipeline.finegrained_ner import FineGrainedNER
+
+    return FineGrainedNER(nlp.vocab, model, name, scorer=scorer)

@@ -1,0 +1,214 @@
+"""The trainable component: tags tokens, writes `doc.ents` and the coarse label of each entity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from itertools import islice
+from typing import Any
+
+from spacy.errors import Errors
+from spacy.language import Language
+from spacy.pipeline import TrainablePipe
+from spacy.tokens import Doc, Span
+from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.vocab import Vocab
+from thinc.api import Model, Optimizer, set_dropout_rate
+
+from spacy_finegrained_ner.data.alignment import gold_tags
+from spacy_finegrained_ner.labels.bio import TagSet
+from spacy_finegrained_ner.labels.taxonomy import Taxonomy, TaxonomyError, read_taxonomy
+from spacy_finegrained_ner.ml.decoder import LinearDecoder, Tags
+from spacy_finegrained_ner.ml.tagger import Emissions, is_built
+from spacy_finegrained_ner.scoring.scorer import score_entities
+
+COARSE = "coarse_label"
+"""Name of the extension attribute of Span."""
+
+
+class FineGrainedNER(TrainablePipe):
+    """Fine-grained named-entity recognition.
+
+    After `nlp(text)`, `doc.ents` holds entities with fine labels, and `ent._.coarse_label` is the
+    coarse label of each by the taxonomy. What was in `doc.ents` before is replaced.
+
+    vocab: the shared vocabulary. model: from Docs to emissions. name: of the component, also the
+    key of its loss. scorer: called by `nlp.evaluate` with the examples and the taxonomy.
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model[list[Doc], Emissions],
+        name: str = "finegrained_ner",
+        *,
+        scorer: Callable[..., dict[str, Any]] | None = score_entities,
+    ) -> None:
+        self.vocab = vocab
+        self.model = model
+        self.name = name
+        self.scorer = scorer
+        # Saved as JSON beside the weights.
+        self.cfg: dict[str, Any] = {"labels": [], "taxonomy": {}}
+        # A plain value, not a getter: a getter would be bound to the taxonomy of one component.
+        if not Span.has_extension(COARSE):
+            Span.set_extension(COARSE, default=None)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The fine labels, sorted."""
+        return tuple(self.cfg["labels"])
+
+    @property
+    def label_data(self) -> list[str]:
+        """What `spacy init labels` writes and `initialize(labels=...)` takes."""
+        return list(self.cfg["labels"])
+
+    @property
+    def taxonomy(self) -> Taxonomy:
+        """Fine to coarse, with the spelling of the labels. A ValueError before `initialize`."""
+        self._require_initialized()
+        return Taxonomy(self.cfg["taxonomy"], f"the taxonomy of {self.name!r}")
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Language | None = None,
+        labels: Iterable[str] | None = None,
+        taxonomy: Taxonomy | None = None,
+    ) -> None:
+        """Find the labels, check them against the taxonomy, and build the model.
+
+        get_examples: gives a representative sample of the training data.
+        labels: the fine labels; None to collect them from the examples.
+        taxonomy: None for the packaged taxonomy of MultiCoNER II. In a config it is the block
+            `[initialize.components.finegrained_ner.taxonomy]`.
+
+        Raises a TaxonomyError that names a label which the taxonomy does not cover, and a
+        ValueError if there are no labels at all.
+        """
+        validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
+        if labels is None:
+            labels = {ent.label_ for eg in get_examples() for ent in eg.reference.ents}
+        found = sorted(labels)
+        if not found:
+            raise ValueError(
+                f"'{self.name}' found no entities in the training data, so there are no labels to "
+                "learn. Expected Docs with doc.ents, or labels in [initialize.components."
+                f"{self.name}.labels]."
+            )
+        taxonomy = (taxonomy or read_taxonomy()).spelled_as(found)
+        if is_built(self.model.get_ref("tagger")) and found != self.cfg["labels"]:
+            raise ValueError(
+                f"'{self.name}' was initialized before with other labels: {self.cfg['labels']}, now "
+                f"{found}. Its model can't change the number of its tags; add the component anew."
+            )
+        self.cfg["labels"] = found
+        self.cfg["taxonomy"] = dict(taxonomy.coarse_of)
+        for label in found:
+            self.vocab.strings.add(label)
+        sample = [eg.reference for eg in islice(get_examples(), 10)]
+        self.model.get_ref("tagger").set_dim("nO", len(self._tag_set))
+        self.model.initialize(X=sample or None)
+
+    def add_label(self, label: str) -> int:
+        """Labels come with `initialize`: the number of tags can't change later (ValueError)."""
+        if label in self.cfg["labels"]:
+            return 0
+        raise ValueError(
+            f"The label {label!r} can't be added to '{self.name}' on its own: a fine label needs a "
+            "coarse type. Give all labels to nlp.initialize, by the training data or by "
+            f"[initialize.components.{self.name}.labels], with a taxonomy that covers them."
+        )
+
+    def predict(self, docs: Iterable[Doc]) -> list[Tags]:
+        """Tag ids of each Doc, legal BIO. The Docs are not changed."""
+        docs = list(docs)
+        self._require_initialized()
+        if not any(len(doc) for doc in docs):
+            return [self._tag_set.encode(0, ()) for _ in docs]
+        return self._decoder.decode(self.model.predict(docs))
+
+    def set_annotations(self, docs: Iterable[Doc], tags: list[Tags]) -> None:  # type: ignore[override]
+        """Write `doc.ents` and the coarse labels. Whitespace tokens at the ends of an entity are
+        left out of it: spaCy allows no entity to begin or end with one."""
+        coarse_of = self.cfg["taxonomy"]
+        for doc, doc_tags in zip(docs, tags, strict=True):
+            spans = []
+            for start, end, label in self._tag_set.decode(doc_tags):
+                while start < end and doc[start].is_space:
+                    start += 1
+                while start < end and doc[end - 1].is_space:
+                    end -= 1
+                if start < end:
+                    spans.append(Span(doc, start, end, label))
+            doc.set_ents(spans, default="outside")
+            for span in spans:
+                span._.set(COARSE, coarse_of[span.label_])
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+    ) -> dict[str, float]:
+        """Learn from a batch. losses: the loss is added under the name of the component.
+
+        drop reaches the thinc layers of the tok2vec; the tagger's own dropout is a setting of the
+        architecture.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        examples = list(examples)
+        validate_examples(examples, f"{type(self).__name__}.update")
+        self._require_initialized()
+        if not any(len(eg.predicted) for eg in examples):
+            return losses  # the transformer does not run on such a batch either
+        set_dropout_rate(self.model, drop)
+        emissions, backprop = self.model.begin_update([eg.predicted for eg in examples])
+        loss, gradient = self.get_loss(examples, emissions)
+        backprop(gradient)
+        if sgd is not None:
+            self.finish_update(sgd)
+        losses[self.name] += loss
+        return losses
+
+    def get_loss(  # type: ignore[override]
+        self, examples: Iterable[Example], emissions: Emissions
+    ) -> tuple[float, Emissions]:
+        """The loss of a batch (mean over tokens with a known gold tag) and its gradient."""
+        gold = [gold_tags(example, self._tag_set) for example in examples]
+        return self._decoder.loss(emissions, gold)
+
+    def _require_initialized(self) -> None:
+        if not self.cfg["labels"] or not is_built(self.model.get_ref("tagger")):
+            raise ValueError(
+                Errors.E109.format(name=self.name)
+                + " Train it with spacy train or call nlp.initialize with examples, or load a "
+                "trained pipeline."
+            )
+
+    @property
+    def _tag_set(self) -> TagSet:
+        return _tag_set(self.labels)
+
+    @property
+    def _decoder(self) -> LinearDecoder:
+        return _decoder(self.labels)
+
+
+# By labels, not by component: `from_disk` replaces cfg, and workers need nothing pickled.
+@lru_cache
+def _tag_set(labels: tuple[str, ...]) -> TagSet:
+    return TagSet(labels)
+
+
+@lru_cache
+def _decoder(labels: tuple[str, ...]) -> LinearDecoder:
+    return LinearDecoder(_tag_set(labels))
+
+
+__all__ = ["COARSE", "FineGrainedNER", "TaxonomyError"]

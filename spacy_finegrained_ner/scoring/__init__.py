@@ -1,0 +1,1 @@
+"""Exact-span scores over fine types, coarse types and mentions, and their report."""

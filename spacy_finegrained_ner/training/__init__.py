@@ -1,0 +1,1 @@
+"""What a training run is made of: schedules and the optimizer. Imports nothing of the package."""

@@ -1,0 +1,45 @@
+"""Schedules as pure functions of training progress."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+
+def warmup_linear(progress: float, warmup: float) -> float:
+    """The factor on the peak rate: up linearly from 0 to 1 over the first `warmup` of training,
+    then down linearly to 0 at the end.
+
+    progress: part of the training that is done, 0 to 1 (what lies outside is cut to that).
+    """
+    progress = min(max(progress, 0.0), 1.0)
+    if progress < warmup:
+        return progress / warmup
+    return (1.0 - progress) / (1.0 - warmup)
+
+
+def build_warmup_linear_v1(rate: float, warmup: float, total_steps: int) -> Iterator[float]:
+    """Registered as `spacy-finegrained-ner.warmup_linear.v1` (schedules).
+
+    rate: the peak. warmup: the part of the training that it takes to get there, 0 <= warmup < 1.
+    total_steps: give it `${training.max_steps}`: spaCy never knows how long a run is otherwise.
+    After that many steps the rate is 0.
+    """
+    name = "spacy-finegrained-ner.warmup_linear.v1"
+    if rate < 0:
+        raise ValueError(f"rate of {name} is {rate}, expected a number that is not negative.")
+    if not 0.0 <= warmup < 1.0:
+        raise ValueError(f"warmup of {name} is {warmup}, expected 0 <= warmup < 1.")
+    if total_steps < 1:
+        raise ValueError(
+            f"total_steps of {name} is {total_steps}, expected at least 1. It follows "
+            "[training] max_steps, where 0 means an open end: set a number of steps there."
+        )
+
+    def rates() -> Iterator[float]:
+        step = 0
+        while True:
+            # The first step is step 1 of total_steps: a rate of 0 would waste it.
+            yield rate * warmup_linear((step + 1) / (total_steps + 1), warmup)
+            step += 1
+
+    return rates()
