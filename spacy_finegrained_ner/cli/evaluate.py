@@ -1,0 +1,106 @@
+"""Scores of a pipeline on gold tokens and on running text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import spacy
+import srsly
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin
+from spacy.training import Example
+
+from spacy_finegrained_ner.data.conll import read_conll
+from spacy_finegrained_ner.data.corpus import sentence_to_doc
+
+
+class EvaluationError(ValueError):
+    """Something asked of the evaluation is not possible, or a bar is not met."""
+
+
+def evaluate(model: str, data: Path, output: Path) -> dict[str, Any]:
+    """Score a pipeline twice and write the report as JSON.
+
+    On gold tokens the pipeline gets the tokens of the data; on running text it gets the text
+    (CoNLL tokens are joined by spaces) and tokenizes it itself, as in use. An entity whose bounds
+    fall inside of a token of the tokenizer can't be found then: `unreachable` counts those.
+    """
+    nlp = load(model)
+    gold = read_gold(nlp, data)
+    on_tokens = [Example(Doc(nlp.vocab, words=[t.text for t in doc]), doc) for doc in gold]
+    on_text = [Example(nlp.make_doc(doc.text), doc) for doc in gold]
+    unreachable = sum(
+        eg.predicted.char_span(ent.start_char, ent.end_char) is None
+        for eg in on_text
+        for ent in eg.reference.ents
+    )
+    report = {
+        "model": f"{nlp.meta['lang']}_{nlp.meta['name']} {nlp.meta['version']}",
+        "data": str(data),
+        "sentences": len(gold),
+        "entities": sum(len(doc.ents) for doc in gold),
+        "unreachable": unreachable,
+        "taxonomy": _taxonomy(nlp),
+        "gold_tokens": _scores(nlp, on_tokens),
+        "running_text": _scores(nlp, on_text),
+    }
+    output.parent.mkdir(parents=True, exist_ok=True)
+    srsly.write_json(output, report)
+    return report
+
+
+def load(model: str) -> Language:
+    """Load a pipeline, or raise an `EvaluationError` that says what to do."""
+    try:
+        return spacy.load(model)
+    except OSError as error:
+        raise EvaluationError(
+            f"{error}\nExpected an installed pipeline package or the folder of a trained pipeline."
+        ) from None
+
+
+def read_gold(nlp: Language, data: Path) -> list[Doc]:
+    """The gold Docs of a .spacy or .conll file."""
+    if data.suffix == ".conll":
+        return [sentence_to_doc(nlp.vocab, sentence) for sentence in read_conll(data)]
+    if data.suffix == ".spacy" and data.is_file():
+        return list(DocBin().from_disk(data).get_docs(nlp.vocab))
+    raise EvaluationError(f"{data}: expected a .spacy or .conll file that exists.")
+
+
+def parse_bars(bars: list[str]) -> dict[str, float]:
+    """`["ents_f=0.5"]` as a dict."""
+    parsed = {}
+    for bar in bars:
+        name, _, value = bar.partition("=")
+        try:
+            parsed[name] = float(value)
+        except ValueError:
+            raise EvaluationError(f"--at-least {bar}: expected a score such as ents_f=0.5") from None
+    return parsed
+
+
+def unmet(report: dict[str, Any], bars: dict[str, float]) -> list[str]:
+    """A sentence for each score on gold tokens that is below its bar."""
+    scores = report["gold_tokens"]
+    for name in bars:
+        if not isinstance(scores.get(name), float):
+            known = sorted(key for key, value in scores.items() if isinstance(value, float))
+            raise EvaluationError(f"--at-least {name}: there is no such score. There are: {known}")
+    return [
+        f"{name} is {scores[name]:.3f}, expected at least {bar:.3f}"
+        for name, bar in bars.items()
+        if scores[name] < bar
+    ]
+
+
+def _taxonomy(nlp: Language) -> dict[str, str]:
+    for _, pipe in nlp.pipeline:
+        if hasattr(pipe, "taxonomy"):
+            return dict(pipe.taxonomy.coarse_of)
+    raise EvaluationError(f"The pipeline {nlp.pipe_names} has no component 'finegrained_ner'.")
+
+
+def _scores(nlp: Language, examples: list[Example]) -> dict[str, Any]:
+    return {key: value for key, value in nlp.evaluate(examples).items() if key.startswith("ents_")}

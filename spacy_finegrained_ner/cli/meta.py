@@ -1,0 +1,41 @@
+"""The meta.json of a packaged pipeline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import spacy
+import srsly
+from spacy.tokens import DocBin
+
+from spacy_finegrained_ner.data.conll import read_conll
+from spacy_finegrained_ner.data.corpus import EMBEDDED
+
+DEMONSTRATION = (
+    "A DEMONSTRATION of fine-grained named-entity recognition: trained on nothing but the small "
+    "embedded corpus of spacy-finegrained-ner. Train on data of your own, or on MultiCoNER II, "
+    "before you rely on it."
+)
+
+
+def write_meta(model: Path, train: Path, output: Path) -> str:
+    """Write the pipeline's meta with a description of what it was trained on, for
+    `spacy package --meta-path`. Beside the pipeline and not in it: a project command whose
+    output changes afterwards runs again.
+
+    A pipeline is a demonstration if it saw no text that the embedded corpus does not hold.
+    """
+    embedded = {" ".join(s.words) for s in read_conll(EMBEDDED / "train.conll")}
+    docs = list(DocBin().from_disk(train).get_docs(spacy.blank("en").vocab))
+    own = sum(" ".join(token.text for token in doc) not in embedded for doc in docs)
+    meta = srsly.read_json(model / "meta.json")
+    meta["description"] = (
+        f"Fine-grained named-entity recognition, trained on {len(docs):,} texts. "
+        f"Coarse types stand in ent._.coarse_label."
+        if own
+        else DEMONSTRATION
+    )
+    # From the scores and the description, `spacy package` makes the README of the package.
+    output.parent.mkdir(parents=True, exist_ok=True)
+    srsly.write_json(output, meta)
+    return f"✔ {output}: {meta['description']}"
