@@ -60,10 +60,8 @@ def build_tagger(dropout: float) -> Model[list[Floats2d], Emissions]:
     def init(
         model: Model[list[Floats2d], Emissions], X: list[Floats2d] | None = None, Y: Any = None
     ) -> None:
-        if model.shims[0]._model is not None:
-            return  # initialized before: sourced, or resumed
-        if X is not None and model.has_dim("nI") is None:
-            model.set_dim("nI", get_width(X))
+        if X is not None:
+            model.set_dim("nI", get_width(X), force=True)
         module = build(model.get_dim("nI"), model.get_dim("nO"))
         model.shims[0]._model = module.to(get_torch_default_device())
 

@@ -97,17 +97,13 @@ class FineGrainedNER(TrainablePipe):
                 f"{self.name}.labels]."
             )
         taxonomy = (taxonomy or read_taxonomy()).spelled_as(found)
-        if is_built(self.model.get_ref("tagger")) and found != self.cfg["labels"]:
-            raise ValueError(
-                f"'{self.name}' was initialized before with other labels: {self.cfg['labels']}, now "
-                f"{found}. Its model can't change the number of its tags; add the component anew."
-            )
         self.cfg["labels"] = found
         self.cfg["taxonomy"] = dict(taxonomy.coarse_of)
         for label in found:
             self.vocab.strings.add(label)
         sample = [eg.reference for eg in islice(get_examples(), 10)]
-        self.model.get_ref("tagger").set_dim("nO", len(self._tag_set))
+        # Initialized before, perhaps with other labels: it starts anew, as spaCy's components do.
+        self.model.get_ref("tagger").set_dim("nO", len(self._tag_set), force=True)
         self.model.initialize(X=sample or None)
 
     def add_label(self, label: str) -> int:

@@ -1,6 +1,7 @@
 """Schedules as pure functions of training progress."""
 
 from collections.abc import Iterator
+from itertools import repeat
 
 
 def warmup_linear(progress: float, warmup: float) -> float:
@@ -15,18 +16,26 @@ def warmup_linear(progress: float, warmup: float) -> float:
     return (1.0 - progress) / (1.0 - warmup)
 
 
-def build_warmup_linear_v1(rate: float, warmup: float, total_steps: int) -> Iterator[float]:
+def build_warmup_linear_v1(rate: float, warmup: float, total_steps: int | str) -> Iterator[float]:
     """Registered as `spacy-finegrained-ner.warmup_linear.v1` (schedules).
 
     rate: the peak. warmup: the part of the training that it takes to get there, 0 <= warmup < 1.
     total_steps: give it `${training.max_steps}`: spaCy never knows how long a run is otherwise.
     After that many steps the rate is 0.
+
+    Outside of `spacy train` (`nlp.create_optimizer`, `nlp.resume_training`) spaCy hands the
+    reference over as it stands. Then nobody knows how long the run will be, and the rate is
+    constant.
     """
     name = "spacy-finegrained-ner.warmup_linear.v1"
     if rate < 0:
         raise ValueError(f"rate of {name} is {rate}, expected a number that is not negative.")
     if not 0.0 <= warmup < 1.0:
         raise ValueError(f"warmup of {name} is {warmup}, expected 0 <= warmup < 1.")
+    if isinstance(total_steps, str):
+        if not total_steps.startswith("${"):
+            raise ValueError(f"total_steps of {name} is {total_steps!r}, expected a number.")
+        return repeat(rate)
     if total_steps < 1:
         raise ValueError(
             f"total_steps of {name} is {total_steps}, expected at least 1. It follows "

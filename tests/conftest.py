@@ -1,0 +1,10 @@
+import os
+
+# The suite must not reach for a model hub.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import torch
+
+# The models here are tiny: threads would cost more than they give. And a forked worker hangs in a
+# process whose torch has started threads (see nlp.pipe with n_process in the README).
+torch.set_num_threads(1)

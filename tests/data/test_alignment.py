@@ -1,0 +1,133 @@
+from itertools import accumulate, pairwise
+
+import pytest
+import spacy
+from hypothesis import given
+from hypothesis import strategies as st
+from spacy.tokens import Doc, Span
+from spacy.training import Example
+
+from spacy_finegrained_ner.data.alignment import gold_tags
+from spacy_finegrained_ner.labels.bio import UNKNOWN, TagSet
+
+VOCAB = spacy.blank("en").vocab
+TAGS = TagSet(("X", "Y", "a-b"))
+NAMES = {"-": UNKNOWN} | {name: i for i, name in enumerate(TAGS.tags)}
+
+
+def gold(words: list[str], tags: list[str]) -> Doc:
+    """A tag "-" is missing; all others as spaCy reads them."""
+    doc = Doc(VOCAB, words=words, ents=["O" if tag == "-" else tag for tag in tags])
+    ents = list(doc.ents)
+    missing = [doc[i : i + 1] for i, tag in enumerate(tags) if tag == "-"]
+    doc.set_ents(ents, missing=missing, default="outside")
+    return doc
+
+
+def names(example: Example) -> list[str]:
+    ids = {tag: name for name, tag in NAMES.items()}
+    return [ids[tag] for tag in gold_tags(example, TAGS).tolist()]
+
+
+@pytest.mark.parametrize(
+    ("words", "tags", "predicted", "expected"),
+    [
+        ("", "", "", ""),
+        ("a", "B-X", "a", "B-X"),
+        ("a b c d", "B-X I-X B-X O", "a b c d", "B-X I-X B-X O"),
+        ("a b c d", "B-X I-X I-X B-Y", "a b c d", "B-X I-X I-X B-Y"),
+        ("a b", "B-a-b I-a-b", "a b", "B-a-b I-a-b"),
+        ("a b c", "O - B-Y", "a b c", "O - B-Y"),
+        ("a b", "- -", "a b", "- -"),
+        # Finer than the gold
+        ("abc d", "B-X O", "a b c d", "B-X I-X I-X O"),
+        ("abc d", "O B-X", "ab c d", "O O B-X"),
+        ("abc d", "- B-X", "ab c d", "- - B-X"),
+        # Coarser than the gold
+        ("a b c", "B-X I-X O", "ab c", "B-X O"),
+        ("a b c", "O O B-Y", "ab c", "O B-Y"),
+        ("a b c", "B-X O O", "ab c", "- O"),
+        ("a b c", "O B-X I-X", "ab c", "- -"),
+        ("a b c", "B-X B-Y O", "ab c", "- O"),
+        ("a b c", "- O O", "ab c", "- O"),
+        # Across
+        ("ab cd e", "B-X O B-Y", "a bc d e", "- - O B-Y"),
+    ],
+)
+def test_gold_tags_on_other_tokens(words, tags, predicted, expected):
+    example = Example(Doc(VOCAB, words=predicted.split()), gold(words.split(), tags.split()))
+    assert names(example) == expected.split()
+
+
+@pytest.mark.parametrize(
+    ("words", "tags", "predicted", "expected"),
+    [
+        (["a", "b"], ["B-X", "O"], ["\n", "a", " ", "b", " "], ["O", "B-X", "O", "O", "O"]),
+        (["a", "b"], ["B-X", "I-X"], ["a", " ", "b"], ["B-X", "I-X", "I-X"]),
+        # Unknown is never O, whitespace or not.
+        (["a", "b"], ["B-X", "I-X"], ["a", "\n", "b"], ["-", "-", "-"]),
+        (["a", "\xa0", "b"], ["O", "-", "O"], ["a", "\xa0", "b"], ["O", "-", "O"]),
+    ],
+)
+def test_gold_tags_with_whitespace_tokens(words, tags, predicted, expected):
+    assert names(Example(Doc(VOCAB, words=predicted), gold(words, tags))) == expected
+
+
+def test_nothing_annotated_is_nothing_known():
+    example = Example(Doc(VOCAB, words=["a", " ", "b"]), Doc(VOCAB, words=["a", "b"]))
+    assert names(example) == ["-", "-", "-"]
+
+
+def test_a_foreign_label_is_named():
+    reference = gold(["see", "usain", "bolt"], ["O", "B-Athlete", "I-Athlete"])
+    example = Example(Doc(VOCAB, words=["see", "usain", "bolt"]), reference)
+    with pytest.raises(
+        ValueError, match=r"'Athlete' at token 1 of 'see usain.*\['X', 'Y', 'a-b'\]"
+    ):
+        gold_tags(example, TAGS)
+
+
+@st.composite
+def tokenized(draw, text):
+    """The text cut into tokens at random; the offsets of the cuts."""
+    cuts = draw(st.sets(st.integers(1, len(text) - 1)))
+    bounds = [0, *sorted(cuts), len(text)]
+    return [text[a:b] for a, b in pairwise(bounds)]
+
+
+@given(st.data())
+def test_any_tokens_against_characters(data):
+    """A predicted token has a tag where it begins and ends inside one entity that the predicted
+    tokens can spell exactly, O where it holds characters outside of entities only."""
+    text = "abcdefghij"
+    words = data.draw(tokenized(text))
+    predicted = data.draw(tokenized(text))
+    reference = Doc(VOCAB, words=words)
+    kinds = data.draw(st.lists(st.sampled_from("OXY-"), min_size=len(words), max_size=len(words)))
+    spans = [reference[i : i + 1] for i in range(len(words))]
+    reference.set_ents(
+        [
+            Span(reference, s.start, s.end, k)
+            for s, k in zip(spans, kinds, strict=True)
+            if k in "XY"
+        ],
+        missing=[s for s, k in zip(spans, kinds, strict=True) if k == "-"],
+        default="outside",
+    )
+    known = any(kind != "-" for kind in kinds)
+    ends = list(accumulate(map(len, words)))
+    of_char = [i for i, word in enumerate(words) for _ in word]
+    bounds = {0, *accumulate(map(len, predicted))}
+    expected, start = [], 0
+    for word in predicted:
+        held = {of_char[c] for c in range(start, start + len(word))}
+        first = min(held)
+        begin = ends[first] - len(words[first])
+        if known and {kinds[i] for i in held} == {"O"}:
+            expected.append("O")
+        elif len(held) == 1 and kinds[first] in "XY" and {begin, ends[first]} <= bounds:
+            expected.append(("B-" if start == begin else "I-") + kinds[first])
+        else:
+            expected.append("-")
+        start += len(word)
+    assert names(Example(Doc(VOCAB, words=predicted), reference)) == expected

@@ -1,0 +1,146 @@
+from pathlib import Path
+
+import pytest
+
+from spacy_finegrained_ner.labels.taxonomy import Taxonomy, TaxonomyError, read_taxonomy
+
+# SemEval-2023 Task 2, table of the types: how many fine types each coarse type has.
+MULTICONER2_SIZES = {
+    "Location": 4,
+    "CreativeWork": 5,
+    "Group": 7,
+    "Person": 7,
+    "Product": 5,
+    "Medical": 5,
+}
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "types.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_packaged_taxonomy_has_the_33_types_of_multiconer2():
+    taxonomy = read_taxonomy()
+    assert len(taxonomy.fine) == len(set(taxonomy.fine)) == 33
+    sizes = {c: list(taxonomy.coarse_of.values()).count(c) for c in taxonomy.coarse}
+    assert sizes == MULTICONER2_SIZES
+    assert taxonomy.source == "multiconer2.toml"
+
+
+@pytest.mark.parametrize(
+    ("fine", "coarse"),
+    [
+        ("HumanSettlement", "Location"),
+        ("Software", "CreativeWork"),
+        ("ORG", "Group"),
+        ("SportsManager", "Person"),
+        ("Drink", "Product"),
+        ("Medication/Vaccine", "Medical"),
+        # The official site spells these in another case than the data.
+        ("PublicCORP", "Group"),
+        ("PrivateCORP", "Group"),
+        ("MusicalGrp", "Group"),
+        ("artist", "Person"),
+    ],
+)
+def test_coarse_label(fine, coarse):
+    assert read_taxonomy().coarse_label(fine) == coarse
+
+
+def test_order_of_the_file_is_kept(tmp_path):
+    taxonomy = read_taxonomy(write(tmp_path, 'Z = ["z2", "z1"]\nA = ["a1"]'))
+    assert taxonomy.fine == ("z2", "z1", "a1")
+    assert taxonomy.coarse == ("Z", "A")
+    assert dict(taxonomy.coarse_of) == {"z2": "Z", "z1": "Z", "a1": "A"}
+
+
+def test_a_type_may_be_its_own_coarse_type(tmp_path):
+    taxonomy = read_taxonomy(write(tmp_path, 'Law = ["Law"]\nPerson = ["Artist"]'))
+    assert taxonomy.coarse_label("law") == "Law"
+
+
+def test_path_may_be_text_and_names_may_be_of_any_script(tmp_path):
+    path = write(tmp_path, '"Личность" = ["Художник", "Straße"]')
+    assert read_taxonomy(str(path)).coarse_label("STRASSE") == "Личность"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "the taxonomy has no types"),
+        ("Person = [", "can't be read as a taxonomy"),
+        ('Person = ["A"]\nPerson = ["B"]', "can't be read as a taxonomy"),
+        ('Person = "Artist"', r"Person = 'Artist' is not a list of names"),
+        ("Person = [1]", r"Person = \[1\] is not a list of names"),
+        ("[Person]\nArtist = 1", "Person = .* is not a list of names"),
+        ("Person = []", "the coarse type 'Person' has no fine types"),
+        ('A = ["x"]\nB = ["x"]', "'x' stands under 'A' and under 'B'"),
+        ('A = ["x", "X"]', "'X' stands twice .*'x'"),
+        ('A = ["x"]\nB = ["X"]', "'X' stands twice .*'x'"),
+        ('A = ["x"]\nB = ["A"]', "'A' is a coarse type and also .* fine type under 'B'"),
+        ('A = [""]', "'' is not the name of a type"),
+        ('A = [" x"]', "' x' is not the name of a type"),
+        ('"A " = ["x"]', "'A ' is not the name of a type"),
+    ],
+)
+def test_malformed_files(tmp_path, text, message):
+    path = write(tmp_path, text)
+    with pytest.raises(TaxonomyError, match=message) as error:
+        read_taxonomy(path)
+    assert str(path) in str(error.value)
+
+
+def test_files_that_are_no_text(tmp_path):
+    with pytest.raises(TaxonomyError, match=r"missing\.toml: there is no such taxonomy file"):
+        read_taxonomy(tmp_path / "missing.toml")
+    with pytest.raises(TaxonomyError, match="can't be read as a taxonomy"):
+        read_taxonomy(tmp_path)
+    path = tmp_path / "latin1.toml"
+    path.write_bytes('A = ["caf\xe9"]'.encode("latin-1"))
+    with pytest.raises(TaxonomyError, match=r"latin1\.toml: can't be read as a taxonomy"):
+        read_taxonomy(path)
+
+
+def test_foreign_label_is_named_together_with_what_is_known():
+    taxonomy = Taxonomy({"Artist": "Person", "Food": "Product"}, "mine.toml")
+    with pytest.raises(TaxonomyError, match=r"'Vessel' .*mine\.toml.*\['Artist', 'Food'\]"):
+        taxonomy.coarse_label("Vessel")
+
+
+def test_map_is_frozen_and_apart_from_what_it_was_made_of():
+    given = {"Artist": "Person"}
+    taxonomy = Taxonomy(given)
+    given["Food"] = "Product"
+    assert taxonomy.fine == ("Artist",)
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        taxonomy.coarse_of["Food"] = "Product"
+
+
+@pytest.mark.parametrize("name", [None, 3, "", " Artist", "Artist\n"])
+def test_constructor_refuses_what_is_no_name(name):
+    with pytest.raises(TaxonomyError, match="is not the name of a type"):
+        Taxonomy({"Artist": name})
+    with pytest.raises(TaxonomyError, match="is not the name of a type"):
+        Taxonomy({name: "Person"})
+
+
+def test_spelled_as_takes_the_spelling_of_the_data():
+    taxonomy = Taxonomy({"PublicCorp": "Group", "ORG": "Group", "Artist": "Person"}, "mine.toml")
+    spelled = taxonomy.spelled_as(["artist", "PublicCORP", "artist"])
+    assert list(spelled.coarse_of.items()) == [
+        ("PublicCORP", "Group"),
+        ("ORG", "Group"),
+        ("artist", "Person"),
+    ]
+    assert spelled.source == "mine.toml"
+    assert taxonomy.fine == ("PublicCorp", "ORG", "Artist")
+
+
+def test_spelled_as_refuses_foreign_labels_and_two_spellings():
+    taxonomy = Taxonomy({"Artist": "Person"})
+    with pytest.raises(TaxonomyError, match="'Vessel' is not in the taxonomy"):
+        taxonomy.spelled_as(["Artist", "Vessel"])
+    with pytest.raises(TaxonomyError, match="two ways: 'Artist' and 'ARTIST'"):
+        taxonomy.spelled_as(["Artist", "ARTIST"])

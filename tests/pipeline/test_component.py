@@ -1,0 +1,184 @@
+"""The contract of the component."""
+
+import numpy as np
+import pytest
+import spacy
+from pipelines import SENTENCES, entities, examples, make_nlp, train
+from spacy.tokens import Doc
+from spacy.training import Example
+from spacy_finegrained_ner.labels.taxonomy import Taxonomy, TaxonomyError
+
+GOLD = [
+    [("marie curie", "Scientist", "Person"), ("pelé", "Athlete", "Person")],
+    [("serena williams", "Athlete", "Person"), ("green tea", "Drink", "Product")],
+]
+
+
+@pytest.fixture(scope="module")
+def trained():
+    nlp = make_nlp()
+    losses = train(nlp, examples(nlp), 60)
+    assert losses["finegrained_ner"] < 0.01
+    return nlp
+
+
+def test_entities_and_coarse_labels_after_overfitting(trained):
+    docs = [trained(text) for text in ("marie curie met pelé in lyon", "serena williams drinks green tea")]
+    assert entities(docs[0]) == [*GOLD[0], ("lyon", "HumanSettlement", "Location")]
+    assert entities(docs[1]) == GOLD[1]
+    assert docs[0].has_annotation("ENT_IOB")
+
+
+def test_scores_of_an_overfitted_pipeline_are_one(trained):
+    scores = trained.evaluate(examples(trained))
+    for key in ("ents_f", "ents_macro_f", "ents_coarse_f", "ents_coarse_macro_f", "ents_mention_f"):
+        assert scores[key] == 1.0, key
+    assert set(scores["ents_coarse_per_type"]) == {"Person", "Product", "Location"}
+
+
+@pytest.mark.parametrize("way", ["disk", "bytes"])
+def test_saved_and_loaded_predicts_the_same(trained, tmp_path, way):
+    if way == "disk":
+        trained.to_disk(tmp_path / "model")
+        again = spacy.load(tmp_path / "model")
+    else:
+        again = make_nlp().from_bytes(trained.to_bytes())
+    texts = [text.replace("/", " ") for text in SENTENCES]
+    assert [entities(d) for d in again.pipe(texts)] == [entities(d) for d in trained.pipe(texts)]
+    pipe = again.get_pipe("finegrained_ner")
+    assert pipe.labels == ("Athlete", "Drink", "HumanSettlement", "Scientist")
+    assert pipe.taxonomy.coarse_label("athlete") == "Person"
+    docs = [Doc(trained.vocab, words=["pelé", "in", "lyon"])]
+    ours, theirs = (nlp.get_pipe("finegrained_ner").model.predict(docs) for nlp in (trained, again))
+    np.testing.assert_array_equal(ours.scores, theirs.scores)
+
+
+def test_saved_before_initialize_it_can_be_initialized_later(tmp_path):
+    make_nlp().to_disk(tmp_path / "model")
+    nlp = spacy.load(tmp_path / "model")
+    with pytest.raises(ValueError, match="E109.*finegrained_ner.*nlp.initialize"):
+        nlp("pelé")
+    assert train(nlp, examples(nlp), 40)["finegrained_ner"] < 0.1
+
+
+def test_pipe_equals_call_on_every_kind_of_short_text(trained):
+    texts = ["", " ", "pelé", "\n\t", "marie  curie met pelé", "👍🏽 pelé", "a" * 500, "", "居里夫人 حب"]
+    assert [entities(d) for d in trained.pipe(texts, batch_size=3)] == [
+        entities(trained(text)) for text in texts
+    ]
+
+
+def test_empty_docs_train_and_predict():
+    nlp = make_nlp()
+    data = examples(nlp)
+    empty = Example(Doc(nlp.vocab), Doc(nlp.vocab))
+    train(nlp, [*data, empty], 2)
+    assert nlp.update([empty]) == {"finegrained_ner": 0.0}
+    assert nlp.get_pipe("finegrained_ner").predict([Doc(nlp.vocab)])[0].tolist() == []
+
+
+def test_random_weights_never_give_an_entity_with_a_space_at_its_end():
+    nlp = make_nlp()
+    nlp.initialize(lambda: examples(nlp))
+    found = 0
+    for seed in range(20):
+        weights = np.random.default_rng(seed).normal(0, 5, (9, 32)).astype("f")
+        module = nlp.get_pipe("finegrained_ner").model.get_ref("tagger").shims[0]._model
+        module.head["emissions"].weight.data = type(module.head["emissions"].weight.data)(weights)
+        for text in ("a  b \n c   d  ", " x  y", "one two   three\n\n"):
+            for ent in nlp(text).ents:
+                found += 1
+                assert not ent[0].is_space, (text, ent)
+                assert not ent[-1].is_space, (text, ent)
+    assert found > 20
+
+
+def test_broken_weights_are_an_error_not_a_tag(trained):
+    nlp = make_nlp().from_bytes(trained.to_bytes())
+    module = nlp.get_pipe("finegrained_ner").model.get_ref("tagger").shims[0]._model
+    module.head["emissions"].bias.data[0] = float("nan")
+    with pytest.raises(ValueError, match="not finite.*earlier checkpoint"):
+        nlp("pelé")
+
+
+def test_labels_of_the_data_keep_their_spelling_and_get_their_coarse_type():
+    nlp = make_nlp()
+    nlp.initialize(lambda: examples(nlp, ["abba/B-MusicalGrp sang/O", "ibm/B-PublicCORP"]))
+    pipe = nlp.get_pipe("finegrained_ner")
+    assert pipe.labels == ("MusicalGrp", "PublicCORP")
+    assert pipe.taxonomy.coarse_of["PublicCORP"] == "Group"
+
+
+def test_a_label_outside_the_taxonomy_is_named():
+    nlp = make_nlp()
+    with pytest.raises(TaxonomyError, match=r"'Dragon' is not in the taxonomy \(multiconer2.toml\)"):
+        nlp.initialize(lambda: examples(nlp, ["smaug/B-Dragon sleeps/O"]))
+
+
+def test_own_taxonomy():
+    nlp = make_nlp()
+    data = examples(nlp, ["smaug/B-Dragon sleeps/O", "a/O silver/B-Metal ring/O"])
+    nlp.get_pipe("finegrained_ner").initialize(
+        lambda: data, taxonomy=Taxonomy({"Dragon": "Beast", "Metal": "Thing"}), nlp=nlp
+    )
+    assert nlp.get_pipe("finegrained_ner").taxonomy.coarse == ("Beast", "Thing")
+
+
+@pytest.mark.parametrize(
+    ("action", "error", "message"),
+    [
+        (lambda p, nlp: p.add_label("Dragon"), ValueError, "'Dragon' can't be added.*taxonomy"),
+        (lambda p, nlp: p.initialize(lambda: None), TypeError, "E930"),
+        (lambda p, nlp: p.initialize([]), TypeError, "E930"),
+        (lambda p, nlp: p.update([nlp.make_doc("pelé")]), TypeError, "E978"),
+        (
+            lambda p, nlp: p.initialize(lambda: examples(nlp, ["no/O one/O"])),
+            ValueError,
+            "found no entities in the training data",
+        ),
+        (
+            lambda p, nlp: p.update(examples(nlp, ["ibm/B-PublicCorp"])),
+            ValueError,
+            "'PublicCorp' at token 0 of 'ibm.*' is not one of the labels",
+        ),
+    ],
+)
+def test_wrong_use_is_told(trained, action, error, message):
+    nlp = make_nlp().from_bytes(trained.to_bytes())
+    with pytest.raises(error, match=message):
+        action(nlp.get_pipe("finegrained_ner"), nlp)
+
+
+def test_tokens_whose_gold_is_not_known_teach_nothing():
+    """`lyon` is never annotated, and never O: its tag is free to be anything, so a model that
+    learns O everywhere else has no loss from it."""
+    nlp = make_nlp()
+    known = examples(nlp, ["pelé/B-Athlete in/O lyon/-", "he/O saw/O pelé/B-Athlete"])
+    train(nlp, known, 40)
+    pipe = nlp.get_pipe("finegrained_ner")
+    emissions, _ = pipe.model.begin_update([eg.predicted for eg in known])
+    _, gradient = pipe.get_loss(known, emissions)
+    assert not np.asarray(gradient.scores)[0, 2].any()
+    assert np.asarray(gradient.scores)[0, :2].any(axis=1).all()
+
+
+def test_initialize_again_starts_anew_also_with_other_labels(trained):
+    nlp = make_nlp().from_bytes(trained.to_bytes())
+    losses = train(nlp, examples(nlp, ["ibm/B-PublicCorp hired/O marie/B-Scientist"]), 40)
+    assert losses["finegrained_ner"] < 0.05
+    assert nlp.get_pipe("finegrained_ner").labels == ("PublicCorp", "Scientist")
+    assert entities(nlp("ibm hired marie"))[0] == ("ibm", "PublicCorp", "Group")
+    again = make_nlp().from_bytes(nlp.to_bytes())
+    assert entities(again("ibm hired marie")) == entities(nlp("ibm hired marie"))
+
+
+def test_two_components_with_two_taxonomies():
+    nlp = make_nlp("first")
+    nlp.add_pipe("finegrained_ner", name="second", config={"model": nlp.get_pipe_config("first")["model"]})
+    data = examples(nlp)
+    first, second = nlp.get_pipe("first"), nlp.get_pipe("second")
+    first.initialize(lambda: data, nlp=nlp)
+    other = Taxonomy({label: "Anything" for label in first.labels})
+    second.initialize(lambda: data, nlp=nlp, taxonomy=other)
+    assert first.taxonomy.coarse_label("Drink") == "Product"
+    assert second.taxonomy.coarse_label("Drink") == "Anything"

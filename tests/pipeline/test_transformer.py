@@ -1,0 +1,134 @@
+"""The default config, with a tiny encoder in place of the pretrained one."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import spacy
+from encoders import tiny_bert
+from pipelines import SENTENCES, entities, examples, sentence
+from spacy.cli.train import train as spacy_train
+from spacy.tokens import DocBin
+from spacy.training.initialize import init_nlp
+from spacy.util import load_config
+from spacy_finegrained_ner.data.corpus import sentence_to_doc
+
+CONFIG = Path(__file__).parents[2] / "configs" / "default.cfg"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A folder with data, encoder and the result of `spacy train`: 40 steps of the default config."""
+    folder = tmp_path_factory.mktemp("run")
+    overrides = write_data(folder)
+    spacy_train(CONFIG, folder / "first", overrides=overrides)
+    return folder, overrides
+
+
+def write_data(folder: Path) -> dict:
+    vocab = spacy.blank("en").vocab
+    DocBin(docs=[sentence_to_doc(vocab, sentence(text)) for text in SENTENCES]).to_disk(
+        folder / "data.spacy"
+    )
+    return {
+        "paths.train": str(folder / "data.spacy"),
+        "paths.dev": str(folder / "data.spacy"),
+        "paths.encoder": str(tiny_bert(folder / "encoder")),
+        "training.max_steps": 40,
+        "training.eval_frequency": 20,
+        "training.optimizer.learn_rate.rate": 0.01,
+        "components.finegrained_ner.model.dropout": 0.0,
+    }
+
+
+def test_it_learns_and_loads(run):
+    nlp = spacy.load(run[0] / "first" / "model-best")
+    assert nlp.meta["performance"]["ents_macro_f"] > 0.9
+    assert set(nlp.meta["performance"]["ents_coarse_per_type"]) == {"Person", "Product", "Location"}
+    assert ("green tea", "Drink", "Product") in entities(nlp("serena williams drinks green tea"))
+
+
+def test_the_encoder_folder_is_not_needed_after_training(run, tmp_path):
+    overrides = write_data(tmp_path)
+    spacy_train(CONFIG, tmp_path / "out", overrides={**overrides, "training.max_steps": 1})
+    before = spacy.load(tmp_path / "out" / "model-last")("marie curie")._.trf_data
+    for file in (tmp_path / "encoder").iterdir():
+        file.unlink()
+    after = spacy.load(tmp_path / "out" / "model-last")("marie curie")._.trf_data
+    np.testing.assert_array_equal(
+        before.model_output.last_hidden_state, after.model_output.last_hidden_state
+    )
+
+
+def test_same_seed_same_model_and_scores(run):
+    folder, overrides = run
+    spacy_train(CONFIG, folder / "second", overrides=overrides)
+    spacy_train(CONFIG, folder / "third", overrides={**overrides, "system.seed": 1})
+    first, second, third = (spacy.load(folder / x / "model-last") for x in ("first", "second", "third"))
+    assert first.meta["performance"] == second.meta["performance"]
+
+    def emissions(nlp):
+        doc = next(nlp.pipe(["marie curie met pelé in lyon"]))
+        return nlp.get_pipe("finegrained_ner").model.predict([doc]).scores
+
+    np.testing.assert_array_equal(emissions(first), emissions(second))
+    assert not np.allclose(emissions(first), emissions(third))
+
+
+def test_the_config_is_complete():
+    """What filling adds are spaCy's own defaults, none of a component or of the training."""
+    config = load_config(CONFIG, overrides={"paths.encoder": "a-name"}, interpolate=True)
+    filled = spacy.util.load_model_from_config(config, auto_fill=True).config
+    components = {name: dict(block) for name, block in filled["components"].items()}
+    # Filled by spacy-transformers; null annotations are what one expects.
+    assert components["transformer"].pop("set_extra_annotations") == {
+        "@annotation_setters": "spacy-transformers.null_annotation_setter.v1"
+    }
+    assert components == config["components"]
+    added = set(filled["training"]) - set(config["training"])
+    assert added <= {"annotating_components", "before_to_disk", "before_update", "frozen_components"}
+
+
+def test_an_uninitialized_pipeline_can_be_saved_and_is_still_trainable(run, tmp_path):
+    nlp = init_nlp(load_config(CONFIG, overrides=run[1], interpolate=False))
+    nlp.to_disk(tmp_path / "model")
+    again = spacy.load(tmp_path / "model")
+    sgd = again.resume_training()
+    losses = [again.update(examples(again), sgd=sgd)["finegrained_ner"] for _ in range(10)]
+    assert losses[-1] < losses[0]
+
+
+def test_tokens_and_docs_without_wordpieces(run):
+    nlp = spacy.load(run[0] / "first" / "model-best")
+    texts = ["", "\u200d", "marie \ufe0f curie", "\x07", " \n ", "marie curie"]
+    docs = list(nlp.pipe(texts))
+    assert [doc.text for doc in docs] == texts
+    assert [entities(doc) for doc in docs] == [entities(nlp(text)) for text in texts]
+
+
+def test_a_long_text_gets_a_tag_for_every_token(run):
+    nlp = spacy.load(run[0] / "first" / "model-best")
+    doc = nlp("marie curie met pelé in lyon . " * 100)
+    assert len(doc) == 700
+    assert all(token.ent_iob != 0 for token in doc)
+    # Far apart, and cut into strided windows in between: found again and again.
+    assert sum(ent.label_ == "Scientist" for ent in doc.ents) > 80
+
+
+def test_replace_listeners_predicts_the_same(run, tmp_path):
+    nlp = spacy.load(run[0] / "first" / "model-best")
+    expected = [entities(nlp(text)) for text in ("marie curie met pelé in lyon", "green tea")]
+    nlp.replace_listeners("transformer", "finegrained_ner", ["model.tok2vec"])
+    nlp.remove_pipe("transformer")
+    nlp.to_disk(tmp_path / "model")
+    for pipeline in (nlp, spacy.load(tmp_path / "model")):
+        assert [
+            entities(pipeline(text)) for text in ("marie curie met pelé in lyon", "green tea")
+        ] == expected
+
+
+def test_two_processes_predict_the_same(run):
+    nlp = spacy.load(run[0] / "first" / "model-best")
+    texts = ["marie curie met pelé in lyon", "green tea in lyon", ""] * 4
+    expected = [entities(doc) for doc in nlp.pipe(texts)]
+    assert [entities(doc) for doc in nlp.pipe(texts, n_process=2, batch_size=3)] == expected
