@@ -1,0 +1,85 @@
+"""Registered names: the table of pyproject.toml, what is installed, and what spaCy resolves."""
+
+import subprocess
+import sys
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+import spacy
+from spacy.util import registry
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).parents[1]
+DECLARED = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]
+
+PUBLIC = {
+    ("spacy_factories", "finegrained_ner"),
+    ("spacy_architectures", "spacy-finegrained-ner.Tagger.v1"),
+    ("spacy_readers", "spacy-finegrained-ner.ConllCorpus.v1"),
+    ("spacy_readers", "spacy-finegrained-ner.Taxonomy.v1"),
+    ("spacy_scorers", "spacy-finegrained-ner.scorer.v1"),
+    ("spacy_displacy_colors", "spacy-finegrained-ner.multiconer2.v1"),
+    ("spacy_cli", "finegrained-ner"),
+    ("thinc_optimizers", "spacy-finegrained-ner.AdamW.v1"),
+    ("thinc_schedules", "spacy-finegrained-ner.warmup_linear.v1"),
+}
+"""Names that configs out there may hold. One is added or left here on purpose, never by accident."""
+
+
+def test_the_public_names_are_these():
+    assert {(group, name) for group, names in DECLARED.items() for name in names} == PUBLIC
+
+
+def test_what_is_installed_is_what_is_declared():
+    installed = {
+        (entry.group, entry.name, entry.value)
+        for entry in distribution("spacy-finegrained-ner").entry_points
+    }
+    declared = {
+        (group, name, value) for group, names in DECLARED.items() for name, value in names.items()
+    }
+    assert installed == declared, "install the project again: pip install -e ."
+
+
+@pytest.mark.parametrize(("group", "name"), sorted(PUBLIC - {("spacy_cli", "finegrained-ner")}))
+def test_spacy_finds_it_by_name(group, name):
+    catalogue = group.split("_", 1)[1]
+    assert callable(getattr(registry, catalogue).get(name))
+
+
+def test_displacy_gets_the_colors():
+    colors = registry.displacy_colors.get("spacy-finegrained-ner.multiconer2.v1")
+    assert colors()["Scientist"].startswith("#")
+
+
+def test_the_factory_is_there_without_an_import():
+    code = (
+        "import sys, spacy; nlp = spacy.blank('en');"
+        "heavy = [m for m in sys.modules if m.startswith('spacy_finegrained_ner.')];"
+        "assert not [m for m in heavy if m.split('.')[1] in ('ml', 'nn', 'cli', 'data')], heavy;"
+        "assert nlp.has_factory('finegrained_ner')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_command_is_a_part_of_spacys():
+    done = subprocess.run(
+        [sys.executable, "-m", "spacy", "finegrained-ner", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for verb in ("fetch-encoder", "convert", "evaluate", "meta", "show"):
+        assert verb in done.stdout
+
+
+def test_the_default_config_of_the_factory_is_json():
+    import srsly
+
+    config = spacy.blank("en").get_factory_meta("finegrained_ner").default_config
+    assert srsly.json_loads(srsly.json_dumps(config)) == config

@@ -1,0 +1,62 @@
+"""Who may import whom: three vocabularies, three places (torch, thinc, spaCy)."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "spacy_finegrained_ner"
+
+INSIDE = {
+    "labels": set(),
+    "nn": set(),
+    "training": set(),
+    "data": {"labels"},
+    "ml": {"nn", "labels"},
+    "scoring": {"labels", "data"},
+    "pipeline": {"ml", "labels", "data", "scoring"},
+    "cli": {"labels", "data", "scoring", "pipeline"},
+}
+STANDARD = {"collections", "dataclasses", "functools", "io", "itertools", "pathlib", "re", "typing"}
+OUTSIDE = {
+    "labels": {"numpy", "tomllib", "tomli", "colorsys", "sys", "types"},
+    "nn": {"torch"},
+    "training": {"thinc", "torch", "spacy"},
+    "data": {"spacy", "numpy", "hashlib"},
+    "ml": {"thinc", "torch", "numpy", "srsly", "spacy", "transformers", "spacy_transformers"},
+    "scoring": {"spacy"},
+    "pipeline": {"spacy", "thinc"},
+}
+
+
+def modules():
+    return sorted(path for path in PACKAGE.glob("*/*.py"))
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found.add(node.module)
+    return found - {"__future__"}
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: f"{p.parent.name}/{p.name}")
+def test_imports_follow_the_table(path):
+    part = path.parent.name
+    for name in imports(path):
+        top, *rest = name.split(".")
+        if top == "spacy_finegrained_ner":
+            assert rest[0] == part or rest[0] in INSIDE[part], f"{part} may not import {name}"
+        elif part != "cli":
+            assert top in STANDARD | OUTSIDE[part], f"{part} may not import {name}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: f"{p.parent.name}/{p.name}")
+def test_a_file_has_a_docstring_and_fits_a_head(path):
+    source = path.read_text(encoding="utf-8")
+    assert ast.get_docstring(ast.parse(source)), path
+    assert len(source.splitlines()) <= 350, path
