@@ -1,10 +1,10 @@
 """Small pipelines for the tests, without pretrained weights."""
 
+import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
-import spacy
 from spacy_finegrained_ner.data.conll import Sentence
 from spacy_finegrained_ner.data.corpus import sentence_to_doc
 

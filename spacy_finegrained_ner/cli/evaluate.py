@@ -77,7 +77,9 @@ def parse_bars(bars: list[str]) -> dict[str, float]:
         try:
             parsed[name] = float(value)
         except ValueError:
-            raise EvaluationError(f"--at-least {bar}: expected a score such as ents_f=0.5") from None
+            raise EvaluationError(
+                f"--at-least {bar}: expected a score such as ents_f=0.5"
+            ) from None
     return parsed
 
 

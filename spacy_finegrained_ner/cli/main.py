@@ -66,7 +66,9 @@ def evaluate_command(
     output: Annotated[Path, typer.Option(help="JSON file for all scores.")],
     at_least: Annotated[
         Optional[list[str]],  # noqa: UP045
-        typer.Option(help="Fail below a score on gold tokens, such as ents_f=0.5. May be repeated."),
+        typer.Option(
+            help="Fail below a score on gold tokens, such as ents_f=0.5. May be repeated."
+        ),
     ] = None,
     per_type: Annotated[bool, typer.Option(help="Also print the scores of each fine type.")] = True,
 ) -> None:

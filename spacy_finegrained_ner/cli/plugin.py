@@ -1,4 +1,4 @@
-"""The entry point `spacy_cli`: adds our verbs to spaCy's command, `spacy finegrained-ner <verb>`."""
+"""The entry point `spacy_cli`: our verbs in spaCy's command, `spacy finegrained-ner <verb>`."""
 
 from spacy.cli import app as spacy_app
 

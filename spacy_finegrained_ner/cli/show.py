@@ -15,9 +15,7 @@ from spacy_finegrained_ner.labels.colors import taxonomy_colors
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 
 # displaCy's own span, but for dark mode (dark text on our light colors) and the label's case.
-_ENTITY = (
-    '<mark style="background:{bg}">{text}<span class="label">{label}</span></mark>'
-)
+_ENTITY = '<mark style="background:{bg}">{text}<span class="label">{label}</span></mark>'
 
 _PAGE = """<!doctype html>
 <html lang="{lang}">
@@ -76,7 +74,9 @@ def read_texts(path: Path) -> list[str]:
 
 def render_page(nlp: Language, docs: list[Doc]) -> str:
     """The page. One hue for each coarse type of the pipeline's taxonomy, as the legend shows."""
-    taxonomy: Taxonomy = next(pipe.taxonomy for _, pipe in nlp.pipeline if hasattr(pipe, "taxonomy"))
+    taxonomy: Taxonomy = next(
+        pipe.taxonomy for _, pipe in nlp.pipeline if hasattr(pipe, "taxonomy")
+    )
     colors = taxonomy_colors(taxonomy)
     # displaCy puts labels into the page as they are.
     drawn = [
@@ -112,7 +112,7 @@ def render_page(nlp: Language, docs: list[Doc]) -> str:
         for coarse in taxonomy.coarse
     )
     return _PAGE.format(
-        lang=escape(nlp.lang),
+        lang=escape(nlp.meta["lang"]),
         title=escape(f"{nlp.meta['lang']}_{nlp.meta['name']} {nlp.meta['version']}"),
         about=escape(nlp.meta.get("description", "")),
         legend=legend,

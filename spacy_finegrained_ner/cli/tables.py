@@ -22,7 +22,9 @@ _SIDES = {"gold": "gold_tokens", "running text": "running_text"}
 
 def print_conversion(parts: list[Converted], taxonomy: Taxonomy) -> None:
     """What was converted, by part; and the types that a part does not have."""
-    table = Table("part", "sentences", "tokens", "entities", "types", "not known", title="Converted")
+    table = Table(
+        "part", "sentences", "tokens", "entities", "types", "not known", title="Converted"
+    )
     for part in parts:
         table.add_row(
             str(part.path),

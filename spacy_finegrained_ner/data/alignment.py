@@ -8,6 +8,8 @@ from spacy.training import Example
 
 from spacy_finegrained_ner.labels.bio import OUTSIDE, UNKNOWN, TagSet
 
+_IOB_OUTSIDE = 2  # Token.ent_iob of O
+
 
 def gold_tags(example: Example, tag_set: TagSet) -> npt.NDArray[np.int64]:
     """*Shape:* (predicted tokens,). Tag ids; UNKNOWN where nothing is known, be it not annotated
@@ -16,7 +18,8 @@ def gold_tags(example: Example, tag_set: TagSet) -> npt.NDArray[np.int64]:
     Raises a ValueError for a label that the tag set does not have.
     """
     tags = np.full(len(example.predicted), UNKNOWN, dtype=np.int64)
-    for i, tag in enumerate(example.get_aligned_ner()):
+    aligned = _tags_with_known_spaces(example)
+    for i, tag in enumerate(aligned):
         if tag == "O":
             tags[i] = OUTSIDE
         elif tag is not None and tag != "-":
@@ -29,4 +32,19 @@ def gold_tags(example: Example, tag_set: TagSet) -> npt.NDArray[np.int64]:
                     f"of the labels the component was initialized with: {list(tag_set.labels)}."
                 ) from None
             tags[i] = begin if prefix in "BU" else begin + 1
+    return tags
+
+
+def _tags_with_known_spaces(example: Example) -> list[str | None]:
+    """spaCy's aligned BILUO tags. It calls whitespace O whether that is known or not, inside of
+    entities too; here it is only O where the gold says so, or where what is around it is known."""
+    tags: list[str | None] = list(example.get_aligned_ner())
+    spaces = [token.i for token in example.predicted if token.is_space and tags[token.i] == "O"]
+    if spaces:
+        iob = example.get_aligned("ENT_IOB")
+        unknown = (None, "-")
+        for i in spaces:
+            around = tags[max(0, i - 1) : i + 2 : 2] if i else tags[1:2]
+            if iob[i] != _IOB_OUTSIDE and (iob[i] is not None or any(t in unknown for t in around)):
+                tags[i] = None
     return tags

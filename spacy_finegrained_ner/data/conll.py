@@ -49,13 +49,10 @@ def read_conll(path: str | Path) -> Iterator[Sentence]:
     empty = True
 
     def sentence() -> Sentence:
-        for stop in range(len(tags), 0, -1):  # The shortest illegal prefix gives the line.
-            if illegal_bio(tags[:stop]) is None:
-                break
-        else:
-            stop = 0
-        if stop < len(tags):
-            raise ConllError(f"{path}:{lines[stop]}: {illegal_bio(tags)} (word {words[stop]!r}).")
+        illegal = illegal_bio(tags)
+        if illegal is not None:
+            at, what = illegal
+            raise ConllError(f"{path}:{lines[at]}: {what} (word {words[at]!r}).")
         return Sentence(tuple(words), tuple(tags), lines[0], sentence_id)
 
     for number, line in _lines(path):

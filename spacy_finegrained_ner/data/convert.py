@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import spacy
@@ -18,14 +19,13 @@ PARTS = ("train", "valid", "dev", "test")
 
 @dataclass
 class Converted:
-    """What became of one part. skipped: duplicates of a training sentence in another part are
-    kept (they are the data's), so nothing is ever skipped; `unknown` counts tags `-`."""
+    """What a part holds. unknown: tokens with the tag `-`. entities: number of each label."""
 
     path: Path
-    sentences: int = 0
-    tokens: int = 0
-    unknown: int = 0
-    entities: dict[str, int] = field(default_factory=dict)
+    sentences: int
+    tokens: int
+    unknown: int
+    entities: dict[str, int]
 
 
 def convert_folder(source: Path, target: Path, *, lang: str, taxonomy: Taxonomy) -> list[Converted]:
@@ -43,17 +43,20 @@ def convert_folder(source: Path, target: Path, *, lang: str, taxonomy: Taxonomy)
             "train.conll and, where there are any, valid.conll, dev.conll and test.conll."
         )
     parts = {part: list(read_conll(path)) for part, path in files.items()}
+    labels: dict[str, None] = {}
+    for part, sentences in parts.items():
+        _check_labels(files[part], sentences, taxonomy, labels)
+    taxonomy.spelled_as(labels)
     if "valid" not in parts:
-        held_out = [_in_valid(sentence) for sentence in parts["train"]]
-        together = parts["train"]
-        parts["train"] = [s for s, out in zip(together, held_out, strict=True) if not out]
-        parts["valid"] = [s for s, out in zip(together, held_out, strict=True) if out]
+        parts["valid"] = [sentence for sentence in parts["train"] if _in_valid(sentence)]
+        parts["train"] = [sentence for sentence in parts["train"] if not _in_valid(sentence)]
+        if not parts["valid"] or not parts["train"]:
+            raise ConllError(
+                f"{files['train']}: {len(parts['train']) + len(parts['valid'])} sentences are too "
+                "few to split a tenth off for validation. Give a valid.conll beside it."
+            )
     target.mkdir(parents=True, exist_ok=True)
-    return [
-        _write(parts[part], files.get(part, files["train"]), target / f"{part}.spacy", lang, taxonomy)
-        for part in PARTS
-        if part in parts
-    ]
+    return [_write(parts[part], target / f"{part}.spacy", lang) for part in PARTS if part in parts]
 
 
 def _find(source: Path, lang: str, part: str) -> Path | None:
@@ -65,23 +68,28 @@ def _in_valid(sentence: Sentence) -> bool:
     return hashlib.sha256(" ".join(sentence.words).encode()).digest()[0] < 26
 
 
-def _write(
-    sentences: list[Sentence], source: Path, path: Path, lang: str, taxonomy: Taxonomy
-) -> Converted:
-    vocab = spacy.blank(lang).vocab
-    docs = DocBin()
-    result = Converted(path)
+def _check_labels(
+    source: Path, sentences: list[Sentence], taxonomy: Taxonomy, labels: dict[str, None]
+) -> None:
+    """Collect the labels; file and line of the first that the taxonomy does not cover."""
     for sentence in sentences:
         for offset, tag in enumerate(sentence.tags):
-            result.unknown += tag == "-"
-            if tag.startswith("B-"):
+            if tag.startswith("B-") and tag[2:] not in labels:
                 try:
                     taxonomy.coarse_label(tag[2:])
                 except TaxonomyError as error:
                     raise TaxonomyError(f"{source}:{sentence.line + offset}: {error}") from None
-                result.entities[tag[2:]] = result.entities.get(tag[2:], 0) + 1
-        result.sentences += 1
-        result.tokens += len(sentence.words)
-        docs.add(sentence_to_doc(vocab, sentence))
-    docs.to_disk(path)
-    return result
+                labels[tag[2:]] = None
+
+
+def _write(sentences: list[Sentence], path: Path, lang: str) -> Converted:
+    vocab = spacy.blank(lang).vocab
+    tags = [tag for sentence in sentences for tag in sentence.tags]
+    DocBin(docs=(sentence_to_doc(vocab, sentence) for sentence in sentences)).to_disk(path)
+    return Converted(
+        path,
+        sentences=len(sentences),
+        tokens=len(tags),
+        unknown=tags.count("-"),
+        entities=dict(Counter(tag[2:] for tag in tags if tag.startswith("B-"))),
+    )

@@ -29,9 +29,7 @@ def sentence_to_doc(vocab: Vocab, sentence: Sentence) -> Doc:
             label = ""
         if tag.startswith("B-"):
             start, label = i, tag[2:]
-        elif tag.startswith("I-") and not label:  # goes on from a tag that is not known
-            missing.append(doc[i : i + 1])
-        elif tag == "-":
+        elif tag == "-" or (tag.startswith("I-") and not label):  # I- after - is not known either
             missing.append(doc[i : i + 1])
     doc.set_ents(spans, missing=missing, default="outside")
     return doc

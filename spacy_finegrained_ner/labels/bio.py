@@ -101,15 +101,17 @@ class TagSet:
         return entities
 
 
-def illegal_bio(tags: Sequence[str]) -> str | None:
-    """What is wrong with a sequence of IOB2 tags, or None. `-` (not known) may stand anywhere,
-    and after it any tag may follow."""
+def illegal_bio(tags: Sequence[str]) -> tuple[int, str] | None:
+    """The first place where a sequence of strings is not IOB2, and what is wrong there; None if
+    all is well. `-` (not known) may stand anywhere, and after it any tag may follow."""
     before = "O"
-    for tag in tags:
+    for i, tag in enumerate(tags):
         if tag not in ("O", "-") and (tag[:2] not in ("B-", "I-") or not tag[2:].strip()):
-            return f"{tag!r} is not an IOB2 tag (expected O, B-Label, I-Label, or - for not known)"
+            return i, (
+                f"{tag!r} is not an IOB2 tag (expected O, B-Label, I-Label, or - for not known)"
+            )
         if tag.startswith("I-") and before != "-" and before[2:] != tag[2:]:
-            return (
+            return i, (
                 f"{tag!r} follows {before!r}: in IOB2 an entity begins with {'B-' + tag[2:]!r}, "
                 "and I- only goes on with the same label"
             )

@@ -31,6 +31,10 @@ def taxonomy_colors(taxonomy: Taxonomy) -> dict[str, str]:
 
 
 def multiconer2_colors() -> Mapping[str, str]:
-    """The colors of MultiCoNER II. displaCy asks for them by entry point, so that plain
-    `displacy.render(doc, style="ent")` draws them."""
-    return taxonomy_colors(read_taxonomy())
+    """The colors of the fine types of MultiCoNER II. displaCy asks for them by entry point, so
+    that plain `displacy.render(doc, style="ent")` draws them. It knows labels by name only: where
+    this package is installed, ORG has our color in other pipelines too. Coarse types are left
+    out, as PERSON and PRODUCT are names of spaCy's."""
+    taxonomy = read_taxonomy()
+    colors = taxonomy_colors(taxonomy)
+    return {fine: colors[fine] for fine in taxonomy.fine}

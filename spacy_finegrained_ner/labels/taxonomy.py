@@ -51,6 +51,23 @@ class Taxonomy:
                     "case). Each fine type belongs to one coarse type."
                 )
             self._folded[fine.casefold()] = fine
+        for name in self.coarse:
+            under = self.coarse_of.get(self._folded.get(name.casefold(), ""), name)
+            if under != name:
+                raise TaxonomyError(
+                    f"{source}: {name!r} is a coarse type and also stands as a fine type under "
+                    f"{under!r}. A taxonomy has two levels."
+                )
+
+    def __reduce__(self) -> tuple[type["Taxonomy"], tuple[dict[str, str], str]]:
+        return Taxonomy, (dict(self.coarse_of), self.source)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Taxonomy) and list(self.coarse_of.items()) == list(
+            other.coarse_of.items()
+        )
+
+    __hash__ = None  # type: ignore[assignment]
 
     @property
     def fine(self) -> tuple[str, ...]:
@@ -121,11 +138,6 @@ def read_taxonomy(path: str | Path | None = None) -> Taxonomy:
                 raise TaxonomyError(
                     f"{path}: the fine type {fine!r} stands under {coarse_of[fine]!r} and under "
                     f"{coarse!r}. Each fine type belongs to one coarse type."
-                )
-            if fine in table and fine != coarse:
-                raise TaxonomyError(
-                    f"{path}: {fine!r} is a coarse type and also stands as a fine type under "
-                    f"{coarse!r}. A taxonomy has two levels."
                 )
             coarse_of[fine] = coarse
     return Taxonomy(coarse_of, str(path.name if path == MULTICONER2 else path))

@@ -1,9 +1,9 @@
 """The model, as thinc sees it: tok2vec >> tagger. Emissions come out; `ml.decoder` reads them."""
 
+from spacy.tokens import Doc
 from thinc.api import Model, chain
 from thinc.types import Floats2d
 
-from spacy.tokens import Doc
 from spacy_finegrained_ner.ml.tagger import Emissions, build_tagger
 
 

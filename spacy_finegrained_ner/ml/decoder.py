@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import numpy.typing as npt
 import torch
 from thinc.api import torch2xp, xp2torch
+from thinc.types import Floats3d
 
 from spacy_finegrained_ner.labels.bio import UNKNOWN, TagSet
 from spacy_finegrained_ner.ml.tagger import Emissions
@@ -40,9 +43,7 @@ class LinearDecoder:
             )
         lengths = torch.tensor(emissions.lengths, dtype=torch.long)
         device = scores.device
-        paths = viterbi(
-            scores, lengths, self.transitions.to(device), self.starts.to(device)
-        ).cpu()
+        paths = viterbi(scores, lengths, self.transitions.to(device), self.starts.to(device)).cpu()
         return [paths[i, :n].numpy() for i, n in enumerate(emissions.lengths)]
 
     def loss(self, emissions: Emissions, gold: list[Tags]) -> tuple[float, Emissions]:
@@ -55,4 +56,4 @@ class LinearDecoder:
         for row, doc_tags in zip(tags, gold, strict=True):
             row[: len(doc_tags)] = np.where(doc_tags == UNKNOWN, IGNORE, doc_tags)
         loss, gradient = loss_and_gradient(scores, torch.from_numpy(tags).to(scores.device))
-        return float(loss), Emissions(torch2xp(gradient), emissions.lengths)
+        return float(loss), Emissions(cast(Floats3d, torch2xp(gradient)), emissions.lengths)

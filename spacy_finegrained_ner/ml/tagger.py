@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
+from typing import Any, cast
 
 import srsly
 import torch
@@ -94,7 +94,7 @@ def _serialize(module: LinearHead | None) -> bytes:
 def _convert_inputs(
     model: Model[list[Floats2d], Emissions], X: list[Floats2d], is_train: bool
 ) -> tuple[ArgsKwargs, Callable[[ArgsKwargs], list[Floats2d]]]:
-    device = model.shims[0].device
+    device = cast(PyTorchShim, model.shims[0]).device
     width = model.get_dim("nI")
     # The listener gives empty Docs as (0, 0), which does not stack with the others.
     vectors = [xp2torch(x, device=device) if len(x) else torch.zeros((0, width)) for x in X]
@@ -103,7 +103,7 @@ def _convert_inputs(
 
     def backprop(dX: ArgsKwargs) -> list[Floats2d]:
         gradient: Tensor = dX.args[0]  # (docs, tokens, width)
-        return [torch2xp(gradient[i, : len(x)]) for i, x in enumerate(X)]
+        return [cast(Floats2d, torch2xp(gradient[i, : len(x)])) for i, x in enumerate(X)]
 
     return ArgsKwargs(args=(padded,), kwargs={}), backprop
 
@@ -119,4 +119,4 @@ def _convert_outputs(
         gradient = xp2torch(dY.scores, device=scores.device)
         return ArgsKwargs(args=((scores,),), kwargs={"grad_tensors": gradient})
 
-    return Emissions(torch2xp(scores.detach()), [len(x) for x in X]), backprop
+    return Emissions(cast(Floats3d, torch2xp(scores.detach())), [len(x) for x in X]), backprop

@@ -23,6 +23,8 @@ def viterbi(emissions: Tensor, lengths: Tensor, transitions: Tensor, starts: Ten
     if not batch or not steps:
         return paths
     lengths = lengths.to(emissions.device)
+    # So that no sum over a sequence overflows: inf - inf would be NaN, and pick any path.
+    emissions = emissions.clamp(-1e30, 1e30)
     best = starts + emissions[:, 0]  # (batch, tags)
     backpointers = []
     for step in range(1, steps):

@@ -124,7 +124,7 @@ class FineGrainedNER(TrainablePipe):
             return [self._tag_set.encode(0, ()) for _ in docs]
         return self._decoder.decode(self.model.predict(docs))
 
-    def set_annotations(self, docs: Iterable[Doc], tags: list[Tags]) -> None:  # type: ignore[override]
+    def set_annotations(self, docs: Iterable[Doc], tags: list[Tags]) -> None:
         """Write `doc.ents` and the coarse labels. Whitespace tokens at the ends of an entity are
         left out of it: spaCy allows no entity to begin or end with one."""
         coarse_of = self.cfg["taxonomy"]
@@ -170,7 +170,7 @@ class FineGrainedNER(TrainablePipe):
         losses[self.name] += loss
         return losses
 
-    def get_loss(  # type: ignore[override]
+    def get_loss(
         self, examples: Iterable[Example], emissions: Emissions
     ) -> tuple[float, Emissions]:
         """The loss of a batch (mean over tokens with a known gold tag) and its gradient."""

@@ -115,7 +115,8 @@ def score_entities(
     RETURNS: `ents_*` over fine types, `ents_coarse_*` over coarse types and `ents_mention_*` over
     spans without their type (p, r, f only). See `EntityCounts.scores`.
 
-    Raises a TaxonomyError that names a gold label which the taxonomy does not cover.
+    Raises a TaxonomyError that names a label, in gold or prediction, which the taxonomy does not
+    cover.
     """
     if not isinstance(taxonomy, Taxonomy):
         taxonomy = Taxonomy(taxonomy, "the taxonomy of the pipeline")

@@ -60,6 +60,10 @@ class AdamW(Optimizer):
         """Take a step on one parameter, in place. The gradient that is returned is 0."""
         if not gradient.size:
             return weights, gradient
+        if not (weights.flags.c_contiguous and gradient.flags.c_contiguous):
+            raise ValueError(
+                f"{key}: weights and gradient must be C-contiguous for this optimizer."
+            )
         parameter, grad = xp2torch(weights), xp2torch(gradient)
         if key not in self._state:
             self._state[key] = (
@@ -88,13 +92,13 @@ class AdamW(Optimizer):
             eps=self.eps,
             maximize=False,
         )
-        gradient[...] = 0
+        grad.zero_()
         return weights, gradient
 
     def step_schedules(self) -> None:
         """Go on to the next step. After the first one it is known which parameters there are:
         raises a ValueError that lists them if a group matched none."""
-        if self._seen is not None:
+        if self._seen:  # not after a step on empty Docs, which reach no parameter
             for name, pattern, _ in self._groups:
                 if name not in self._matched:
                     raise ValueError(
@@ -136,7 +140,9 @@ def build_adamw_v1(
     unknown key, and at the end of the first step for a group that matches nothing.
     """
     where = "spacy-finegrained-ner.AdamW.v1"
+    constant = learn_rate if isinstance(learn_rate, int | float) else 0.0
     for name, value, below in (
+        ("learn_rate", constant, float("inf")),
         ("weight_decay", weight_decay, float("inf")),
         ("beta1", beta1, 1.0),
         ("beta2", beta2, 1.0),
@@ -157,8 +163,10 @@ def build_adamw_v1(
                 f"{block} pattern = {group['pattern']!r} is no regular expression: {error}."
             ) from None
         factor = group["factor"]
-        if isinstance(factor, bool) or not isinstance(factor, int | float) or factor < 0:
+        if isinstance(factor, bool) or not isinstance(factor, int | float):
             raise ValueError(f"{block} factor = {factor!r}, expected a number >= 0.")
+        if not 0.0 <= factor < float("inf"):
+            raise ValueError(f"{block} factor = {factor}, expected a number >= 0.")
     return AdamW(
         learn_rate,
         weight_decay=weight_decay,

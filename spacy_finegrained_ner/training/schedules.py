@@ -28,7 +28,7 @@ def build_warmup_linear_v1(rate: float, warmup: float, total_steps: int | str) -
     constant.
     """
     name = "spacy-finegrained-ner.warmup_linear.v1"
-    if rate < 0:
+    if not 0.0 <= rate < float("inf"):
         raise ValueError(f"rate of {name} is {rate}, expected a number that is not negative.")
     if not 0.0 <= warmup < 1.0:
         raise ValueError(f"warmup of {name} is {warmup}, expected 0 <= warmup < 1.")

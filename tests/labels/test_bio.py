@@ -138,6 +138,8 @@ def test_legal_with_unknown_tags_and_odd_labels(tags):
     ],
 )
 def test_what_is_illegal_is_said(tags, said):
-    message = illegal_bio(tags)
-    assert message is not None
+    illegal = illegal_bio(tags)
+    assert illegal is not None
+    at, message = illegal
+    assert at == len(tags) - 1
     assert [part for part in said if part not in message] == []

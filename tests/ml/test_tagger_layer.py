@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from thinc.api import Model
+
 from spacy_finegrained_ner.labels.bio import UNKNOWN, TagSet
 from spacy_finegrained_ner.ml.architectures import build_tagger_v1
 from spacy_finegrained_ner.ml.decoder import LinearDecoder
 from spacy_finegrained_ner.ml.tagger import Emissions, build_tagger
-from thinc.api import Model
 
 WIDTH, TAGS = 4, 5
 
@@ -59,7 +60,9 @@ def test_predict_equals_training_without_dropout_and_batch_equals_singles():
     together = layer.predict(X).scores
     np.testing.assert_allclose(together, layer.begin_update(X)[0].scores, rtol=1e-5)
     for i, x in enumerate(X):
-        np.testing.assert_allclose(together[i, : len(x)], layer.predict([x]).scores[0], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(
+            together[i, : len(x)], layer.predict([x]).scores[0], rtol=1e-5, atol=1e-6
+        )
 
 
 def test_dropout_acts_in_training_only():
@@ -87,7 +90,9 @@ def test_bytes_before_and_after_initialize(built):
 
 @pytest.mark.parametrize("dropout", [-0.1, 1.0, 2])
 def test_dropout_out_of_range_is_told(dropout):
-    with pytest.raises(ValueError, match=f"dropout of spacy-finegrained-ner.Tagger.v1 is {dropout}"):
+    with pytest.raises(
+        ValueError, match=f"dropout of spacy-finegrained-ner.Tagger.v1 is {dropout}"
+    ):
         build_tagger_v1(Model("tok2vec", forward=lambda m, X, t: (X, lambda d: d)), dropout)
 
 

@@ -6,6 +6,7 @@ import spacy
 from pipelines import SENTENCES, entities, examples, make_nlp, train
 from spacy.tokens import Doc
 from spacy.training import Example
+
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy, TaxonomyError
 
 GOLD = [
@@ -23,7 +24,10 @@ def trained():
 
 
 def test_entities_and_coarse_labels_after_overfitting(trained):
-    docs = [trained(text) for text in ("marie curie met pelé in lyon", "serena williams drinks green tea")]
+    docs = [
+        trained(text)
+        for text in ("marie curie met pelé in lyon", "serena williams drinks green tea")
+    ]
     assert entities(docs[0]) == [*GOLD[0], ("lyon", "HumanSettlement", "Location")]
     assert entities(docs[1]) == GOLD[1]
     assert docs[0].has_annotation("ENT_IOB")
@@ -56,13 +60,23 @@ def test_saved_and_loaded_predicts_the_same(trained, tmp_path, way):
 def test_saved_before_initialize_it_can_be_initialized_later(tmp_path):
     make_nlp().to_disk(tmp_path / "model")
     nlp = spacy.load(tmp_path / "model")
-    with pytest.raises(ValueError, match="E109.*finegrained_ner.*nlp.initialize"):
+    with pytest.raises(ValueError, match=r"E109.*finegrained_ner.*nlp.initialize"):
         nlp("pelé")
     assert train(nlp, examples(nlp), 40)["finegrained_ner"] < 0.1
 
 
 def test_pipe_equals_call_on_every_kind_of_short_text(trained):
-    texts = ["", " ", "pelé", "\n\t", "marie  curie met pelé", "👍🏽 pelé", "a" * 500, "", "居里夫人 حب"]
+    texts = [
+        "",
+        " ",
+        "pelé",
+        "\n\t",
+        "marie  curie met pelé",
+        "👍🏽 pelé",
+        "a" * 500,
+        "",
+        "居里夫人 حب",
+    ]
     assert [entities(d) for d in trained.pipe(texts, batch_size=3)] == [
         entities(trained(text)) for text in texts
     ]
@@ -97,7 +111,7 @@ def test_broken_weights_are_an_error_not_a_tag(trained):
     nlp = make_nlp().from_bytes(trained.to_bytes())
     module = nlp.get_pipe("finegrained_ner").model.get_ref("tagger").shims[0]._model
     module.head["emissions"].bias.data[0] = float("nan")
-    with pytest.raises(ValueError, match="not finite.*earlier checkpoint"):
+    with pytest.raises(ValueError, match=r"not finite.*earlier checkpoint"):
         nlp("pelé")
 
 
@@ -111,7 +125,9 @@ def test_labels_of_the_data_keep_their_spelling_and_get_their_coarse_type():
 
 def test_a_label_outside_the_taxonomy_is_named():
     nlp = make_nlp()
-    with pytest.raises(TaxonomyError, match=r"'Dragon' is not in the taxonomy \(multiconer2.toml\)"):
+    with pytest.raises(
+        TaxonomyError, match=r"'Dragon' is not in the taxonomy \(multiconer2.toml\)"
+    ):
         nlp.initialize(lambda: examples(nlp, ["smaug/B-Dragon sleeps/O"]))
 
 
@@ -174,11 +190,13 @@ def test_initialize_again_starts_anew_also_with_other_labels(trained):
 
 def test_two_components_with_two_taxonomies():
     nlp = make_nlp("first")
-    nlp.add_pipe("finegrained_ner", name="second", config={"model": nlp.get_pipe_config("first")["model"]})
+    nlp.add_pipe(
+        "finegrained_ner", name="second", config={"model": nlp.get_pipe_config("first")["model"]}
+    )
     data = examples(nlp)
     first, second = nlp.get_pipe("first"), nlp.get_pipe("second")
     first.initialize(lambda: data, nlp=nlp)
-    other = Taxonomy({label: "Anything" for label in first.labels})
+    other = Taxonomy(dict.fromkeys(first.labels, "Anything"))
     second.initialize(lambda: data, nlp=nlp, taxonomy=other)
     assert first.taxonomy.coarse_label("Drink") == "Product"
     assert second.taxonomy.coarse_label("Drink") == "Anything"

@@ -11,6 +11,7 @@ from spacy.cli.train import train as spacy_train
 from spacy.tokens import DocBin
 from spacy.training.initialize import init_nlp
 from spacy.util import load_config
+
 from spacy_finegrained_ner.data.corpus import sentence_to_doc
 
 CONFIG = Path(__file__).parents[2] / "configs" / "default.cfg"
@@ -18,7 +19,7 @@ CONFIG = Path(__file__).parents[2] / "configs" / "default.cfg"
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A folder with data, encoder and the result of `spacy train`: 40 steps of the default config."""
+    """A folder with data, an encoder, and what 40 steps of the default config made of them."""
     folder = tmp_path_factory.mktemp("run")
     overrides = write_data(folder)
     spacy_train(CONFIG, folder / "first", overrides=overrides)
@@ -64,7 +65,9 @@ def test_same_seed_same_model_and_scores(run):
     folder, overrides = run
     spacy_train(CONFIG, folder / "second", overrides=overrides)
     spacy_train(CONFIG, folder / "third", overrides={**overrides, "system.seed": 1})
-    first, second, third = (spacy.load(folder / x / "model-last") for x in ("first", "second", "third"))
+    first, second, third = (
+        spacy.load(folder / x / "model-last") for x in ("first", "second", "third")
+    )
     assert first.meta["performance"] == second.meta["performance"]
 
     def emissions(nlp):
@@ -86,7 +89,12 @@ def test_the_config_is_complete():
     }
     assert components == config["components"]
     added = set(filled["training"]) - set(config["training"])
-    assert added <= {"annotating_components", "before_to_disk", "before_update", "frozen_components"}
+    assert added <= {
+        "annotating_components",
+        "before_to_disk",
+        "before_update",
+        "frozen_components",
+    }
 
 
 def test_an_uninitialized_pipeline_can_be_saved_and_is_still_trainable(run, tmp_path):
