@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from pathlib import Path
 
@@ -37,9 +38,8 @@ dl {{ display: grid; grid-template-columns: max-content 1fr; gap: .35rem .9rem; 
 dt {{ font-weight: 700; }}
 dd {{ margin: 0; line-height: 2; }}
 dd mark {{ margin-right: .3em; white-space: nowrap; }}
-.entities {{ line-height: 2.1 !important; }}
-figure {{ margin: 0 !important; padding: .45rem 0; border-top: 1px solid rgb(128 128 128 / .3);
-  break-inside: avoid; }}
+.entities {{ line-height: 2 !important; padding: .4rem 0;
+  border-top: 1px solid rgb(128 128 128 / .3); break-inside: avoid; }}
 @media (max-width: 36rem) {{ dl {{ grid-template-columns: 1fr; }} body {{ padding: 1rem; }} }}
 @media print {{ mark {{ print-color-adjust: exact; -webkit-print-color-adjust: exact; }} }}
 </style>
@@ -66,9 +66,11 @@ def show(model: str, texts: Path, output: Path) -> str:
 
 
 def read_texts(path: Path) -> list[str]:
-    """Texts of a file: the sentences of a .conll, the lines of anything else."""
+    """Texts of a file: the sentences of a .conll, written as one would write them, or the lines of
+    anything else."""
     if path.suffix == ".conll":
-        return [" ".join(sentence.words) for sentence in read_conll(path)]
+        texts = (" ".join(sentence.words) for sentence in read_conll(path))
+        return [re.sub(r" ([.,:;!?])(?= |$)", r"\1", text) for text in texts]
     return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
