@@ -19,7 +19,7 @@ INSIDE = {
 }
 STANDARD = {"collections", "dataclasses", "functools", "io", "itertools", "pathlib", "re", "typing"}
 OUTSIDE = {
-    "labels": {"numpy", "tomllib", "tomli", "colorsys", "sys", "types"},
+    "labels": {"numpy", "tomllib", "colorsys", "types"},
     "nn": {"torch"},
     "training": {"thinc", "torch", "spacy"},
     "data": {"spacy", "numpy", "hashlib"},

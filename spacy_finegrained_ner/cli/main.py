@@ -2,7 +2,7 @@
 each verb imports what it needs when it runs."""
 
 from pathlib import Path
-from typing import Annotated, NoReturn, Optional
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -13,9 +13,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-# Typer reads these annotations at run time, and on Python 3.10 it wants Optional for `| None`.
 TaxonomyFile = Annotated[
-    Optional[Path],  # noqa: UP045
+    Path | None,
     typer.Option("--taxonomy", help="A taxonomy file; none for that of MultiCoNER II."),
 ]
 
@@ -65,7 +64,7 @@ def evaluate_command(
     data: Annotated[Path, typer.Argument(help="Gold data: .spacy or .conll.")],
     output: Annotated[Path, typer.Option(help="JSON file for all scores.")],
     at_least: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Option(
             help="Fail below a score on gold tokens, such as ents_f=0.5. May be repeated."
         ),

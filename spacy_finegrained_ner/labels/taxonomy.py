@@ -1,15 +1,10 @@
 """The taxonomy: which coarse type each fine type belongs to."""
 
-import sys
+import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 MULTICONER2 = Path(__file__).with_name("multiconer2.toml")
 
