@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import spacy
 from pipelines import SENTENCES, entities, examples, make_nlp, train
-from spacy.tokens import Doc
+from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy, TaxonomyError
@@ -80,6 +80,13 @@ def test_pipe_equals_call_on_every_kind_of_short_text(trained):
     assert [entities(d) for d in trained.pipe(texts, batch_size=3)] == [
         entities(trained(text)) for text in texts
     ]
+
+
+def test_a_docbin_with_user_data_keeps_the_coarse_labels(trained):
+    doc = trained("serena williams drinks green tea")
+    data = DocBin(docs=[doc], store_user_data=True).to_bytes()
+    (again,) = DocBin().from_bytes(data).get_docs(trained.vocab)
+    assert entities(again) == GOLD[1]
 
 
 def test_empty_docs_train_and_predict():

@@ -7,12 +7,15 @@ import pytest
 import spacy
 from encoders import tiny_bert
 from pipelines import SENTENCES, entities, examples, sentence
+from spacy.cli import app as spacy_app
 from spacy.cli.train import train as spacy_train
 from spacy.tokens import DocBin
 from spacy.training.initialize import init_nlp
 from spacy.util import load_config
+from typer.testing import CliRunner
 
-from spacy_finegrained_ner.data.corpus import sentence_to_doc
+from spacy_finegrained_ner.data.conll import read_conll
+from spacy_finegrained_ner.data.corpus import EMBEDDED, sentence_to_doc
 
 CONFIG = Path(__file__).parents[2] / "configs" / "default.cfg"
 
@@ -79,22 +82,28 @@ def test_same_seed_same_model_and_scores(run):
 
 
 def test_the_config_is_complete():
-    """What filling adds are spaCy's own defaults, none of a component or of the training."""
-    config = load_config(CONFIG, overrides={"paths.encoder": "a-name"}, interpolate=True)
-    filled = spacy.util.load_model_from_config(config, auto_fill=True).config
-    components = {name: dict(block) for name, block in filled["components"].items()}
-    # Filled by spacy-transformers; null annotations are what one expects.
-    assert components["transformer"].pop("set_extra_annotations") == {
-        "@annotation_setters": "spacy-transformers.null_annotation_setter.v1"
+    """As `spacy debug config` and `debug data` want it: filling adds and changes nothing."""
+    config = load_config(CONFIG, interpolate=False)
+    filled = spacy.util.load_model_from_config(config.copy(), auto_fill=True).config
+    assert dict(filled) == dict(config)
+
+
+@pytest.mark.parametrize("command", ["config", "data"])
+def test_spacys_own_checks_pass(run, tmp_path, command):
+    """`debug data` wants a hundred texts at least."""
+    vocab = spacy.blank("en").vocab
+    sentences = list(read_conll(EMBEDDED / "train.conll"))
+    for part, some in (("train", sentences[:300]), ("dev", sentences[300:400])):
+        docs = [sentence_to_doc(vocab, sentence) for sentence in some]
+        DocBin(docs=docs).to_disk(tmp_path / f"{part}.spacy")
+    paths = {
+        "encoder": run[1]["paths.encoder"],
+        "train": str(tmp_path / "train.spacy"),
+        "dev": str(tmp_path / "dev.spacy"),
     }
-    assert components == config["components"]
-    added = set(filled["training"]) - set(config["training"])
-    assert added <= {
-        "annotating_components",
-        "before_to_disk",
-        "before_update",
-        "frozen_components",
-    }
+    arguments = [word for name, path in paths.items() for word in (f"--paths.{name}", path)]
+    result = CliRunner().invoke(spacy_app, ["debug", command, str(CONFIG), *arguments])
+    assert result.exit_code == 0, result.output
 
 
 def test_an_uninitialized_pipeline_can_be_saved_and_is_still_trainable(run, tmp_path):
