@@ -15,7 +15,7 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 
 from spacy_finegrained_ner.data.alignment import gold_tags
 from spacy_finegrained_ner.labels.bio import TagSet
-from spacy_finegrained_ner.labels.taxonomy import Taxonomy, TaxonomyError, read_taxonomy
+from spacy_finegrained_ner.labels.taxonomy import Taxonomy, read_taxonomy
 from spacy_finegrained_ner.ml.decoder import LinearDecoder, Tags
 from spacy_finegrained_ner.ml.tagger import Emissions, is_built
 from spacy_finegrained_ner.scoring.scorer import score_entities
@@ -203,6 +203,3 @@ def _tag_set(labels: tuple[str, ...]) -> TagSet:
 @lru_cache
 def _decoder(labels: tuple[str, ...]) -> LinearDecoder:
     return LinearDecoder(_tag_set(labels))
-
-
-__all__ = ["COARSE", "FineGrainedNER", "TaxonomyError"]
