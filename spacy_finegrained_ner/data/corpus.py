@@ -5,7 +5,7 @@ from itertools import islice
 from pathlib import Path
 
 from spacy.language import Language
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 
@@ -19,20 +19,12 @@ def sentence_to_doc(vocab: Vocab, sentence: Sentence) -> Doc:
     """A gold Doc: the tokens of the sentence, its entities, and tags that are not known as
     missing. CoNLL does not say where spaces are, and the Doc says so
     (`has_unknown_spaces`): with it, spaCy keeps the gold tokens instead of tokenizing anew."""
-    doc = Doc(vocab, words=list(sentence.words))
-    spans: list[Span] = []
-    missing: list[Span] = []
-    start, label = 0, ""
-    for i, tag in enumerate((*sentence.tags, "O")):
-        if label and not tag.startswith("I-"):
-            spans.append(Span(doc, start, i, label))
-            label = ""
-        if tag.startswith("B-"):
-            start, label = i, tag[2:]
-        elif tag == "-" or (tag.startswith("I-") and not label):  # I- after - is not known either
-            missing.append(doc[i : i + 1])
-    doc.set_ents(spans, missing=missing, default="outside")
-    return doc
+    tags: list[str] = []
+    for tag in sentence.tags:
+        # I- after a tag that is not known is not known either: spaCy would begin an entity there.
+        unknown = tag == "-" or (tag.startswith("I-") and tags[-1:] == [""])
+        tags.append("" if unknown else tag)
+    return Doc(vocab, words=list(sentence.words), ents=tags)
 
 
 def build_conll_corpus_v1(

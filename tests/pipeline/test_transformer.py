@@ -64,6 +64,24 @@ def test_the_encoder_folder_is_not_needed_after_training(run, tmp_path):
     )
 
 
+def test_conll_files_train_as_they_are(run, tmp_path):
+    (tmp_path / "train.conll").write_text(
+        "\n\n".join(text.replace(" ", "\n").replace("/", " ") for text in SENTENCES) + "\n"
+    )
+    config = CONFIG.read_text()
+    for part in ("train", "dev"):
+        before = config.index(f"[corpora.{part}]")
+        after = config.index("[", before + 1)
+        reader = '@readers = "spacy-finegrained-ner.ConllCorpus.v1"\nlimit = 0'
+        block = f"[corpora.{part}]\n{reader}\npath = ${{paths.{part}}}\n\n"
+        config = config[:before] + block + config[after:]
+    (tmp_path / "conll.cfg").write_text(config)
+    paths = {f"paths.{part}": str(tmp_path / "train.conll") for part in ("train", "dev")}
+    spacy_train(tmp_path / "conll.cfg", tmp_path / "out", overrides={**run[1], **paths})
+    ours, theirs = (spacy.load(x / "model-last") for x in (tmp_path / "out", run[0] / "first"))
+    assert ours.meta["performance"] == theirs.meta["performance"]
+
+
 def test_same_seed_same_model_and_scores(run):
     folder, overrides = run
     spacy_train(CONFIG, folder / "second", overrides=overrides)
