@@ -84,9 +84,9 @@ def test_the_steps_run_once_and_again_after_an_edit(copy):
     for command in ("convert", "train", "evaluate"):
         assert f"Skipping '{command}'" in run(copy, command)
     config = copy / "configs" / "default.cfg"
-    config.write_text(config.read_text().replace("dropout = 0.2", "dropout = 0.3"))
+    config.write_text(config.read_text().replace("dropout = 0.2", "dropout = 0.25"))
     assert "Skipping 'convert'" in run(copy, "convert")
     assert "Skipping 'train'" not in run(copy, "train")
     trained = spacy.load(copy / "training" / "all" / "model-best")
-    assert trained.config["components"]["finegrained_ner"]["model"]["dropout"] == 0.3
+    assert trained.config["components"]["finegrained_ner"]["model"]["dropout"] == 0.25
     assert trained.get_pipe("finegrained_ner").taxonomy.coarse == ("Person", "Other")
