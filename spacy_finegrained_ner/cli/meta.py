@@ -31,7 +31,7 @@ def write_meta(model: Path, train: Path, output: Path) -> str:
     meta = srsly.read_json(model / "meta.json")
     meta["description"] = (
         f"Fine-grained named-entity recognition, trained on {len(docs):,} texts. "
-        f"Coarse types stand in ent._.coarse_label."
+        "Coarse types stand in ent._.coarse_label."
         if own
         else DEMONSTRATION
     )

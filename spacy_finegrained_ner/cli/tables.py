@@ -21,7 +21,7 @@ _SIDES = {"gold": "gold_tokens", "running text": "running_text"}
 
 
 def print_conversion(parts: list[Converted], taxonomy: Taxonomy) -> None:
-    """What was converted, by part; and the types that a part does not have."""
+    """What was converted, by part, and how many of the taxonomy's types a part has."""
     table = Table(
         "part", "sentences", "tokens", "entities", "types", "not known", title="Converted"
     )

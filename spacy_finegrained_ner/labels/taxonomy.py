@@ -62,8 +62,6 @@ class Taxonomy:
             other.coarse_of.items()
         )
 
-    __hash__ = None  # type: ignore[assignment]
-
     @property
     def fine(self) -> tuple[str, ...]:
         """The fine types, in the order of the taxonomy."""

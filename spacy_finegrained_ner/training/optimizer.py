@@ -13,7 +13,7 @@ _STATE = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 class AdamW(Optimizer):
     """AdamW (Loshchilov and Hutter 2019) as `torch.optim.AdamW` computes it, with the fused
-    kernel, on views of thinc's arrays (thinc's Adam takes about as long on CPU as a forward pass).
+    kernel, on views of thinc's arrays.
 
     thinc calls an optimizer once for each parameter, with a key that ends in its name: the name
     that torch gives it. A group is a regular expression on that name (`re.search`) and a factor
