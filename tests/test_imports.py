@@ -20,12 +20,12 @@ INSIDE = {
 STANDARD = {"collections", "dataclasses", "functools", "io", "itertools", "pathlib", "re", "typing"}
 OUTSIDE = {
     "labels": {"numpy", "tomllib", "colorsys", "types"},
-    "nn": {"torch"},
-    "training": {"thinc", "torch", "spacy"},
+    "nn": {"torch", "torchcrf", "math"},
+    "training": {"thinc", "torch", "spacy", "tqdm", "json", "math", "random", "sys"},
     "data": {"spacy", "numpy", "hashlib"},
     "ml": {"thinc", "torch", "numpy", "srsly", "spacy", "transformers", "spacy_transformers"},
     "scoring": {"spacy"},
-    "pipeline": {"spacy", "thinc"},
+    "pipeline": {"spacy", "thinc", "numpy"},
 }
 
 

@@ -1,0 +1,41 @@
+"""How the losses of the fine and the auxiliary task add up, as functions of the weight w."""
+
+from collections.abc import Callable
+from functools import partial
+
+Combination = Callable[[float], tuple[float, float]]
+"""From w to the factors on the fine and on the auxiliary loss."""
+
+
+def interpolated(w: float, scale: float) -> tuple[float, float]:
+    """(1 - w) * fine + w * scale * auxiliary."""
+    return 1.0 - w, w * scale
+
+
+def additive(w: float, scale: float) -> tuple[float, float]:
+    """fine + w * scale * auxiliary."""
+    return 1.0, w * scale
+
+
+def build_interpolated_v1(scale: float = 1.5) -> Combination:
+    """Registered as `spacy-finegrained-ner.interpolated.v1` (losses): the paper's,
+    (1 - w) * fine + w * scale * auxiliary. With w = 1 the fine task learns nothing.
+
+    scale: 1.5 in the authors' code, since the coarse loss is about 60% of the fine one.
+    """
+    return partial(interpolated, scale=_checked("interpolated", scale))
+
+
+def build_additive_v1(scale: float = 1.0) -> Combination:
+    """Registered as `spacy-finegrained-ner.additive.v1` (losses):
+    fine + w * scale * auxiliary. The fine task always learns at full weight."""
+    return partial(additive, scale=_checked("additive", scale))
+
+
+def _checked(name: str, scale: float) -> float:
+    if not 0.0 < scale < float("inf"):
+        raise ValueError(
+            f"scale of spacy-finegrained-ner.{name}.v1 is {scale}, expected a number above 0. "
+            "To have no auxiliary task, set auxiliary = null."
+        )
+    return scale

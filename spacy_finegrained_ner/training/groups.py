@@ -1,0 +1,176 @@
+"""The learning rate and the decay of a parameter, by its name: groups, and decay over layers."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from spacy.util import logger
+
+
+@dataclass
+class Group:
+    """The parameters whose name `pattern` matches (`re.search`).
+
+    factor: on the rate that all share. rate: the group's own, in place of the shared one; None
+    for none. schedule: gives the rate of the steps to come. weight_decay: None for the shared one.
+    """
+
+    name: str
+    pattern: re.Pattern[str]
+    factor: float = 1.0
+    rate: float | None = None
+    schedule: Iterator[float] | None = None
+    weight_decay: float | None = None
+
+    def step_schedule(self) -> None:
+        """Go on to the rate of the next step. After the last one the rate stays as it is, as in
+        thinc."""
+        if self.schedule is not None:
+            self.rate = next(self.schedule, self.rate)
+
+
+@dataclass
+class LayerDecay:
+    """A rate that falls from the top layer down to the embeddings, by one factor for each layer
+    (Howard and Ruder 2018, section 3.2; as ELECTRA has it, with the embeddings below layer 0).
+
+    layers: how many there are. pattern: its one capture group is the number of the layer, from 0
+    at the bottom. embeddings: matches what lies below layer 0.
+    """
+
+    factor: float
+    layers: int
+    pattern: re.Pattern[str]
+    embeddings: re.Pattern[str]
+    _seen: set[int] = field(default_factory=set)
+    _seen_embeddings: bool = False
+    _warned: bool = False
+
+    block = "[training.optimizer.layer_decay]"
+
+    def __call__(self, name: str) -> float:
+        """The factor on the rate of the parameter of this name; 1 outside of layers and embeddings.
+
+        Raises a ValueError where the number of its layer is too high, or no number.
+        """
+        match = self.pattern.search(name)
+        if match is None:
+            if not self.embeddings.search(name):
+                return 1.0
+            self._seen_embeddings = True
+            return self.factor**self.layers
+        if not (match[1] and match[1].isdecimal()):
+            raise ValueError(
+                f"{self.block} pattern = {self.pattern.pattern!r} finds {match[1]!r} in {name}, "
+                "expected the number of a layer."
+            )
+        layer = int(match[1])
+        if layer >= self.layers:
+            raise ValueError(
+                f"{self.block} layers = {self.layers}, but {name} is of layer {layer}, counted "
+                "from 0: expected the number of layers of the encoder."
+            )
+        self._seen.add(layer)
+        return self.factor ** (self.layers - 1 - layer)
+
+    def check_top(self, names: Iterable[str]) -> bool:
+        """Whether a parameter of the top layer was among those so far; names: of those.
+
+        Raises a ValueError if there were only lower ones: then every rate is lower than it should
+        be. Warns once if there were none at all: an encoder may be frozen at first (and becomes
+        free from the top).
+        """
+        if self.layers - 1 in self._seen:
+            return True
+        message = (
+            f"{self.block} layers = {self.layers}, but pattern = {self.pattern.pattern!r} matches "
+            f"no parameter of layer {self.layers - 1}, counted from 0; the layers that it finds: "
+            f"{sorted(self._seen)}. The parameters are: {', '.join(names)}"
+        )
+        if self._seen or self._seen_embeddings:
+            raise ValueError(message)
+        if not self._warned:
+            logger.warning("%s. This is right if the encoder is frozen.", message)
+            self._warned = True
+        return False
+
+
+def read_groups(groups: dict[str, dict[str, Any]]) -> list[Group]:
+    """The groups of a config, in the alphabetical order of their names: before confection 1.0, a
+    config that was interpolated has its blocks sorted, and the same file would mean something else
+    with another spaCy 3.8. Takes the first value of each schedule.
+
+    Raises a ValueError that names the block for a setting that is unknown, missing or out of range.
+    """
+    return [_read_group(name, groups[name]) for name in sorted(groups)]
+
+
+def _read_group(name: str, settings: dict[str, Any]) -> Group:
+    block = f"[training.optimizer.groups.{name}]"
+    optional = {"factor", "schedule", "weight_decay"}
+    _check_keys(block, settings, required={"pattern"}, optional=optional)
+    if "factor" in settings and "schedule" in settings:
+        raise ValueError(
+            f"{block} has both 'factor' and 'schedule', expected at most one: a factor on the "
+            "shared rate, or a rate of its own."
+        )
+    group = Group(name, _read_pattern(block, "pattern", settings["pattern"]))
+    if "factor" in settings:
+        group.factor = _read_number(block, "factor", settings["factor"])
+    if "weight_decay" in settings:
+        group.weight_decay = _read_number(block, "weight_decay", settings["weight_decay"])
+    if "schedule" in settings:
+        rate = settings["schedule"]
+        if isinstance(rate, Iterator):
+            group.schedule = rate
+            rate = next(rate, None)
+        group.rate = _read_number(block, "schedule", rate, expected="a number >= 0 or a schedule")
+    return group
+
+
+def read_layer_decay(settings: dict[str, Any]) -> LayerDecay:
+    """The block of a config. Raises a ValueError that names it for a setting that is unknown,
+    missing or out of range."""
+    block = LayerDecay.block
+    _check_keys(block, settings, required={"factor", "layers"}, optional={"pattern", "embeddings"})
+    expected = "0 < factor <= 1"
+    factor = _read_number(block, "factor", settings["factor"], expected=expected)
+    if not 0.0 < factor <= 1.0:
+        raise ValueError(f"{block} factor = {factor}, expected {expected}.")
+    layers = settings["layers"]
+    if isinstance(layers, bool) or not isinstance(layers, int) or layers < 1:
+        raise ValueError(f"{block} layers = {layers!r}, expected a whole number >= 1.")
+    # The names of Hugging Face's BERT, RoBERTa, DeBERTa, ELECTRA
+    pattern = _read_pattern(block, "pattern", settings.get("pattern", r"(?:^|\.)layer\.(\d+)\."))
+    if pattern.groups != 1:
+        raise ValueError(
+            f"{block} pattern = {pattern.pattern!r} has {pattern.groups} capture groups, expected "
+            "one, for the number of the layer."
+        )
+    embeddings = settings.get("embeddings", r"(?:^|\.)embeddings\.")
+    return LayerDecay(factor, layers, pattern, _read_pattern(block, "embeddings", embeddings))
+
+
+def _check_keys(block: str, settings: Any, *, required: set[str], optional: set[str]) -> None:
+    if not isinstance(settings, dict):
+        raise ValueError(f"{block} is {settings!r}, expected a block of settings.")
+    if not required <= set(settings) <= required | optional:
+        raise ValueError(
+            f"{block} has {sorted(settings)}, expected {sorted(required)} and, where wanted, "
+            f"{sorted(optional)}."
+        )
+
+
+def _read_pattern(block: str, key: str, value: Any) -> re.Pattern[str]:
+    try:
+        return re.compile(value)
+    except (re.error, TypeError) as error:
+        raise ValueError(f"{block} {key} = {value!r} is no regular expression: {error}.") from None
+
+
+def _read_number(block: str, key: str, value: Any, *, expected: str = "a number >= 0") -> float:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (number and 0.0 <= value < float("inf")):
+        raise ValueError(f"{block} {key} = {value!r}, expected {expected}.")
+    return float(value)

@@ -1,0 +1,333 @@
+"""What is frozen does not change, gets no gradient and ends the backward pass; the rest trains."""
+
+from pathlib import Path
+
+import encoders
+import pytest
+import spacy
+import torch
+from encoders import TEXTS, examples
+from spacy.tokens import DocBin
+from spacy.training.initialize import init_nlp
+from spacy.training.loop import train
+
+from spacy_finegrained_ner.training.freezing import build_freeze_v1, frozen_parts
+from spacy_finegrained_ner.training.optimizer import build_adamw_v1
+
+DEPTH = 3  # of the tiny encoders
+CLASSES = ("bert", "roberta", "xlm_roberta", "deberta")
+STOCK = {"@architectures": "spacy-transformers.TransformerModel.v3"}
+LAYERS = {
+    "@architectures": "spacy-finegrained-ner.TransformerLayers.v1",
+    "layers": 2,
+    "combine": "concatenate",
+}
+
+
+CASES = [*((name, STOCK) for name in CLASSES), ("bert", LAYERS), ("deberta", LAYERS)]
+every_encoder = pytest.mark.parametrize(
+    ("name", "architecture"),
+    CASES,
+    ids=[f"{name}-{'layers' if part is LAYERS else 'stock'}" for name, part in CASES],
+)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("encoders")
+    return {
+        name: getattr(encoders, f"tiny_{name}")(folder / name, layers=DEPTH) for name in CLASSES
+    }
+
+
+def make_nlp(folder, architecture=STOCK):
+    spans = {"@span_getters": "spacy-transformers.strided_spans.v1", "window": 128, "stride": 96}
+    return encoders.make_nlp({**architecture, "name": str(folder), "get_spans": spans})
+
+
+def transformer(nlp):
+    return nlp.get_pipe("transformer").model.transformer
+
+
+def weights(nlp):
+    return {name: p.detach().clone() for name, p in transformer(nlp).named_parameters()}
+
+
+def changed(nlp, before) -> set[str]:
+    return {
+        name
+        for name, p in transformer(nlp).named_parameters()
+        if not torch.equal(p.detach(), before[name])
+    }
+
+
+def run(nlp, freeze, steps, first=0, sgd=None):
+    """Steps as `spacy train` takes them. RETURNS: the loss of the last one.
+
+    `nlp.update(sgd=sgd)` would use the gradient of the encoder one step late.
+    """
+    sgd = build_adamw_v1(0.01, weight_decay=0.1) if sgd is None else sgd
+    for step in range(first, first + steps):
+        freeze(nlp, {"step": step, "epoch": 0})
+        losses = nlp.update(examples(nlp), sgd=False)
+        for _, pipe in nlp.pipeline:
+            pipe.finish_update(sgd)
+    return losses["tagger"]
+
+
+def part(name: str) -> int:
+    """0 for what is outside of the layers, else the number of the layer, from 1."""
+    words = name.split(".")
+    return int(words[words.index("layer") + 1]) + 1 if "layer" in words else 0
+
+
+def trainable(nlp) -> set[str]:
+    """All but the pooler, whose output nobody uses."""
+    return {name for name in weights(nlp) if not name.startswith("pooler")}
+
+
+@every_encoder
+def test_everything_changes_without_it(folders, name, architecture):
+    """Or the tests below would prove nothing."""
+    nlp = make_nlp(folders[name], architecture)
+    before = weights(nlp)
+    run(nlp, lambda nlp, info: None, 2)
+    assert changed(nlp, before) == trainable(nlp)
+
+
+@every_encoder
+@pytest.mark.parametrize("layers", [0, 2])
+def test_frozen_layers_stay_bit_equal_and_the_others_train(folders, name, layers, architecture):
+    nlp = make_nlp(folders[name], architecture)
+    before = weights(nlp)
+    run(nlp, build_freeze_v1(layers=layers), 2)
+    assert changed(nlp, before) == {x for x in trainable(nlp) if part(x) > layers}
+    for x, parameter in transformer(nlp).named_parameters():
+        assert parameter.grad is None or part(x) > layers
+
+
+@every_encoder
+@pytest.mark.parametrize("layers", [None, DEPTH])
+def test_a_frozen_encoder_trains_the_head(folders, name, layers, architecture):
+    nlp = make_nlp(folders[name], architecture)
+    before = weights(nlp)
+    freeze = build_freeze_v1(layers=layers)
+    sgd = build_adamw_v1(0.01, weight_decay=0.1)
+    first = run(nlp, freeze, 1, sgd=sgd)
+    last = run(nlp, freeze, 20, first=1, sgd=sgd)
+    assert last < 0.7 * first
+    assert changed(nlp, before) == set()
+    assert all(p.grad is None for p in transformer(nlp).parameters())
+
+
+@pytest.mark.parametrize(
+    ("layers", "reached"), [(0, [1, 2, 3]), (1, [2, 3]), (2, [3]), (3, []), (None, [])]
+)
+def test_the_backward_pass_ends_above_what_is_frozen(folders, layers, reached):
+    """Counted in the outputs of the layers: None needs a gradient, and none comes there."""
+    nlp = make_nlp(folders["bert"])
+    needed, came = [], []
+
+    def watch(number):
+        def hook(module, inputs, output):
+            if torch.is_grad_enabled():
+                (hidden, *_) = output
+                if hidden.requires_grad:
+                    needed.append(number)
+                    hidden.register_hook(lambda gradient: came.append(number))
+
+        return hook
+
+    for number, layer in enumerate(transformer(nlp).encoder.layer, start=1):
+        layer.register_forward_hook(watch(number))
+    run(nlp, build_freeze_v1(layers=layers), 1)
+    assert (needed, sorted(came)) == (reached, reached)
+
+
+def test_predictions_need_no_gradient(folders):
+    nlp = make_nlp(folders["bert"])
+    build_freeze_v1()(nlp, {"step": 0, "epoch": 0})
+    model, docs = nlp.get_pipe("transformer").model, [nlp.make_doc(TEXTS[0])]
+    assert not model.predict(docs).model_output.last_hidden_state.requires_grad
+    assert model.begin_update(docs)[0].model_output.last_hidden_state.requires_grad
+
+
+def test_what_had_a_gradient_before_gets_no_decay(folders):
+    """thinc leaves a gradient of zeros behind after a step, which would still decay the weights."""
+    nlp = make_nlp(folders["bert"])
+    sgd = build_adamw_v1(0.01, weight_decay=0.1)
+    run(nlp, lambda nlp, info: None, 2, sgd=sgd)
+    assert transformer(nlp).embeddings.word_embeddings.weight.grad is not None
+    before = weights(nlp)
+    run(nlp, build_freeze_v1(), 2, sgd=sgd)
+    assert changed(nlp, before) == set()
+
+
+@pytest.mark.parametrize(
+    ("at_first", "expected"),
+    [
+        (4, [4, 4, 3, 3, 2, 2, 1, 1, 0, 0, 0]),
+        (1, [1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0]),
+        (3, [3, 3, 3, 2, 2, 2, 1, 1, 0, 0, 0]),
+    ],
+)
+def test_the_parts_become_free_evenly(at_first, expected):
+    assert [frozen_parts(at_first, step / 8) for step in range(11)] == expected
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_the_layers_become_free_from_top_to_bottom(folders, name):
+    """Four parts in half of 16 steps: another one every two steps."""
+    nlp = make_nlp(folders[name])
+    freeze = build_freeze_v1(until=0.5, total_steps=16)
+    sgd = build_adamw_v1(0.01, weight_decay=0.1)
+    for step, frozen in enumerate([4, 4, 3, 3, 2, 2, 1, 1, 0, 0]):
+        before = weights(nlp)
+        run(nlp, freeze, 1, first=step, sgd=sgd)
+        assert changed(nlp, before) == {x for x in trainable(nlp) if part(x) >= frozen}, step
+
+
+def test_only_some_layers_become_free_gradually(folders):
+    """The upper two of three layers train from the start: two parts in ten steps."""
+    nlp = make_nlp(folders["bert"])
+    freeze = build_freeze_v1(layers=1, until=1.0, total_steps=10)
+    free = []
+    for step in range(12):
+        freeze(nlp, {"step": step, "epoch": 0})
+        free.append({part(x) for x, p in transformer(nlp).named_parameters() if p.requires_grad})
+    assert free == [{2, 3}] * 5 + [{1, 2, 3}] * 5 + [{0, 1, 2, 3}] * 2
+
+
+def test_it_acts_when_the_number_changes_only(folders):
+    nlp = make_nlp(folders["bert"])
+    freeze = build_freeze_v1(layers=1)
+    freeze(nlp, {"step": 0, "epoch": 0})
+    first = next(transformer(nlp).parameters())
+    first.requires_grad_()  # by somebody else
+    freeze(nlp, {"step": 1, "epoch": 0})
+    assert first.requires_grad
+
+
+def test_parameters_that_are_never_trained_stay_so(folders):
+    nlp = make_nlp(folders["bert"])
+    positions = transformer(nlp).embeddings.position_embeddings.weight
+    positions.requires_grad_(False)  # as the sinusoidal ones of DistilBERT
+    run(nlp, build_freeze_v1(until=0.5, total_steps=2), 2)
+    assert not positions.requires_grad
+    assert transformer(nlp).embeddings.word_embeddings.weight.requires_grad
+
+
+def test_a_text_for_the_length_frees_nothing(folders):
+    nlp = make_nlp(folders["bert"])
+    freeze = build_freeze_v1(until=0.1, total_steps="${training.max_steps}")
+    freeze(nlp, {"step": 1000, "epoch": 0})
+    assert not any(p.requires_grad for p in transformer(nlp).parameters())
+
+
+@pytest.mark.parametrize("architecture", [STOCK, LAYERS], ids=["stock", "layers"])
+def test_saved_in_the_middle_it_loads_free(folders, tmp_path, architecture):
+    nlp = make_nlp(folders["bert"], architecture)
+    freeze = build_freeze_v1()
+    run(nlp, freeze, 2)
+    nlp.to_disk(tmp_path / "model")
+    before = weights(nlp)
+    again = spacy.load(tmp_path / "model")
+    assert changed(again, before) == set()
+    assert all(p.requires_grad for p in transformer(again).parameters())
+    run(nlp, freeze, 1, first=2)
+    assert changed(nlp, before) == set()
+    run(again, lambda nlp, info: None, 1)
+    assert changed(again, before) == trainable(again)
+
+
+def test_one_callback_freezes_one_pipeline_after_the_other(folders):
+    """As where `nlp.from_bytes` puts another encoder into the pipe during training."""
+    freeze = build_freeze_v1()
+    for nlp in (make_nlp(folders["bert"]), make_nlp(folders["roberta"])):
+        freeze(nlp, {"step": 0, "epoch": 0})
+        assert not any(p.requires_grad for p in transformer(nlp).parameters())
+
+
+def test_the_encoder_of_a_component_of_its_own(folders):
+    nlp = make_nlp(folders["bert"], LAYERS)
+    nlp.replace_listeners("transformer", "tagger", ["model.tok2vec"])
+    nlp.remove_pipe("transformer")
+    encoder = nlp.get_pipe("tagger").model.get_ref("tok2vec").layers[0].layers[0].transformer
+    before = {name: p.detach().clone() for name, p in encoder.named_parameters()}
+    run(nlp, build_freeze_v1(component="tagger", layers=2), 2)
+    for name, p in encoder.named_parameters():
+        assert torch.equal(p.detach(), before[name]) == (part(name) <= 2)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"layers": -1}, "layers of .*freeze.v1 is -1, expected null or at least 0"),
+        ({"until": 0.0, "total_steps": 9}, r"until of .* is 0.0, expected null or 0 < until <= 1"),
+        ({"until": 1.1, "total_steps": 9}, r"until of .* is 1.1, expected"),
+        ({"until": 0.5}, "total_steps of .* is 0, expected at least 1 .*max_steps"),
+        ({"total_steps": "many"}, "total_steps of .* is 'many', expected a number"),
+    ],
+)
+def test_settings_out_of_range(settings, message):
+    with pytest.raises(ValueError, match=message):
+        build_freeze_v1(**settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"layers": 4}, "layers of .* is 4, expected null or at most 3: the BertModel has"),
+        (
+            {"component": "trf"},
+            r"component of .* is 'trf', expected one of \['transformer', 'tagger'\]",
+        ),
+        ({"component": "tagger"}, "component of .* is 'tagger', which holds no transformer"),
+    ],
+)
+def test_settings_that_do_not_fit_the_pipeline(folders, settings, message):
+    nlp = make_nlp(folders["bert"])
+    with pytest.raises(ValueError, match=message):
+        build_freeze_v1(**settings)(nlp, {"step": 0, "epoch": 0})
+
+
+def test_layers_that_can_not_be_told_apart(folders):
+    """As in ALBERT, whose layers share their weights."""
+    nlp = make_nlp(folders["bert"])
+    transformer(nlp).config.num_hidden_layers = 12
+    with pytest.raises(ValueError, match="finds no list of 12 layers in a BertModel"):
+        build_freeze_v1(layers=1)(nlp, {"step": 0, "epoch": 0})
+    build_freeze_v1()(nlp, {"step": 0, "epoch": 0})
+    assert not any(p.requires_grad for p in transformer(nlp).parameters())
+
+
+@pytest.mark.parametrize(
+    ("layers", "until", "expected"),
+    [(None, None, set()), (2, None, {3}), (None, 1.0, {0, 1, 2, 3})],
+)
+def test_spacy_train(folders, tmp_path: Path, layers, until, expected):
+    """The loop itself, which saves the pipeline at steps 0, 4, 8 and at the end."""
+    nlp = make_nlp(folders["bert"], LAYERS)
+    DocBin(docs=[example.reference for example in examples(nlp)]).to_disk(tmp_path / "data.spacy")
+    config = nlp.config.copy()
+    for corpus in config["corpora"].values():
+        corpus["path"] = str(tmp_path / "data.spacy")
+    config["training"]["max_steps"] = 10
+    config["training"]["eval_frequency"] = 4
+    optimizer = {"@optimizers": "spacy-finegrained-ner.AdamW.v1", "learn_rate": 0.01}
+    config["training"]["optimizer"] = optimizer
+    config["training"]["before_update"] = {
+        "@callbacks": "spacy-finegrained-ner.freeze.v1",
+        "component": "transformer",
+        "layers": layers,
+        "until": until,
+        "total_steps": "${training.max_steps}",
+    }
+    nlp = init_nlp(config)
+    before = weights(nlp)
+    (tmp_path / "out").mkdir()
+    train(nlp, tmp_path / "out")
+    for checkpoint in ("model-best", "model-last"):
+        loaded = spacy.load(tmp_path / "out" / checkpoint)
+        assert all(p.requires_grad for p in transformer(loaded).parameters())
+    assert {part(x) for x in changed(loaded, before)} == expected
