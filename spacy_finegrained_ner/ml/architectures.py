@@ -1,26 +1,56 @@
 """The model, as thinc sees it: tok2vec >> tagger. Emissions come out; `ml.decoder` reads them."""
 
+from collections.abc import Callable
+from typing import Literal
+
 from spacy.tokens import Doc
 from thinc.api import Model, chain
 from thinc.types import Floats2d
+from torch import nn
 
+from spacy_finegrained_ner.ml.blocks import Blending
 from spacy_finegrained_ner.ml.tagger import Emissions, build_tagger
+from spacy_finegrained_ner.nn.tagger import Tagger
 
 
 def build_tagger_v1(
-    tok2vec: Model[list[Doc], list[Floats2d]], dropout: float
+    tok2vec: Model[list[Doc], list[Floats2d]],
+    dropout: float = 0.2,
+    decoder: Literal["crf", "linear"] = "crf",
+    sequence: Callable[[int], nn.Module] | None = None,
+    blending: Blending | None = None,
 ) -> Model[list[Doc], Emissions]:
-    """Registered as `spacy-finegrained-ner.Tagger.v1` (architectures).
+    """Registered as `spacy-finegrained-ner.Tagger.v1` (architectures): the paper's figure, from
+    the encoder's vectors to emissions: sequence layer, dropout, blending, linear layer, CRF.
 
     tok2vec: vectors of tokens; a spacy-transformers listener, or any other spaCy tok2vec.
-    dropout: before the linear layer, in training. Between 0 and 1 (ValueError if not). It is a
-        setting of the torch module: `[training] dropout` does not reach it.
+    dropout: behind the sequence layer, in training. It is a setting of the torch module:
+        `[training] dropout` does not reach it.
+    decoder: "crf", or "linear" for tags that are scored each on their own. Both decode legal BIO
+        only. The auxiliary task has the same.
+    sequence: `spacy-finegrained-ner.BiLSTM.v1`, or null.
+    blending: `spacy-finegrained-ner.blend_*.v1`, or null.
+
+    Raises a ValueError that names the setting, if one is out of its range.
     """
+    name = "spacy-finegrained-ner.Tagger.v1"
     if not 0.0 <= dropout < 1.0:
-        raise ValueError(
-            f"dropout of spacy-finegrained-ner.Tagger.v1 is {dropout}, expected 0 <= dropout < 1."
+        raise ValueError(f"dropout of {name} is {dropout}, expected 0 <= dropout < 1.")
+    if decoder not in ("crf", "linear"):
+        raise ValueError(f"decoder of {name} is {decoder!r}, expected 'crf' or 'linear'.")
+
+    def build(width: int, tags: list[int]) -> Tagger:
+        return Tagger(
+            width=width,
+            tags=tags,
+            dropout=dropout,
+            sequence=sequence,
+            blending=blending.build if blending else None,
+            place=blending.place if blending else "",
+            crf=decoder == "crf",
         )
-    tagger = build_tagger(dropout)
+
+    tagger = build_tagger(build)
     model: Model[list[Doc], Emissions] = chain(tok2vec, tagger)
     # The refs are saved with the model. `replace_listeners` asks for "tok2vec" in the config.
     model.set_ref("tok2vec", tok2vec)

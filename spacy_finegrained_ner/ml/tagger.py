@@ -5,7 +5,7 @@ This is the only file where the two meet.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, cast
@@ -15,6 +15,7 @@ import torch
 from thinc.api import (
     ArgsKwargs,
     Model,
+    Optimizer,
     PyTorchShim,
     get_torch_default_device,
     get_width,
@@ -22,36 +23,52 @@ from thinc.api import (
     xp2torch,
 )
 from thinc.layers.pytorchwrapper import forward
-from thinc.types import Floats2d, Floats3d
+from thinc.types import Floats2d, FloatsXd
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from spacy_finegrained_ner.nn.tagger import LinearHead
+from spacy_finegrained_ner.nn.tagger import Tagger
+
+Scores = tuple[FloatsXd, ...]
+"""Of one task: emissions, *Shape:* (docs, tokens, tags), padded; and for a CRF its transitions,
+*Shape:* (tags, tags), starts and ends, *Shape:* (tags,)."""
 
 
 @dataclass
 class Emissions:
     """What the tagger puts out for a batch of Docs, and (as gradient) what it takes back.
 
-    scores: *Shape:* (docs, tokens, tags), padded. lengths: tokens of each Doc.
+    tasks: the scores of the fine tags and, in training, of the auxiliary task if there is one. As
+    gradient, None stands for a task that is left out of the backward pass.
+    lengths: tokens of each Doc.
     """
 
-    scores: Floats3d
+    tasks: Sequence[Scores | None]
     lengths: list[int]
 
 
-def build_tagger(dropout: float) -> Model[list[Floats2d], Emissions]:
+class TaggerShim(PyTorchShim):
+    """Forgets the gradients after a step, where thinc's sets them to 0: AdamW decays weights and
+    moves by its moments with gradients of 0 too, but what had no part in a loss shall stay."""
+
+    def finish_update(self, optimizer: Optimizer) -> None:
+        super().finish_update(optimizer)
+        self._model.zero_grad(set_to_none=True)
+
+
+def build_tagger(build: Callable[[int, list[int]], Tagger]) -> Model[list[Floats2d], Emissions]:
     """An empty layer; the torch module is built by `initialize` or `from_bytes`, when its sizes
-    are known. Set the dim nO (number of tags) before `initialize`; nI is read off the input."""
+    are known. Before `initialize`, set the dims nO (number of fine tags) and nA (number of tags
+    of the auxiliary task, 0 for none); nI is read off the input.
 
-    def build(width: int, tags: int) -> LinearHead:
-        return LinearHead(width=width, tags=tags, dropout=dropout)
+    build: makes the module from the width of the vectors and the number of tags of each task.
+    """
 
-    def deserialize(_: LinearHead | None, data: bytes, device: torch.device) -> LinearHead | None:
+    def deserialize(_: Tagger | None, data: bytes, device: torch.device) -> Tagger | None:
         message = srsly.msgpack_loads(data)
         if message["sizes"] is None:
             return None
-        module = build(**message["sizes"])
+        module = build(message["sizes"]["width"], message["sizes"]["tags"])
         module.load_state_dict(
             torch.load(BytesIO(message["state"]), map_location=device, weights_only=True)
         )
@@ -62,18 +79,18 @@ def build_tagger(dropout: float) -> Model[list[Floats2d], Emissions]:
     ) -> None:
         if X is not None:
             model.set_dim("nI", get_width(X), force=True)
-        module = build(model.get_dim("nI"), model.get_dim("nO"))
+        tags = [size for size in (model.get_dim("nO"), model.get_dim("nA")) if size]
+        module = build(model.get_dim("nI"), tags)
         model.shims[0]._model = module.to(get_torch_default_device())
 
-    shim = PyTorchShim(None, serialize_model=_serialize, deserialize_model=deserialize)
-    # PyTorchWrapper_v3 puts the same together, but without a place for `init`.
+    # PyTorchWrapper_v3 puts the same together, but without a place for `init` or another shim.
     return Model(
         "tagger",
         forward,
         init=init,
         attrs={"convert_inputs": _convert_inputs, "convert_outputs": _convert_outputs},
-        shims=[shim],
-        dims={"nI": None, "nO": None},
+        shims=[TaggerShim(None, serialize_model=_serialize, deserialize_model=deserialize)],
+        dims={"nI": None, "nO": None, "nA": None},
     )
 
 
@@ -82,7 +99,7 @@ def is_built(model: Model[Any, Any]) -> bool:
     return model.shims[0]._model is not None
 
 
-def _serialize(module: LinearHead | None) -> bytes:
+def _serialize(module: Tagger | None) -> bytes:
     """The sizes travel as a header: a loaded layer builds its module from them."""
     if module is None:
         return srsly.msgpack_dumps({"sizes": None, "state": b""})
@@ -100,23 +117,30 @@ def _convert_inputs(
     vectors = [xp2torch(x, device=device) if len(x) else torch.zeros((0, width)) for x in X]
     padded = pad_sequence([v.to(device) for v in vectors], batch_first=True)
     padded.requires_grad_(is_train)
+    lengths = torch.tensor([len(x) for x in X], device=device)
 
     def backprop(dX: ArgsKwargs) -> list[Floats2d]:
         gradient: Tensor = dX.args[0]  # (docs, tokens, width)
         return [cast(Floats2d, torch2xp(gradient[i, : len(x)])) for i, x in enumerate(X)]
 
-    return ArgsKwargs(args=(padded,), kwargs={}), backprop
+    return ArgsKwargs(args=(padded, lengths), kwargs={}), backprop
 
 
 def _convert_outputs(
     model: Model[list[Floats2d], Emissions],
-    inputs_outputs: tuple[list[Floats2d], Tensor],
+    inputs_outputs: tuple[list[Floats2d], list[tuple[Tensor, ...]]],
     is_train: bool,
 ) -> tuple[Emissions, Callable[[Emissions], ArgsKwargs]]:
-    X, scores = inputs_outputs
+    X, tasks = inputs_outputs
 
     def backprop(dY: Emissions) -> ArgsKwargs:
-        gradient = xp2torch(dY.scores, device=scores.device)
-        return ArgsKwargs(args=((scores,),), kwargs={"grad_tensors": gradient})
+        outputs: list[Tensor] = []
+        gradients: list[Tensor] = []
+        for scores, d_scores in zip(tasks, dY.tasks, strict=True):
+            if d_scores is not None:
+                outputs += scores
+                gradients += [xp2torch(d, device=s.device) for s, d in zip(scores, d_scores, strict=True)]
+        return ArgsKwargs(args=(outputs,), kwargs={"grad_tensors": gradients})
 
-    return Emissions(cast(Floats3d, torch2xp(scores.detach())), [len(x) for x in X]), backprop
+    arrays = [tuple(cast(FloatsXd, torch2xp(s.detach())) for s in scores) for scores in tasks]
+    return Emissions(arrays, [len(x) for x in X]), backprop

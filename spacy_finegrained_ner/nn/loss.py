@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -23,12 +22,3 @@ def token_cross_entropy(emissions: Tensor, tags: Tensor) -> Tensor:
         emissions.flatten(0, 1), tags.flatten(), ignore_index=IGNORE, reduction="sum"
     )
     return total / known
-
-
-def loss_and_gradient(emissions: Tensor, tags: Tensor) -> tuple[Tensor, Tensor]:
-    """The loss, and its gradient with respect to the emissions (of their shape)."""
-    with torch.enable_grad():
-        leaf = emissions.detach().requires_grad_()
-        loss = token_cross_entropy(leaf, tags)
-        (gradient,) = torch.autograd.grad(loss, leaf)
-    return loss.detach(), gradient

@@ -2,31 +2,95 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
+from torchcrf import CRF
+
+from spacy_finegrained_ner.nn.blending import Projected
+
+Build = Callable[[int], nn.Module]
+"""Makes a layer for vectors of a width. The layer takes (vectors, lengths) and has `width_out`."""
 
 
-class LinearHead(nn.Module):
-    """Dropout, then one linear layer: emissions of each tag for each token.
+class Task(nn.Module):
+    """Emissions of the tags of one task and, for a CRF, the parameters of its transitions."""
 
-    The module holds everything under one name (`head`), so that optimizer groups can tell its
-    parameters from the encoder's.
+    def __init__(self, width: int, tags: int, *, crf: bool, blending: Build | None) -> None:
+        super().__init__()
+        self.emissions = nn.Linear(width, tags)
+        self.blending = Projected(blending(tags), tags) if blending else None
+        # Holds the parameters; loss and decoding are our own (nn.crf, nn.viterbi).
+        self.crf = CRF(tags, batch_first=True) if crf else None
+
+    def forward(self, vectors: Tensor, lengths: Tensor) -> tuple[Tensor, ...]:
+        emissions = self.emissions(vectors)
+        if self.blending is not None:
+            emissions = self.blending(emissions, lengths)
+        if self.crf is None:
+            return (emissions,)
+        crf = self.crf
+        return emissions, crf.transitions, crf.start_transitions, crf.end_transitions
+
+
+class Tagger(nn.Module):
+    """Sequence layer, dropout, blending, and a head for each task.
+
+    The order is that of the paper's code: BiLSTM, leaky ReLU, dropout, blending, linear layer.
+    `place` puts the blending before the sequence layer ("vectors"), behind it ("sequence"), or
+    behind the linear layers ("emissions").
+
+    All parameters have names that begin with `head.`, so that optimizer groups can tell them from
+    the encoder's.
+
+    width: of the input. tags: the number of tags of the tasks: the fine tags, then those of the
+        auxiliary task if there is one.
     """
 
-    def __init__(self, *, width: int, tags: int, dropout: float) -> None:
+    def __init__(
+        self,
+        *,
+        width: int,
+        tags: list[int],
+        dropout: float,
+        sequence: Build | None,
+        blending: Build | None,
+        place: str,
+        crf: bool,
+    ) -> None:
         super().__init__()
-        self.head = nn.ModuleDict(
-            {"dropout": nn.Dropout(dropout), "emissions": nn.Linear(width, tags)}
-        )
+        self.sizes = {"width": width, "tags": list(tags)}
+        self.head = nn.ModuleDict({"dropout": nn.Dropout(dropout)})
 
-    @property
-    def sizes(self) -> dict[str, int]:
-        """What is needed to build the module again, apart from its settings."""
-        emissions = self.head["emissions"]
-        assert isinstance(emissions, nn.Linear)
-        return {"width": emissions.in_features, "tags": emissions.out_features}
+        def add(name: str, build: Build) -> None:
+            nonlocal width
+            self.head[name] = build(width)
+            width_out = self.head[name].width_out
+            assert isinstance(width_out, int)
+            width = width_out
 
-    def forward(self, vectors: Tensor) -> Tensor:
-        """*Shape:* (batch, tokens, width) -> (batch, tokens, tags)."""
-        dropped: Tensor = self.head["dropout"](vectors)
-        emissions: Tensor = self.head["emissions"](dropped)
-        return emissions
+        if blending is not None and place == "vectors":
+            add("blended_vectors", blending)
+        if sequence is not None:
+            add("sequence", sequence)
+        if blending is not None and place == "sequence":
+            add("blended_sequence", blending)
+        on_emissions = blending if place == "emissions" else None
+        for name, size in zip(("fine", "auxiliary"), tags, strict=False):
+            self.head[name] = Task(width, size, crf=crf, blending=on_emissions)
+
+    def forward(self, vectors: Tensor, lengths: Tensor) -> list[tuple[Tensor, ...]]:
+        """For each task: emissions, *Shape:* (batch, tokens, tags); and for a CRF its transitions
+        (tags, tags), starts and ends (tags,), which so get their gradient from the same loss.
+
+        In prediction only the first task's.
+
+        vectors: *Shape:* (batch, tokens, width), padded. lengths: *Shape:* (batch,).
+        """
+        for name in ("blended_vectors", "sequence", "dropout", "blended_sequence"):
+            if name == "dropout":
+                vectors = self.head[name](vectors)
+            elif name in self.head:
+                vectors = self.head[name](vectors, lengths)
+        tasks = ("fine", "auxiliary") if self.training else ("fine",)
+        return [self.head[name](vectors, lengths) for name in tasks if name in self.head]

@@ -16,6 +16,18 @@ DEFAULT_MODEL = """
 [model]
 @architectures = "spacy-finegrained-ner.Tagger.v1"
 dropout = 0.2
+decoder = "crf"
+
+[model.sequence]
+@layers = "spacy-finegrained-ner.BiLSTM.v1"
+width = null
+layers = 1
+dropout = 0.0
+
+[model.blending]
+@layers = "spacy-finegrained-ner.blend_concatenate.v1"
+window = 1
+place = "sequence"
 
 [model.tok2vec]
 @architectures = "spacy-transformers.TransformerListener.v1"
@@ -32,6 +44,9 @@ upstream = "*"
     assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
     default_config={
         "model": Config().from_str(DEFAULT_MODEL)["model"],
+        "auxiliary": {"@misc": "spacy-finegrained-ner.CoarseTask.v1"},
+        "auxiliary_weight": 0.1,
+        "loss": {"@losses": "spacy-finegrained-ner.interpolated.v1", "scale": 1.5},
         "scorer": {"@scorers": "spacy-finegrained-ner.scorer.v1"},
     },
     default_score_weights={
@@ -47,10 +62,31 @@ upstream = "*"
     },
 )
 def make_finegrained_ner(
-    nlp: Language, name: str, model: Model, scorer: Callable[..., dict[str, Any]] | None
+    nlp: Language,
+    name: str,
+    model: Model,
+    auxiliary: Any,
+    auxiliary_weight: float,
+    loss: Callable[[float], tuple[float, float]],
+    scorer: Callable[..., dict[str, Any]] | None,
 ) -> "FineGrainedNER":
-    """Make the component. model: from Docs to emissions, such as
-    `spacy-finegrained-ner.Tagger.v1`. scorer: used by `nlp.evaluate`."""
+    """Make the component.
+
+    model: from Docs to emissions, such as `spacy-finegrained-ner.Tagger.v1`.
+    auxiliary: an auxiliary task such as `spacy-finegrained-ner.CoarseTask.v1`, or null.
+    auxiliary_weight: its weight w, from 0 to 1. In `spacy train` the callback
+        `spacy-finegrained-ner.auxiliary_weight.v1` sets another one before each step.
+    loss: how w combines the two losses, such as `spacy-finegrained-ner.interpolated.v1`.
+    scorer: used by `nlp.evaluate`.
+    """
     from spacy_finegrained_ner.pipeline.finegrained_ner import FineGrainedNER
 
-    return FineGrainedNER(nlp.vocab, model, name, scorer=scorer)
+    return FineGrainedNER(
+        nlp.vocab,
+        model,
+        name,
+        auxiliary=auxiliary,
+        auxiliary_weight=auxiliary_weight,
+        loss=loss,
+        scorer=scorer,
+    )

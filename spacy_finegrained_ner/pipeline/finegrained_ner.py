@@ -16,8 +16,9 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 from spacy_finegrained_ner.data.alignment import gold_tags
 from spacy_finegrained_ner.labels.bio import TagSet
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy, read_taxonomy
-from spacy_finegrained_ner.ml.decoder import LinearDecoder, Tags
-from spacy_finegrained_ner.ml.tagger import Emissions, is_built
+from spacy_finegrained_ner.ml.decoder import Decoder, Tags
+from spacy_finegrained_ner.ml.tagger import Emissions, Scores, is_built
+from spacy_finegrained_ner.pipeline.auxiliary import AuxiliaryTask
 from spacy_finegrained_ner.scoring.scorer import score_entities
 
 COARSE = "coarse_label"
@@ -31,7 +32,10 @@ class FineGrainedNER(TrainablePipe):
     coarse label of each by the taxonomy. What was in `doc.ents` before is replaced.
 
     vocab: the shared vocabulary. model: from Docs to emissions. name: of the component, also the
-    key of its loss. scorer: called by `nlp.evaluate` with the examples and the taxonomy.
+    key of its loss. auxiliary: the auxiliary task, or None. auxiliary_weight: its weight w in the
+    loss, 0 to 1; set `auxiliary_weight` of the component to change it as training goes on.
+    loss: from w to the factors on the fine and the auxiliary loss. scorer: called by
+    `nlp.evaluate` with the examples and the taxonomy.
     """
 
     def __init__(
@@ -40,11 +44,26 @@ class FineGrainedNER(TrainablePipe):
         model: Model[list[Doc], Emissions],
         name: str = "finegrained_ner",
         *,
+        auxiliary: AuxiliaryTask | None = None,
+        auxiliary_weight: float = 0.0,
+        loss: Callable[[float], tuple[float, float]] = lambda w: (1.0, w),
         scorer: Callable[..., dict[str, Any]] | None = score_entities,
     ) -> None:
+        if not 0.0 <= auxiliary_weight <= 1.0:
+            raise ValueError(
+                f"auxiliary_weight of '{name}' is {auxiliary_weight}, expected 0 to 1."
+            )
+        if auxiliary is not None and not isinstance(auxiliary, AuxiliaryTask):
+            raise ValueError(
+                f"auxiliary of '{name}' is {auxiliary!r}, expected an auxiliary task such as "
+                "spacy-finegrained-ner.CoarseTask.v1, or null."
+            )
         self.vocab = vocab
         self.model = model
         self.name = name
+        self.auxiliary = auxiliary
+        self.auxiliary_weight = auxiliary_weight
+        self.combine_losses = loss
         self.scorer = scorer
         # Saved as JSON beside the weights.
         self.cfg: dict[str, Any] = {"labels": [], "taxonomy": {}}
@@ -103,7 +122,9 @@ class FineGrainedNER(TrainablePipe):
             self.vocab.strings.add(label)
         sample = [eg.reference for eg in islice(get_examples(), 10)]
         # Initialized before, perhaps with other labels: it starts anew, as spaCy's components do.
-        self.model.get_ref("tagger").set_dim("nO", len(self._tag_set), force=True)
+        tagger = self.model.get_ref("tagger")
+        tagger.set_dim("nO", len(self._tag_set), force=True)
+        tagger.set_dim("nA", len(self._auxiliary_tag_set or ()), force=True)
         self.model.initialize(X=sample or None)
 
     def add_label(self, label: str) -> int:
@@ -122,7 +143,10 @@ class FineGrainedNER(TrainablePipe):
         self._require_initialized()
         if not any(len(doc) for doc in docs):
             return [self._tag_set.encode(0, ()) for _ in docs]
-        return self._decoder.decode(self.model.predict(docs))
+        emissions = self.model.predict(docs)
+        fine = emissions.tasks[0]
+        assert fine is not None
+        return _decoder(self._tag_set).decode(fine, emissions.lengths)
 
     def set_annotations(self, docs: Iterable[Doc], tags: list[Tags]) -> None:
         """Write `doc.ents` and the coarse labels. Whitespace tokens at the ends of an entity are
@@ -149,10 +173,13 @@ class FineGrainedNER(TrainablePipe):
         sgd: Optimizer | None = None,
         losses: dict[str, float] | None = None,
     ) -> dict[str, float]:
-        """Learn from a batch. losses: the loss is added under the name of the component.
+        """Learn from a batch.
 
-        drop reaches the thinc layers of the tok2vec; the tagger's own dropout is a setting of the
-        architecture.
+        losses: the combined loss is added under the name of the component; with an auxiliary
+            task also the two it is made of, as `<name>_fine` and `<name>_auxiliary`. A task of
+            weight 0 is not computed, and adds nothing.
+        drop: reaches the thinc layers of the tok2vec; the tagger's own dropout is a setting of
+            the architecture.
         """
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
@@ -163,19 +190,64 @@ class FineGrainedNER(TrainablePipe):
             return losses  # the transformer does not run on such a batch either
         set_dropout_rate(self.model, drop)
         emissions, backprop = self.model.begin_update([eg.predicted for eg in examples])
-        loss, gradient = self.get_loss(examples, emissions)
+        parts, gradient = self._losses(examples, emissions)
         backprop(gradient)
         if sgd is not None:
             self.finish_update(sgd)
-        losses[self.name] += loss
+        losses[self.name] += sum(weight * loss for weight, loss in parts.values())
+        if self.auxiliary is not None:
+            for task, (_, loss) in parts.items():
+                key = f"{self.name}_{task}"
+                losses[key] = losses.get(key, 0.0) + loss
         return losses
 
     def get_loss(
         self, examples: Iterable[Example], emissions: Emissions
     ) -> tuple[float, Emissions]:
-        """The loss of a batch (mean over tokens with a known gold tag) and its gradient."""
-        gold = [gold_tags(example, self._tag_set) for example in examples]
-        return self._decoder.loss(emissions, gold)
+        """The combined loss of a batch (each per token with a known gold tag), and its gradient.
+
+        emissions: of `model.begin_update`, which has those of the auxiliary task.
+        """
+        parts, gradient = self._losses(list(examples), emissions)
+        return sum(weight * loss for weight, loss in parts.values()), gradient
+
+    def _losses(
+        self, examples: list[Example], emissions: Emissions
+    ) -> tuple[dict[str, tuple[float, float]], Emissions]:
+        """Weight and loss of each task that takes part, and the gradient of their sum."""
+        built, expected = (
+            self.model.get_ref("tagger").get_dim("nA"),
+            len(self._auxiliary_tag_set or ()),
+        )
+        if built != expected:
+            raise ValueError(
+                f"'{self.name}' was initialized with {built} tags of an auxiliary task, but what "
+                f"is set as auxiliary has {expected}. To go on training, set it as it was then "
+                "(null for 0 tags); for another task call nlp.initialize."
+            )
+        fine = self._tag_set
+        gold = [gold_tags(example, fine) for example in examples]
+        tasks = {"fine": (fine, gold)}
+        weights = {"fine": 1.0}
+        if self.auxiliary is not None:
+            tag_set = self._auxiliary_tag_set
+            assert tag_set is not None
+            other = self.auxiliary.gold(examples, gold, fine, self.taxonomy)
+            tasks["auxiliary"] = (tag_set, other)
+            weights["fine"], weights["auxiliary"] = self.combine_losses(self.auxiliary_weight)
+        parts: dict[str, tuple[float, float]] = {}
+        gradients: list[Scores | None] = []
+        for (task, (tags, task_gold)), scores in zip(tasks.items(), emissions.tasks, strict=True):
+            if not weights[task]:
+                gradients.append(None)
+                continue
+            assert scores is not None
+            loss, gradient = _decoder(tags).loss(
+                scores, emissions.lengths, task_gold, weights[task]
+            )
+            parts[task] = (weights[task], loss)
+            gradients.append(gradient)
+        return parts, Emissions(gradients, emissions.lengths)
 
     def _require_initialized(self) -> None:
         if not self.cfg["labels"] or not is_built(self.model.get_ref("tagger")):
@@ -190,8 +262,12 @@ class FineGrainedNER(TrainablePipe):
         return _tag_set(self.labels)
 
     @property
-    def _decoder(self) -> LinearDecoder:
-        return _decoder(self.labels)
+    def _auxiliary_tag_set(self) -> TagSet | None:
+        if self.auxiliary is None:
+            return None
+        return self.auxiliary.tag_set(
+            self._tag_set, Taxonomy(self.cfg["taxonomy"], f"the taxonomy of {self.name!r}")
+        )
 
 
 # By labels, not by component: `from_disk` replaces cfg, and workers need nothing pickled.
@@ -201,5 +277,5 @@ def _tag_set(labels: tuple[str, ...]) -> TagSet:
 
 
 @lru_cache
-def _decoder(labels: tuple[str, ...]) -> LinearDecoder:
-    return LinearDecoder(_tag_set(labels))
+def _decoder(tag_set: TagSet) -> Decoder:
+    return Decoder(tag_set)

@@ -1,0 +1,78 @@
+"""The exchangeable parts of the tagger, by name in the config (registry `layers`)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+from torch import nn
+
+from spacy_finegrained_ner.nn.bilstm import BiLSTM
+from spacy_finegrained_ner.nn.blending import Average, Concatenate, Gated
+
+Place = Literal["vectors", "sequence", "emissions"]
+
+
+@dataclass(frozen=True)
+class Blending:
+    """A kind of blending and its place. build: makes the layer for vectors of a width."""
+
+    build: Callable[[int], nn.Module]
+    place: str
+
+
+def build_concatenate_v1(window: int = 1, place: Place = "sequence") -> Blending:
+    """Registered as `spacy-finegrained-ner.blend_concatenate.v1`: [current ; previous ; next], the
+    paper's triplet blending. The parameters are the same for all kinds of blending.
+
+    window: neighbours to each side. At the ends a token stands in for a missing neighbour.
+    place: on the encoder's "vectors", on the output of the "sequence" layer (as the paper's code),
+        or on the "emissions" (where what is concatenated is projected back to the tags).
+    """
+    return _blending("blend_concatenate", Concatenate, window, place)
+
+
+def build_average_v1(window: int = 1, place: Place = "sequence", learned: bool = False) -> Blending:
+    """Registered as `spacy-finegrained-ner.blend_average.v1`: half the token, half its neighbours
+    (0.25 / 0.5 / 0.25 for a window of 1). learned: the weights are learned from there on."""
+    return _blending("blend_average", partial(Average, learned=learned), window, place)
+
+
+def build_gated_v1(window: int = 1, place: Place = "sequence") -> Blending:
+    """Registered as `spacy-finegrained-ner.blend_gated.v1`: an average whose weights each token
+    computes from itself and its neighbours; it starts as that of `blend_average`."""
+    return _blending("blend_gated", Gated, window, place)
+
+
+def _blending(name: str, kind: Callable[..., nn.Module], window: int, place: str) -> Blending:
+    name = f"spacy-finegrained-ner.{name}.v1"
+    if window < 1:
+        raise ValueError(f"window of {name} is {window}, expected at least 1 (or no blending).")
+    if place not in ("vectors", "sequence", "emissions"):
+        raise ValueError(
+            f"place of {name} is {place!r}, expected 'vectors', 'sequence' or 'emissions'."
+        )
+    return Blending(partial(kind, window=window), place)
+
+
+def build_bilstm_v1(
+    width: int | None = None, layers: int = 1, dropout: float = 0.0
+) -> Callable[[int], nn.Module]:
+    """Registered as `spacy-finegrained-ner.BiLSTM.v1`: bidirectional LSTM, then leaky ReLU.
+
+    width: of the output, both directions together; null for that of the input, as the paper.
+    dropout: between the layers, where there are two or more.
+    """
+    name = "spacy-finegrained-ner.BiLSTM.v1"
+    if width is not None and (width < 2 or width % 2):
+        raise ValueError(f"width of {name} is {width}, expected an even number (two directions).")
+    if layers < 1:
+        raise ValueError(f"layers of {name} is {layers}, expected at least 1 (or no BiLSTM).")
+    if not 0.0 <= dropout < 1.0:
+        raise ValueError(f"dropout of {name} is {dropout}, expected 0 <= dropout < 1.")
+
+    def build(width_in: int) -> BiLSTM:
+        hidden = max(1, (width or width_in) // 2)
+        return BiLSTM(width_in, hidden, layers, dropout)
+
+    return build

@@ -1,0 +1,261 @@
+"""Linear-chain CRF (Lafferty et al. 2001): partition function, marginals, loss.
+
+Forward and backward algorithm run as one scan over time, with the whole batch in each step. The
+gradient of the loss is the difference of two expectations, which the scan gives: autograd never
+walks back over the time steps.
+
+The scan is done with scaled probabilities, a small matrix product for each step. Where that would
+underflow (scores that are far apart) it is done again in log space, so the result is exact.
+
+Parameters everywhere:
+    emissions: *Shape:* (batch, tokens, tags). lengths: *Shape:* (batch,), those of the sequences
+        (0 is allowed). transitions: *Shape:* (tags, tags), from row to column.
+    starts, ends: *Shape:* (tags,), added at the first and at the last token.
+    What is forbidden is -inf. There must be an allowed path.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from spacy_finegrained_ner.nn.loss import IGNORE
+
+_TINY = 1e-25
+"""Probabilities above this have lost nothing that counts: what float32 drops is below 1e-38."""
+
+_CHUNK = 2**22
+"""Numbers held at once while transitions are counted in log space: 16 MiB of float32."""
+
+
+@dataclass
+class Expectations:
+    """What a CRF expects of a batch of sequences.
+
+    log_partition: *Shape:* (batch,). marginals: the probability of each tag at each token, 0 in
+    the padding; *Shape:* (batch, tokens, tags). transitions: the expected number of each
+    transition, over the batch; *Shape:* (tags, tags).
+    """
+
+    log_partition: Tensor
+    marginals: Tensor
+    transitions: Tensor
+
+
+def expectations(
+    emissions: Tensor, lengths: Tensor, transitions: Tensor, starts: Tensor, ends: Tensor
+) -> Expectations:
+    """Forward-backward algorithm (Rabiner 1989)."""
+    batch, tokens, tags = emissions.shape
+    if not batch or not tokens:
+        return Expectations(
+            emissions.new_zeros(batch), torch.zeros_like(emissions), torch.zeros_like(transitions)
+        )
+    place = torch.arange(tokens, device=emissions.device)
+    real = place < lengths.unsqueeze(1)  # (batch, tokens)
+    # The backward algorithm is the forward one on the reversed sequence. Both give, at each
+    # token, `reached`: the scores of all paths that reach a tag, without the emission there.
+    reverse = torch.where(real, lengths.unsqueeze(1) - 1 - place, place)
+    rows = torch.arange(batch, device=emissions.device).unsqueeze(1)
+    both = torch.stack([emissions, emissions[rows, reverse]])  # (2, batch, tokens, tags)
+    first = torch.stack([starts, ends]).unsqueeze(1) + both[:, :, 0]  # (2, batch, tags)
+    steps = torch.stack([transitions, transitions.T])
+    scan = _scan_scaled(first, both, steps) or _scan_log(first, both, steps)
+
+    edges = torch.stack([starts, ends]).view(2, 1, 1, tags).expand(2, batch, 1, tags)
+    reached = torch.cat([edges, scan.reached], dim=2)  # (2, batch, tokens, tags)
+    logits = reached[0] + emissions + reached[1][rows, reverse]
+    marginals = torch.where(real.unsqueeze(2), logits.softmax(dim=2), 0.0).nan_to_num()
+    last = (rows.squeeze(1), (lengths - 1).clamp(min=0))
+    # Not from the states: a tag may be as good as impossible there, and certain by its end.
+    log_partition = torch.logsumexp(reached[0][last] + emissions[last] + ends, dim=1)
+    before = place < (lengths - 1).unsqueeze(1)
+    log_partition = log_partition + torch.where(before, scan.scales[0], 0.0).sum(dim=1)
+    return Expectations(
+        torch.where(lengths > 0, log_partition, 0.0),
+        marginals,
+        _expected_transitions(scan, marginals, real, transitions),
+    )
+
+
+def crf_loss(
+    emissions: Tensor,
+    tags: Tensor,
+    lengths: Tensor,
+    transitions: Tensor,
+    starts: Tensor,
+    ends: Tensor,
+) -> Tensor:
+    """Negative log-likelihood of the gold tags, over the number of tokens whose tag is known.
+
+    Where a tag is IGNORE, it is summed over all tags there (a partial CRF, Tsuboi et al. 2008).
+    Per token, so that the gradient depends neither on the size of the batch nor on the lengths.
+    Infinite where the gold tags are forbidden.
+
+    tags: *Shape:* (batch, tokens), ids or IGNORE. Returns a scalar.
+    """
+    loss: Tensor = _NegativeLogLikelihood.apply(
+        emissions, tags, lengths, transitions, starts, ends
+    )
+    return loss / (tags != IGNORE).sum().clamp(min=1)
+
+
+class _NegativeLogLikelihood(torch.autograd.Function):
+    """Sum over the batch; the gradient is what the model expects less what is there."""
+
+    @staticmethod
+    def forward(
+        context: Any,
+        emissions: Tensor,
+        tags: Tensor,
+        lengths: Tensor,
+        transitions: Tensor,
+        starts: Tensor,
+        ends: Tensor,
+    ) -> Tensor:
+        free = expectations(emissions, lengths, transitions, starts, ends)
+        gold = _gold(emissions, tags, lengths, transitions, starts, ends)
+        difference = free.marginals - gold.marginals
+        last = (lengths - 1).clamp(min=0)
+        rows = torch.arange(len(lengths), device=lengths.device)
+        context.save_for_backward(
+            difference,
+            free.transitions - gold.transitions,
+            difference[:, 0].sum(dim=0) if difference.shape[1] else torch.zeros_like(starts),
+            difference[rows, last].sum(dim=0) if difference.shape[1] else torch.zeros_like(ends),
+        )
+        return (free.log_partition - gold.log_partition).sum()
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        emissions, transitions, starts, ends = (
+            tensor * gradients[0] for tensor in context.saved_tensors
+        )
+        return emissions, None, None, transitions, starts, ends
+
+
+def _gold(
+    emissions: Tensor,
+    tags: Tensor,
+    lengths: Tensor,
+    transitions: Tensor,
+    starts: Tensor,
+    ends: Tensor,
+) -> Expectations:
+    """The same as `expectations`, of the paths that agree with the gold tags only."""
+    batch, tokens, size = emissions.shape
+    real = torch.arange(tokens, device=tags.device) < lengths.unsqueeze(1)
+    unknown = tags == IGNORE
+    if (unknown & real).any():
+        agrees = unknown.unsqueeze(2) | (
+            tags.unsqueeze(2) == torch.arange(size, device=tags.device)
+        )
+        allowed = torch.where(agrees, emissions, -torch.inf)
+        return expectations(allowed, lengths, transitions, starts, ends)
+    # One path: it is counted.
+    tags = torch.where(real, tags, 0)
+    marginals = torch.zeros_like(emissions).scatter_(2, tags.unsqueeze(2), 1.0)
+    marginals = marginals * real.unsqueeze(2)
+    pairs = (tags[:, :-1] * size + tags[:, 1:])[real[:, 1:]]
+    counts = torch.bincount(pairs, minlength=size * size).view(size, size).to(emissions.dtype)
+    score = (emissions * marginals).sum(dim=(1, 2))
+    if tokens:
+        steps = torch.where(real[:, 1:], transitions[tags[:, :-1], tags[:, 1:]], 0.0)
+        last = tags.gather(1, (lengths - 1).clamp(min=0).unsqueeze(1)).squeeze(1)
+        edges = starts[tags[:, 0]] + ends[last]
+        score = score + steps.sum(dim=1) + torch.where(lengths > 0, edges, 0.0)
+    return Expectations(score, marginals, counts)
+
+
+@dataclass
+class _Scan:
+    """Of both directions, in log space, the states less their maximum.
+
+    states: with the emission. *Shape:* (2, batch, tokens, tags). scales: the maximum that was
+    taken off. *Shape:* (2, batch, tokens). reached: from the state before, without the emission.
+    *Shape:* (2, batch, tokens - 1, tags).
+    """
+
+    states: Tensor
+    scales: Tensor
+    reached: Tensor
+    exact_as_probabilities: bool
+
+
+def _scan_scaled(first: Tensor, both: Tensor, steps: Tensor) -> _Scan | None:
+    """The scan over probabilities, scaled to a maximum of 1 at each token (Rabiner 1989, V.A).
+    None where a tag can't be reached, or with so small a probability that it can't be told."""
+    shift = steps.amax()
+    step = (steps - shift).exp()  # (2, tags, tags)
+    highest = both.amax(dim=3)  # (2, batch, tokens)
+    emitted = (both - highest.unsqueeze(3)).exp().unbind(dim=2)
+    scale = first.amax(dim=2, keepdim=True)
+    state = (first - scale).exp()
+    states, scales, reached = [state], [scale.exp()], []
+    for emission in emitted[1:]:
+        reach = torch.bmm(state, step)
+        state = reach * emission
+        scale = state.amax(dim=2, keepdim=True)
+        state = state / scale
+        states.append(state)
+        scales.append(scale)
+        reached.append(reach)
+    if reached:
+        reach = torch.stack(reached, dim=2)
+        if not reach.amin() > _TINY:  # NaN too
+            return None
+    else:
+        reach = both[:, :, :0]
+    log_scales = torch.stack(scales, dim=2).squeeze(3).log() + highest + shift
+    log_scales[:, :, 0] = first.amax(dim=2)
+    return _Scan(torch.stack(states, dim=2).log(), log_scales, reach.log() + shift, True)
+
+
+def _scan_log(first: Tensor, both: Tensor, steps: Tensor) -> _Scan:
+    """The scan over log probabilities."""
+    state, scale = _normalised(first)
+    states, scales, reached = [state], [scale], []
+    for emission in both.unbind(dim=2)[1:]:
+        reach = torch.logsumexp(state.unsqueeze(3) + steps.unsqueeze(1), dim=2)
+        state, scale = _normalised(reach + emission)
+        states.append(state)
+        scales.append(scale)
+        reached.append(reach)
+    return _Scan(
+        torch.stack(states, dim=2),
+        torch.stack(scales, dim=2).squeeze(3),
+        torch.stack(reached, dim=2) if reached else both[:, :, :0],
+        False,
+    )
+
+
+def _expected_transitions(
+    scan: _Scan, marginals: Tensor, real: Tensor, transitions: Tensor
+) -> Tensor:
+    """The probability of a transition is that of its second tag, times how likely that was
+    reached from the first: no such share is above 1, however far apart the scores are."""
+    there = real[:, 1:]
+    origin = scan.states[0, :, :-1][there]  # (steps, tags)
+    reached = scan.reached[0][there]
+    target = marginals[:, 1:][there]
+    if scan.exact_as_probabilities:
+        shift = transitions.amax()
+        ratio = target / (reached - shift).exp()
+        return (origin.exp().T @ ratio) * (transitions - shift).exp()
+    counts = torch.zeros_like(transitions)
+    # What can't be reached has the probability 0; its -inf must not meet that of its origins.
+    reached = torch.where(reached.isinf(), 0.0, reached)
+    size = max(1, _CHUNK // max(1, transitions.numel()))
+    for a, b, c in zip(origin.split(size), reached.split(size), target.split(size), strict=True):
+        share = (a.unsqueeze(2) + transitions - b.unsqueeze(1)).exp_()  # (steps, from, to)
+        counts += torch.einsum("sij,sj->ij", share, c)
+    return counts
+
+
+def _normalised(state: Tensor) -> tuple[Tensor, Tensor]:
+    """The scores less their maximum, and that; without a NaN where all are forbidden."""
+    scale = state.amax(dim=-1, keepdim=True).clamp(min=torch.finfo(state.dtype).min)
+    return state - scale, scale

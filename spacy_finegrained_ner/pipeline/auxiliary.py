@@ -1,0 +1,95 @@
+"""Auxiliary tasks: other tags of the same tokens, which the tagger learns beside the fine ones."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from spacy.training import Example
+
+from spacy_finegrained_ner.labels.bio import UNKNOWN, TagSet
+from spacy_finegrained_ner.labels.taxonomy import Taxonomy
+from spacy_finegrained_ner.ml.decoder import Tags
+
+
+@runtime_checkable
+class AuxiliaryTask(Protocol):
+    """What the component asks of an auxiliary task. Another task is another class that has these
+    two methods, registered under a name of its own (registry `misc`)."""
+
+    def tag_set(self, fine: TagSet, taxonomy: Taxonomy) -> TagSet:
+        """The tags of the task, given the fine ones. Only the labels of this pipeline count, so
+        that a loaded pipeline finds the same."""
+        ...
+
+    def gold(
+        self,
+        examples: Sequence[Example],
+        fine_gold: Sequence[Tags],
+        fine: TagSet,
+        taxonomy: Taxonomy,
+    ) -> list[Tags]:
+        """Gold tag ids of each Example, UNKNOWN where they are not known.
+
+        fine_gold: the fine ones, aligned to the predicted Docs.
+        """
+        ...
+
+
+class CoarseTask:
+    """The coarse types of the taxonomy, as BIO (the paper's auxiliary task)."""
+
+    def tag_set(self, fine: TagSet, taxonomy: Taxonomy) -> TagSet:
+        return TagSet(tuple(sorted({taxonomy.coarse_label(label) for label in fine.labels})))
+
+    def gold(
+        self,
+        examples: Sequence[Example],
+        fine_gold: Sequence[Tags],
+        fine: TagSet,
+        taxonomy: Taxonomy,
+    ) -> list[Tags]:
+        coarse = tuple(taxonomy.coarse_label(label) for label in fine.labels)
+        table = _table(fine, coarse, self.tag_set(fine, taxonomy))
+        return [table[tags] for tags in fine_gold]
+
+
+class MentionTask:
+    """Where entities begin and end, whatever their type."""
+
+    def tag_set(self, fine: TagSet, taxonomy: Taxonomy) -> TagSet:
+        return TagSet(("MENTION",))
+
+    def gold(
+        self,
+        examples: Sequence[Example],
+        fine_gold: Sequence[Tags],
+        fine: TagSet,
+        taxonomy: Taxonomy,
+    ) -> list[Tags]:
+        table = _table(fine, ("MENTION",) * len(fine.labels), self.tag_set(fine, taxonomy))
+        return [table[tags] for tags in fine_gold]
+
+
+@lru_cache
+def _table(fine: TagSet, labels: tuple[str, ...], tags: TagSet) -> Tags:
+    """Tag id of the task by fine tag id. labels: of the task, for each fine label.
+
+    UNKNOWN is -1, so it is the last place of the table that it finds, which holds UNKNOWN."""
+    table = np.zeros(len(fine) + 1, dtype=np.int64)
+    for label, other in zip(fine.labels, labels, strict=True):
+        begin = fine.begin(label)
+        table[begin], table[begin + 1] = tags.begin(other), tags.begin(other) + 1
+    table[UNKNOWN] = UNKNOWN
+    table.flags.writeable = False
+    return table
+
+
+def build_coarse_task_v1() -> CoarseTask:
+    """Registered as `spacy-finegrained-ner.CoarseTask.v1` (misc)."""
+    return CoarseTask()
+
+
+def build_mention_task_v1() -> MentionTask:
+    """Registered as `spacy-finegrained-ner.MentionTask.v1` (misc)."""
+    return MentionTask()
