@@ -23,6 +23,9 @@ HASH_EMBED = {
     },
 }
 
+LINEAR = HASH_EMBED | {"decoder": "linear", "sequence": None, "blending": None}
+"""Without what spaCy fills in from the factory's default config: BiLSTM, blending, CRF."""
+
 SENTENCES = (
     "marie/B-Scientist curie/I-Scientist met/O pelé/B-Athlete in/O lyon/B-HumanSettlement",
     "serena/B-Athlete williams/I-Athlete drinks/O green/B-Drink tea/I-Drink",

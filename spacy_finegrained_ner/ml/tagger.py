@@ -139,7 +139,9 @@ def _convert_outputs(
         for scores, d_scores in zip(tasks, dY.tasks, strict=True):
             if d_scores is not None:
                 outputs += scores
-                gradients += [xp2torch(d, device=s.device) for s, d in zip(scores, d_scores, strict=True)]
+                gradients += [
+                    xp2torch(d, device=s.device) for s, d in zip(scores, d_scores, strict=True)
+                ]
         return ArgsKwargs(args=(outputs,), kwargs={"grad_tensors": gradients})
 
     arrays = [tuple(cast(FloatsXd, torch2xp(s.detach())) for s in scores) for scores in tasks]

@@ -97,10 +97,9 @@ def crf_loss(
 
     tags: *Shape:* (batch, tokens), ids or IGNORE. Returns a scalar.
     """
-    loss: Tensor = _NegativeLogLikelihood.apply(
-        emissions, tags, lengths, transitions, starts, ends
-    )
-    return loss / (tags != IGNORE).sum().clamp(min=1)
+    loss: Tensor = _NegativeLogLikelihood.apply(emissions, tags, lengths, transitions, starts, ends)
+    real = torch.arange(tags.shape[1], device=tags.device) < lengths.unsqueeze(1)
+    return loss / ((tags != IGNORE) & real).sum().clamp(min=1)
 
 
 class _NegativeLogLikelihood(torch.autograd.Function):
@@ -146,7 +145,7 @@ def _gold(
     ends: Tensor,
 ) -> Expectations:
     """The same as `expectations`, of the paths that agree with the gold tags only."""
-    batch, tokens, size = emissions.shape
+    _, tokens, size = emissions.shape
     real = torch.arange(tokens, device=tags.device) < lengths.unsqueeze(1)
     unknown = tags == IGNORE
     if (unknown & real).any():

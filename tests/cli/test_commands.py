@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import spacy
 import srsly
-from pipelines import SENTENCES, examples, make_nlp, sentence, train
+from pipelines import LINEAR, SENTENCES, examples, make_nlp, sentence, train
 from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
@@ -32,7 +32,7 @@ def run(*arguments) -> tuple[int, str]:
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
-    nlp = make_nlp()
+    nlp = make_nlp(model=LINEAR)
     train(nlp, examples(nlp), 60)
     nlp.to_disk(folder)
     return folder

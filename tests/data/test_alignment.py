@@ -8,7 +8,7 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from spacy_finegrained_ner.data.alignment import gold_tags
-from spacy_finegrained_ner.labels.bio import UNKNOWN, TagSet
+from spacy_finegrained_ner.labels.bio import UNKNOWN, TagSet, illegal_bio
 
 VOCAB = spacy.blank("en").vocab
 TAGS = TagSet(("X", "Y", "a-b"))
@@ -131,3 +131,21 @@ def test_any_tokens_against_characters(data):
             expected.append("-")
         start += len(word)
     assert names(Example(Doc(VOCAB, words=predicted), reference)) == expected
+
+
+@given(st.data())
+def test_whitespace_in_the_predicted_tokens_never_breaks_an_entity(data):
+    """A CRF can't learn O between B and I: such tokens are I, or not known."""
+    words = list("abcde")
+    kinds = data.draw(st.lists(st.sampled_from(["O", "B-X", "I-X", "-"]), min_size=5, max_size=5))
+    for i, kind in enumerate(kinds):
+        if kind == "I-X" and (i == 0 or kinds[i - 1] in ("O", "-")):
+            kinds[i] = "B-X"
+    spaces = st.lists(st.sampled_from([" ", "\n", "  ", "\xa0"]), max_size=2)
+    predicted = []
+    for word in words:
+        predicted += [*data.draw(spaces), word]
+    found = names(Example(Doc(VOCAB, words=predicted), gold(words, kinds)))
+    assert illegal_bio(found) is None
+    if any(kind != "-" for kind in kinds):
+        assert {found[i] for i, word in enumerate(predicted) if word in words} <= {*kinds, "-"}

