@@ -13,14 +13,17 @@ from spacy.training import Example
 
 from spacy_finegrained_ner.data.conll import read_conll
 from spacy_finegrained_ner.data.corpus import sentence_to_doc
+from spacy_finegrained_ner.scoring.bootstrap import bootstrap
 
 
 class EvaluationError(ValueError):
     """Something asked of the evaluation is not possible, or a bar is not met."""
 
 
-def evaluate(model: str, data: Path, output: Path) -> dict[str, Any]:
+def evaluate(model: str, data: Path, output: Path, samples: int = 0) -> dict[str, Any]:
     """Score a pipeline twice and write the report as JSON.
+
+    samples: of the bootstrap over sentences (see `scoring.bootstrap`), 0 for none.
 
     On gold tokens the pipeline gets the tokens of the data; on running text it gets the text
     (CoNLL tokens are joined by spaces) and tokenizes it itself, as in use. An entity whose bounds
@@ -42,8 +45,8 @@ def evaluate(model: str, data: Path, output: Path) -> dict[str, Any]:
         "entities": sum(len(doc.ents) for doc in gold),
         "unreachable": unreachable,
         "taxonomy": _taxonomy(nlp),
-        "gold_tokens": _scores(nlp, on_tokens),
-        "running_text": _scores(nlp, on_text),
+        "gold_tokens": _scores(nlp, on_tokens, samples),
+        "running_text": _scores(nlp, on_text, samples),
     }
     output.parent.mkdir(parents=True, exist_ok=True)
     srsly.write_json(output, report)
@@ -104,5 +107,17 @@ def _taxonomy(nlp: Language) -> dict[str, str]:
     raise EvaluationError(f"The pipeline {nlp.pipe_names} has no component 'finegrained_ner'.")
 
 
-def _scores(nlp: Language, examples: list[Example]) -> dict[str, Any]:
-    return {key: value for key, value in nlp.evaluate(examples).items() if key.startswith("ents_")}
+def _scores(nlp: Language, examples: list[Example], samples: int) -> dict[str, Any]:
+    scores = {
+        key: value for key, value in nlp.evaluate(examples).items() if key.startswith("ents_")
+    }
+    if samples:
+        # nlp.evaluate works on copies
+        docs = nlp.pipe([example.predicted for example in examples])
+        predicted = [Example(doc, eg.reference) for doc, eg in zip(docs, examples, strict=True)]
+        scores["bootstrap"] = {
+            "samples": samples,
+            "level": 0.95,
+            "intervals": bootstrap(predicted, samples),
+        }
+    return scores

@@ -70,6 +70,9 @@ def evaluate_command(
         ),
     ] = None,
     per_type: Annotated[bool, typer.Option(help="Also print the scores of each fine type.")] = True,
+    samples: Annotated[
+        int, typer.Option("--bootstrap", min=0, help="Samples for intervals of F1, 0 for none.")
+    ] = 0,
 ) -> None:
     """Score a pipeline on gold tokens and on running text, side by side."""
     from spacy_finegrained_ner.cli.evaluate import EvaluationError, evaluate, parse_bars, unmet
@@ -79,7 +82,7 @@ def evaluate_command(
 
     try:
         bars = parse_bars(at_least or [])
-        report = evaluate(model, data, output)
+        report = evaluate(model, data, output, samples)
         print_scores(report, per_type=per_type)
         typer.echo(f"All scores are in {output}")
         missed = unmet(report, bars)

@@ -54,8 +54,22 @@ def print_scores(report: dict[str, Any], *, per_type: bool) -> None:
             table.add_row(name, label, *scores, end_section=label == "running text")
             name = ""
     console.print(table)
+    for label, side in _SIDES.items():
+        if "bootstrap" in report[side]:
+            console.print(f"{label}: {_intervals(report[side]['bootstrap'])}")
     if per_type:
         console.print(_type_table(report))
+
+
+def _intervals(found: dict[str, Any]) -> str:
+    parts = [
+        f"{name} F1 {_percent(low)} to {_percent(high)}"
+        for name, (low, high) in zip(("micro", "macro"), found["intervals"].values(), strict=True)
+    ]
+    return (
+        f"{' and '.join(parts)} ({found['level']:.0%} interval, bootstrap over sentences, "
+        f"{found['samples']:,} samples)"
+    )
 
 
 def _type_table(report: dict[str, Any]) -> Table:

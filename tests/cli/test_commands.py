@@ -93,6 +93,17 @@ def test_evaluate_on_tokens_and_on_text(model, tmp_path):
     assert "HumanSettlement" in printed
 
 
+def test_evaluate_gives_intervals(model, tmp_path):
+    data = write_spacy(tmp_path / "data.spacy")
+    output = tmp_path / "scores.json"
+    code, printed = run("evaluate", model, data, "--output", output, "--bootstrap", "20")
+    assert code == 0, printed
+    assert "95% interval, bootstrap" in printed
+    scores = srsly.read_json(output)["gold_tokens"]
+    low, high = scores["bootstrap"]["intervals"]["ents_f"]
+    assert low <= scores["ents_f"] <= high
+
+
 def test_evaluate_counts_what_the_tokenizer_makes_unreachable(model, tmp_path):
     # The tokenizer keeps `lyon.in` together; the data does not.
     data = write_spacy(tmp_path / "data.spacy", ["x/O lyon/B-HumanSettlement"])

@@ -1,0 +1,68 @@
+"""How far scores depend on the sentences that happened to be in the test set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+from spacy.training import Example
+
+from spacy_finegrained_ner.scoring.scorer import entity_spans
+
+
+def bootstrap(
+    examples: Iterable[Example], samples: int, seed: int = 0, level: float = 0.95
+) -> dict[str, tuple[float, float]]:
+    """Percentile intervals of micro and macro F1 over fine types (Efron and Tibshirani 1993).
+
+    Each sample draws as many sentences as there are, with replacement. That is the spread over
+    sentences only: another seed of the training adds its own.
+
+    examples: with the predictions in `predicted`. samples: how often it is drawn.
+    RETURNS: lower and upper bound of `ents_f` and `ents_macro_f`.
+    Raises a ValueError if samples is below 1.
+    """
+    if samples < 1:
+        raise ValueError(f"The bootstrap has {samples} samples, expected at least 1.")
+    counts = sentence_counts(examples)
+    rng = np.random.default_rng(seed)
+    sentences = len(counts)
+    scores = []
+    for _ in range(samples):
+        drawn = rng.integers(max(sentences, 1), size=sentences)
+        times = np.bincount(drawn, minlength=sentences)
+        scores.append(f_scores(np.tensordot(times, counts, axes=1)))
+    edges = [(1 - level) / 2, (1 + level) / 2]
+    micro, macro = np.quantile(np.array(scores), edges, axis=0).T.tolist()
+    return {"ents_f": (micro[0], micro[1]), "ents_macro_f": (macro[0], macro[1])}
+
+
+def sentence_counts(examples: Iterable[Example]) -> npt.NDArray[np.int64]:
+    """*Shape:* (sentences, types, 3): true positives, false positives, false negatives."""
+    rows: list[tuple[int, str, int]] = []
+    sentences = 0
+    for example in examples:
+        if example.reference.has_annotation("ENT_IOB"):
+            predicted, gold = entity_spans(example)
+            for kind, spans in enumerate((predicted & gold, predicted - gold, gold - predicted)):
+                rows += [(sentences, label, kind) for _, _, label in spans]
+            sentences += 1
+    types = {label: i for i, label in enumerate(sorted({label for _, label, _ in rows}))}
+    counts = np.zeros((sentences, len(types), 3), dtype=np.int64)
+    for sentence, label, kind in rows:
+        counts[sentence, types[label], kind] += 1
+    return counts
+
+
+def f_scores(counts: npt.NDArray[np.int64]) -> tuple[float, float]:
+    """Micro and macro F1. counts: *Shape:* (types, 3). Types without any count are left out."""
+    counts = counts[counts.any(axis=1)]
+    if not len(counts):
+        return 0.0, 0.0
+
+    def f1(tp: npt.NDArray, fp: npt.NDArray, fn: npt.NDArray) -> npt.NDArray[np.float64]:
+        result: npt.NDArray[np.float64] = 2 * tp / (2 * tp + fp + fn)
+        return result
+
+    return float(f1(*counts.sum(axis=0))), float(f1(*counts.T).mean())
