@@ -24,7 +24,7 @@ HASH_EMBED = {
 }
 
 LINEAR = HASH_EMBED | {"decoder": "linear", "sequence": None, "blending": None}
-"""Without what spaCy fills in from the factory's default config: BiLSTM, blending, CRF."""
+"""Without what spaCy fills in from the factory's default config: blending and CRF."""
 
 SENTENCES = (
     "marie/B-Scientist curie/I-Scientist met/O pelé/B-Athlete in/O lyon/B-HumanSettlement",

@@ -82,7 +82,8 @@ def parameters(nlp) -> dict[str, torch.Tensor]:
 )
 def test_a_task_of_weight_0_is_left_alone_decay_and_momentum_included(w, idle, busy, full):
     """full: with all layers, by the default config."""
-    nlp, data = initialized(auxiliary_weight=w, **({} if full else {"model": CRF}))
+    model = {} if full else {"model": CRF}
+    nlp, data = initialized(auxiliary_weight=w, loss=INTERPOLATED, **model)
     sgd = build_adamw_v1(0.01, weight_decay=0.5)
     nlp.get_pipe(NAME).auxiliary_weight = 0.5
     before = parameters(nlp)

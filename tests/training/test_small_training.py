@@ -62,7 +62,7 @@ until = 1.0
 
 
 def test_a_small_training_with_batcher_callbacks_and_logger(tmp_path):
-    nlp = make_nlp()
+    nlp = make_nlp(loss={"@losses": "spacy-finegrained-ner.interpolated.v1", "scale": 1.5})
     docs = [sentence_to_doc(nlp.vocab, sentence(text)) for text in SENTENCES]
     DocBin(docs=docs).to_disk(tmp_path / "data.spacy")
     config = nlp.config.merge(Config().from_str(CONFIG, interpolate=False))
