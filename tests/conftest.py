@@ -4,7 +4,12 @@ import os
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import torch
+from hypothesis import settings
 
 # The models here are tiny: threads would cost more than they give. And a forked worker hangs in a
 # process whose torch has started threads (see nlp.pipe with n_process in the README).
 torch.set_num_threads(1)
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")

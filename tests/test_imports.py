@@ -18,13 +18,14 @@ INSIDE = {
     "cli": {"labels", "data", "scoring", "pipeline"},
 }
 STANDARD = {"collections", "dataclasses", "functools", "io", "itertools", "pathlib", "re", "typing"}
+STANDARD |= {"unicodedata", "warnings"}
 OUTSIDE = {
     "labels": {"numpy", "tomllib", "colorsys", "types"},
     "nn": {"torch", "torchcrf", "math"},
     "training": {"thinc", "torch", "spacy", "tqdm", "json", "math", "random", "sys"},
     "data": {"spacy", "numpy", "hashlib"},
     "ml": {"thinc", "torch", "numpy", "srsly", "spacy", "transformers", "spacy_transformers"},
-    "scoring": {"spacy"},
+    "scoring": {"spacy", "numpy"},
     "pipeline": {"spacy", "thinc", "numpy"},
 }
 

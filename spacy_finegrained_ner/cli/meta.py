@@ -6,8 +6,8 @@ from pathlib import Path
 
 import spacy
 import srsly
-from spacy.tokens import DocBin
 
+from spacy_finegrained_ner.cli.evaluate import EvaluationError, read_docs
 from spacy_finegrained_ner.data.conll import read_conll
 from spacy_finegrained_ner.data.corpus import EMBEDDED
 
@@ -26,9 +26,14 @@ def write_meta(model: Path, train: Path, output: Path) -> str:
     A pipeline is a demonstration if it saw no text that the embedded corpus does not hold.
     """
     embedded = {" ".join(s.words) for s in read_conll(EMBEDDED / "train.conll")}
-    docs = list(DocBin().from_disk(train).get_docs(spacy.blank("en").vocab))
+    docs = read_docs(train, spacy.blank("en").vocab)
     own = sum(" ".join(token.text for token in doc) not in embedded for doc in docs)
-    meta = srsly.read_json(model / "meta.json")
+    try:
+        meta = srsly.read_json(model / "meta.json")
+    except ValueError as error:  # of srsly, for a missing file too
+        raise EvaluationError(
+            f"{error}\nExpected {model} to be the folder of a trained pipeline."
+        ) from None
     meta["description"] = (
         f"Fine-grained named-entity recognition, trained on {len(docs):,} texts. "
         "Coarse types stand in ent._.coarse_label."

@@ -10,10 +10,9 @@ from spacy import displacy
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from spacy_finegrained_ner.cli.evaluate import load
+from spacy_finegrained_ner.cli.evaluate import EvaluationError, load, taxonomy_of
 from spacy_finegrained_ner.data.conll import read_conll
 from spacy_finegrained_ner.labels.colors import taxonomy_colors
-from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 
 # displaCy's own span, but for dark mode (dark text on our light colors) and the label's case.
 _ENTITY = '<mark style="background:{bg}">{text}<span class="label">{label}</span></mark>'
@@ -71,14 +70,18 @@ def read_texts(path: Path) -> list[str]:
     if path.suffix == ".conll":
         texts = (" ".join(sentence.words) for sentence in read_conll(path))
         return [re.sub(r" ([.,:;!?])(?= |$)", r"\1", text) for text in texts]
-    return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (UnicodeDecodeError, OSError) as error:
+        raise EvaluationError(
+            f"{path}: {error}. Expected a .conll file, or text in UTF-8 with one text a line."
+        ) from None
+    return [line for line in lines if line.strip()]
 
 
 def render_page(nlp: Language, docs: list[Doc]) -> str:
     """The page. One hue for each coarse type of the pipeline's taxonomy, as the legend shows."""
-    taxonomy: Taxonomy = next(
-        pipe.taxonomy for _, pipe in nlp.pipeline if hasattr(pipe, "taxonomy")
-    )
+    taxonomy = taxonomy_of(nlp)
     colors = taxonomy_colors(taxonomy)
     # displaCy puts labels into the page as they are.
     drawn = [

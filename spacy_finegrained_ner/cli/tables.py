@@ -20,6 +20,11 @@ _LEVELS = (
 _SIDES = {"gold": "gold_tokens", "running text": "running_text"}
 
 
+def _console() -> Console:
+    """Labels and file names are anybody's: `[b]` and `:x:` in them are no markup."""
+    return Console(markup=False, emoji=False)
+
+
 def print_conversion(parts: list[Converted], taxonomy: Taxonomy) -> None:
     """What was converted, by part, and how many of the taxonomy's types a part has."""
     table = Table(
@@ -34,12 +39,12 @@ def print_conversion(parts: list[Converted], taxonomy: Taxonomy) -> None:
             f"{len(part.entities)} of {len(taxonomy.fine)}",
             f"{part.unknown:,}",
         )
-    Console().print(table)
+    _console().print(table)
 
 
 def print_scores(report: dict[str, Any], *, per_type: bool) -> None:
     """Precision, recall and F1 in percent, on gold tokens and on running text."""
-    console = Console()
+    console = _console()
     table = Table(
         "exact spans",
         "tokens",

@@ -29,7 +29,8 @@ def gold_tags(example: Example, tag_set: TagSet) -> npt.NDArray[np.int64]:
             except KeyError:
                 raise ValueError(
                     f"The gold entity {label!r} at token {i} of {example.text[:60]!r} is not one "
-                    f"of the labels the component was initialized with: {list(tag_set.labels)}."
+                    f"of the labels the component was initialized with: {list(tag_set.labels)}. "
+                    "Initialize with data or labels that have it, or take it out of the gold."
                 ) from None
             tags[i] = begin if prefix in "BU" else begin + 1
     return tags

@@ -36,6 +36,10 @@ def convert_folder(source: Path, target: Path, *, lang: str, taxonomy: Taxonomy)
     together and the official dev set needs not be tuned on. Raises a `ConllError` where there is
     no training part, and a `TaxonomyError` for a label that the taxonomy does not cover.
     """
+    try:
+        spacy.blank(lang)
+    except ImportError as error:
+        raise ConllError(f"{lang!r} is no language of spaCy: {error}") from None
     files = {part: found for part in PARTS if (found := _find(source, lang, part))}
     if "train" not in files:
         raise ConllError(

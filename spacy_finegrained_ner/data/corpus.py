@@ -40,8 +40,11 @@ def build_conll_corpus_v1(
             "spacy-finegrained-ner.ConllCorpus.v1 has no path. Give one in the config or on the "
             "command line, for instance --paths.train corpus/train.conll"
         )
-    if limit < 0:
-        raise ValueError(f"limit is {limit}, expected 0 (all) or a number of sentences.")
+    if not isinstance(limit, int) or limit < 0:  # confection 1.x lets "9" through
+        raise ValueError(
+            f"limit of spacy-finegrained-ner.ConllCorpus.v1 is {limit!r}, expected 0 (all) or a "
+            "number of sentences."
+        )
 
     def read(nlp: Language) -> Iterator[Example]:
         for sentence in islice(read_conll(path), limit or None):

@@ -9,6 +9,10 @@ from typing import Any
 MULTICONER2 = Path(__file__).with_name("multiconer2.toml")
 
 
+MAX_SIZE = 1_000_000
+"""Bytes. A larger file is no taxonomy."""
+
+
 class TaxonomyError(ValueError):
     """A taxonomy is malformed, or does not cover the labels of the data."""
 
@@ -115,15 +119,29 @@ def read_taxonomy(path: str | Path | None = None) -> Taxonomy:
     path = MULTICONER2 if path is None else Path(path)
     form = 'Expected TOML lines like: Person = ["Artist", "Athlete"]'
     try:
-        table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise TaxonomyError(f"{path}: there is no such taxonomy file.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        if path.is_dir():
+            raise TaxonomyError(f"{path}: found a folder, expected a taxonomy file. {form}")
+        if not path.is_file():
+            raise TaxonomyError(f"{path}: there is no such taxonomy file.")
+        with path.open("rb") as file:
+            content = file.read(MAX_SIZE + 1)
+        if len(content) > MAX_SIZE:
+            raise TaxonomyError(
+                f"{path}: found more than {MAX_SIZE:,} bytes, expected a taxonomy file. {form}"
+            )
+        # Windows writes a byte order mark. Nested brackets make tomllib recurse, and long digits
+        # are a plain ValueError.
+        table: dict[str, Any] = tomllib.loads(content.decode("utf-8-sig"))
+    except TaxonomyError:
+        raise
+    except (ValueError, RecursionError, OSError) as error:
         raise TaxonomyError(f"{path}: can't be read as a taxonomy: {error}. {form}") from None
     coarse_of: dict[str, str] = {}
     for coarse, fines in table.items():
         if not isinstance(fines, list) or not all(isinstance(fine, str) for fine in fines):
-            raise TaxonomyError(f"{path}: {coarse} = {fines!r} is not a list of names. {form}")
+            raise TaxonomyError(
+                f"{path}: {coarse} = {repr(fines)[:80]} is not a list of names. {form}"
+            )
         if not fines:
             raise TaxonomyError(f"{path}: the coarse type {coarse!r} has no fine types.")
         for fine in fines:

@@ -1,7 +1,8 @@
 """The model, as thinc sees it: tok2vec >> tagger. Emissions come out; `ml.decoder` reads them."""
 
 from collections.abc import Callable
-from typing import Literal
+from functools import partial
+from typing import Any, Literal
 
 from spacy.tokens import Doc
 from thinc.api import Model, chain
@@ -34,25 +35,33 @@ def build_tagger_v1(
     Raises a ValueError that names the setting, if one is out of its range.
     """
     name = "spacy-finegrained-ner.Tagger.v1"
-    if not 0.0 <= dropout < 1.0:
-        raise ValueError(f"dropout of {name} is {dropout}, expected 0 <= dropout < 1.")
+    # Types: confection 1.x lets "0.2" through, and for a dataclass any block.
+    if not (isinstance(dropout, int | float) and 0.0 <= dropout < 1.0):
+        raise ValueError(f"dropout of {name} is {dropout!r}, expected 0 <= dropout < 1.")
+    if blending is not None and not isinstance(blending, Blending):
+        raise ValueError(
+            f"blending of {name} is {blending!r}, expected a block with @layers = "
+            '"spacy-finegrained-ner.blend_concatenate.v1" or another blending, or null.'
+        )
     if decoder not in ("crf", "linear"):
         raise ValueError(f"decoder of {name} is {decoder!r}, expected 'crf' or 'linear'.")
 
-    def build(width: int, tags: list[int]) -> Tagger:
-        return Tagger(
-            width=width,
-            tags=tags,
+    tagger = build_tagger(
+        partial(
+            _build_module,
             dropout=dropout,
             sequence=sequence,
             blending=blending.build if blending else None,
             place=blending.place if blending else "",
             crf=decoder == "crf",
         )
-
-    tagger = build_tagger(build)
+    )
     model: Model[list[Doc], Emissions] = chain(tok2vec, tagger)
     # The refs are saved with the model. `replace_listeners` asks for "tok2vec" in the config.
     model.set_ref("tok2vec", tok2vec)
     model.set_ref("tagger", tagger)
     return model
+
+
+def _build_module(width: int, tags: list[int], **settings: Any) -> Tagger:
+    return Tagger(width=width, tags=tags, **settings)

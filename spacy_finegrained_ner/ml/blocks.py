@@ -46,8 +46,10 @@ def build_gated_v1(window: int = 1, place: Place = "sequence") -> Blending:
 
 def _blending(name: str, kind: Callable[..., nn.Module], window: int, place: str) -> Blending:
     name = f"spacy-finegrained-ner.{name}.v1"
-    if window < 1:
-        raise ValueError(f"window of {name} is {window}, expected at least 1 (or no blending).")
+    if not isinstance(window, int) or window < 1:  # confection 1.x lets "1" through
+        raise ValueError(
+            f"window of {name} is {window!r}, expected a whole number, at least 1 (or no blending)."
+        )
     if place not in ("vectors", "sequence", "emissions"):
         raise ValueError(
             f"place of {name} is {place!r}, expected 'vectors', 'sequence' or 'emissions'."
@@ -64,15 +66,19 @@ def build_bilstm_v1(
     dropout: between the layers, where there are two or more.
     """
     name = "spacy-finegrained-ner.BiLSTM.v1"
-    if width is not None and (width < 2 or width % 2):
-        raise ValueError(f"width of {name} is {width}, expected an even number (two directions).")
-    if layers < 1:
-        raise ValueError(f"layers of {name} is {layers}, expected at least 1 (or no BiLSTM).")
-    if not 0.0 <= dropout < 1.0:
-        raise ValueError(f"dropout of {name} is {dropout}, expected 0 <= dropout < 1.")
+    # Types: confection 1.x lets "1" through.
+    if width is not None and (not isinstance(width, int) or width < 2 or width % 2):
+        raise ValueError(f"width of {name} is {width!r}, expected an even number (two directions).")
+    if not isinstance(layers, int) or layers < 1:
+        raise ValueError(
+            f"layers of {name} is {layers!r}, expected a whole number, at least 1 (or no BiLSTM)."
+        )
+    if not (isinstance(dropout, int | float) and 0.0 <= dropout < 1.0):
+        raise ValueError(f"dropout of {name} is {dropout!r}, expected 0 <= dropout < 1.")
 
-    def build(width_in: int) -> BiLSTM:
-        hidden = max(1, (width or width_in) // 2)
-        return BiLSTM(width_in, hidden, layers, dropout)
+    return partial(_bilstm, width=width, layers=layers, dropout=dropout)
 
-    return build
+
+def _bilstm(width_in: int, width: int | None, layers: int, dropout: float) -> BiLSTM:
+    hidden = max(1, (width or width_in) // 2)
+    return BiLSTM(width_in, hidden, layers, dropout)

@@ -49,10 +49,7 @@ def build_transformer_layers_v1(
     Raises a ValueError for layers < 1 or an unknown combine, and in `initialize`, when the encoder
     is known, for more layers than it has.
     """
-    if layers < 1:
-        raise ValueError(f"layers of {NAME} is {layers}, expected at least 1.")
-    if combine not in _COMBINE:
-        raise ValueError(f"combine of {NAME} is {combine!r}, expected one of {sorted(_COMBINE)}.")
+    _check(NAME, layers, combine)
     # Copies: spacy-transformers writes into these.
     model = TransformerModel(
         name,
@@ -93,6 +90,9 @@ def build_tok2vec_transformer_layers_v1(
     encoder of a component's own, which is what `nlp.replace_listeners` puts in place of a
     listener. The settings are those of the encoder and of `TransformerListener.v1`.
     """
+    _check(TOK2VEC, layers, combine)
+    if not (isinstance(grad_factor, int | float) and abs(grad_factor) < float("inf")):
+        raise ValueError(f"grad_factor of {TOK2VEC} is {grad_factor!r}, expected a number.")
     model = build_transformer_layers_v1(
         name,
         get_spans,
@@ -105,6 +105,13 @@ def build_tok2vec_transformer_layers_v1(
     )
     # A chain in a chain, as a replaced listener is: both load what the other has saved.
     return chain(chain(model, split_trf_batch()), trfs2arrays(pooling, grad_factor))
+
+
+def _check(name: str, layers: int, combine: str) -> None:
+    if not isinstance(layers, int) or layers < 1:  # confection 1.x lets "3" through
+        raise ValueError(f"layers of {name} is {layers!r}, expected at least 1 (a whole number).")
+    if combine not in _COMBINE:
+        raise ValueError(f"combine of {name} is {combine!r}, expected one of {sorted(_COMBINE)}.")
 
 
 def _convert_inputs(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from typing import Any, cast
 
@@ -28,6 +29,9 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from spacy_finegrained_ner.nn.tagger import Tagger
+
+Build = Callable[[int, list[int]], Tagger]
+"""Makes the module from the width of the vectors and the number of tags of each task."""
 
 Scores = tuple[FloatsXd, ...]
 """Of one task: emissions, *Shape:* (docs, tokens, tags), padded; and for a CRF its transitions,
@@ -56,38 +60,21 @@ class TaggerShim(PyTorchShim):
         self._model.zero_grad(set_to_none=True)
 
 
-def build_tagger(build: Callable[[int, list[int]], Tagger]) -> Model[list[Floats2d], Emissions]:
+def build_tagger(build: Build) -> Model[list[Floats2d], Emissions]:
     """An empty layer; the torch module is built by `initialize` or `from_bytes`, when its sizes
     are known. Before `initialize`, set the dims nO (number of fine tags) and nA (number of tags
     of the auxiliary task, 0 for none); nI is read off the input.
 
-    build: makes the module from the width of the vectors and the number of tags of each task.
+    build: can be pickled, as the model then can.
     """
 
-    def deserialize(_: Tagger | None, data: bytes, device: torch.device) -> Tagger | None:
-        message = srsly.msgpack_loads(data)
-        if message["sizes"] is None:
-            return None
-        module = build(message["sizes"]["width"], message["sizes"]["tags"])
-        module.load_state_dict(
-            torch.load(BytesIO(message["state"]), map_location=device, weights_only=True)
-        )
-        return module.to(device)
-
-    def init(
-        model: Model[list[Floats2d], Emissions], X: list[Floats2d] | None = None, Y: Any = None
-    ) -> None:
-        if X is not None:
-            model.set_dim("nI", get_width(X), force=True)
-        tags = [size for size in (model.get_dim("nO"), model.get_dim("nA")) if size]
-        module = build(model.get_dim("nI"), tags)
-        model.shims[0]._model = module.to(get_torch_default_device())
-
+    # Partials, not closures: those can't be pickled (workers of nlp.pipe that are spawned).
+    deserialize = partial(_deserialize, build=build)
     # PyTorchWrapper_v3 puts the same together, but without a place for `init` or another shim.
     return Model(
         "tagger",
         forward,
-        init=init,
+        init=partial(_init, build=build),
         attrs={"convert_inputs": _convert_inputs, "convert_outputs": _convert_outputs},
         shims=[TaggerShim(None, serialize_model=_serialize, deserialize_model=deserialize)],
         dims={"nI": None, "nO": None, "nA": None},
@@ -99,6 +86,20 @@ def is_built(model: Model[Any, Any]) -> bool:
     return model.shims[0]._model is not None
 
 
+def _init(
+    model: Model[list[Floats2d], Emissions],
+    X: list[Floats2d] | None = None,
+    Y: Any = None,
+    *,
+    build: Build,
+) -> None:
+    if X is not None:
+        model.set_dim("nI", get_width(X), force=True)
+    tags = [size for size in (model.get_dim("nO"), model.get_dim("nA")) if size]
+    module = build(model.get_dim("nI"), tags)
+    model.shims[0]._model = module.to(get_torch_default_device())
+
+
 def _serialize(module: Tagger | None) -> bytes:
     """The sizes travel as a header: a loaded layer builds its module from them."""
     if module is None:
@@ -106,6 +107,19 @@ def _serialize(module: Tagger | None) -> bytes:
     state = BytesIO()
     torch.save(module.state_dict(), state)
     return srsly.msgpack_dumps({"sizes": module.sizes, "state": state.getvalue()})
+
+
+def _deserialize(
+    _: Tagger | None, data: bytes, device: torch.device, *, build: Build
+) -> Tagger | None:
+    message = srsly.msgpack_loads(data)
+    if message["sizes"] is None:
+        return None
+    module = build(message["sizes"]["width"], message["sizes"]["tags"])
+    module.load_state_dict(
+        torch.load(BytesIO(message["state"]), map_location=device, weights_only=True)
+    )
+    return module.to(device)
 
 
 def _convert_inputs(

@@ -17,12 +17,7 @@ DEFAULT_MODEL = """
 @architectures = "spacy-finegrained-ner.Tagger.v1"
 dropout = 0.2
 decoder = "crf"
-
-[model.sequence]
-@layers = "spacy-finegrained-ner.BiLSTM.v1"
-width = null
-layers = 1
-dropout = 0.0
+sequence = null
 
 [model.blending]
 @layers = "spacy-finegrained-ner.blend_concatenate.v1"
@@ -41,12 +36,14 @@ upstream = "*"
 
 @Language.factory(
     "finegrained_ner",
-    assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
+    assigns=["doc.ents", "doc.spans", "token.ent_iob", "token.ent_type"],
     default_config={
         "model": Config().from_str(DEFAULT_MODEL)["model"],
         "auxiliary": {"@misc": "spacy-finegrained-ner.CoarseTask.v1"},
         "auxiliary_weight": 0.1,
-        "loss": {"@losses": "spacy-finegrained-ner.interpolated.v1", "scale": 1.5},
+        "loss": {"@losses": "spacy-finegrained-ner.additive.v1", "scale": 1.0},
+        "annotate": "overwrite",
+        "spans_key": "finegrained_ner",
         "scorer": {"@scorers": "spacy-finegrained-ner.scorer.v1"},
     },
     default_score_weights={
@@ -68,6 +65,8 @@ def make_finegrained_ner(
     auxiliary: Any,
     auxiliary_weight: float,
     loss: Callable[[float], tuple[float, float]],
+    annotate: str,
+    spans_key: str,
     scorer: Callable[..., dict[str, Any]] | None,
 ) -> "FineGrainedNER":
     """Make the component.
@@ -76,7 +75,9 @@ def make_finegrained_ner(
     auxiliary: an auxiliary task such as `spacy-finegrained-ner.CoarseTask.v1`, or null.
     auxiliary_weight: its weight w, from 0 to 1. In `spacy train` the callback
         `spacy-finegrained-ner.auxiliary_weight.v1` sets another one before each step.
-    loss: how w combines the two losses, such as `spacy-finegrained-ner.interpolated.v1`.
+    loss: how w combines the two losses, such as `spacy-finegrained-ner.additive.v1`.
+    annotate: "overwrite" replaces `doc.ents`, "fill" adds to it where nothing is, "spans" writes
+        `doc.spans[spans_key]` and leaves `doc.ents` alone.
     scorer: used by `nlp.evaluate`.
     """
     from spacy_finegrained_ner.pipeline.finegrained_ner import FineGrainedNER
@@ -88,5 +89,7 @@ def make_finegrained_ner(
         auxiliary=auxiliary,
         auxiliary_weight=auxiliary_weight,
         loss=loss,
+        annotate=annotate,
+        spans_key=spans_key,
         scorer=scorer,
     )

@@ -16,26 +16,32 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 from spacy_finegrained_ner.data.alignment import gold_tags
 from spacy_finegrained_ner.labels.bio import TagSet
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy, read_taxonomy
-from spacy_finegrained_ner.ml.decoder import Decoder, Tags
-from spacy_finegrained_ner.ml.tagger import Emissions, Scores, is_built
+from spacy_finegrained_ner.ml.decoder import Tags
+from spacy_finegrained_ner.ml.tagger import Emissions, is_built
+from spacy_finegrained_ner.pipeline.annotation import Annotation
 from spacy_finegrained_ner.pipeline.auxiliary import AuxiliaryTask
+from spacy_finegrained_ner.pipeline.objective import decoder_of, not_finite, task_losses
+from spacy_finegrained_ner.pipeline.upstream import Upstream
 from spacy_finegrained_ner.scoring.scorer import score_entities
 
-COARSE = "coarse_label"
-"""Name of the extension attribute of Span."""
+
+def fine_plus_weighted(w: float) -> tuple[float, float]:
+    """fine + w * auxiliary."""
+    return 1.0, w
 
 
 class FineGrainedNER(TrainablePipe):
     """Fine-grained named-entity recognition.
 
     After `nlp(text)`, `doc.ents` holds entities with fine labels, and `ent._.coarse_label` is the
-    coarse label of each by the taxonomy. What was in `doc.ents` before is replaced.
+    coarse label of each by the taxonomy.
 
     vocab: the shared vocabulary. model: from Docs to emissions. name: of the component, also the
     key of its loss. auxiliary: the auxiliary task, or None. auxiliary_weight: its weight w in the
     loss, 0 to 1; set `auxiliary_weight` of the component to change it as training goes on.
-    loss: from w to the factors on the fine and the auxiliary loss. scorer: called by
-    `nlp.evaluate` with the examples and the taxonomy.
+    loss: from w to the factors on the fine and the auxiliary loss. annotate, spans_key: where
+    the entities go, see `pipeline.annotation`. scorer: called by `nlp.evaluate` with the examples
+    and the taxonomy.
     """
 
     def __init__(
@@ -46,12 +52,15 @@ class FineGrainedNER(TrainablePipe):
         *,
         auxiliary: AuxiliaryTask | None = None,
         auxiliary_weight: float = 0.0,
-        loss: Callable[[float], tuple[float, float]] = lambda w: (1.0, w),
+        loss: Callable[[float], tuple[float, float]] = fine_plus_weighted,
+        annotate: str = "overwrite",
+        spans_key: str = "finegrained_ner",
         scorer: Callable[..., dict[str, Any]] | None = score_entities,
     ) -> None:
-        if not 0.0 <= auxiliary_weight <= 1.0:
+        # The type: confection 1.x lets "0.1" through.
+        if not (isinstance(auxiliary_weight, int | float) and 0.0 <= auxiliary_weight <= 1.0):
             raise ValueError(
-                f"auxiliary_weight of '{name}' is {auxiliary_weight}, expected 0 to 1."
+                f"auxiliary_weight of '{name}' is {auxiliary_weight!r}, expected 0 to 1."
             )
         if auxiliary is not None and not isinstance(auxiliary, AuxiliaryTask):
             raise ValueError(
@@ -67,9 +76,8 @@ class FineGrainedNER(TrainablePipe):
         self.scorer = scorer
         # Saved as JSON beside the weights.
         self.cfg: dict[str, Any] = {"labels": [], "taxonomy": {}}
-        # A plain value, not a getter: a getter would be bound to the taxonomy of one component.
-        if not Span.has_extension(COARSE):
-            Span.set_extension(COARSE, default=None)
+        self._annotation = Annotation(annotate, spans_key, name)
+        self._upstream = Upstream(name)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -113,13 +121,14 @@ class FineGrainedNER(TrainablePipe):
             raise ValueError(
                 f"'{self.name}' found no entities in the training data, so there are no labels to "
                 "learn. Expected Docs with doc.ents, or labels in [initialize.components."
-                f"{self.name}.labels]."
+                f"{self.name}.labels]." + _hint_at_spans(get_examples())
             )
         taxonomy = (taxonomy or read_taxonomy()).spelled_as(found)
         self.cfg["labels"] = found
         self.cfg["taxonomy"] = dict(taxonomy.coarse_of)
         for label in found:
             self.vocab.strings.add(label)
+        self._upstream.require_width(self.model)
         sample = [eg.reference for eg in islice(get_examples(), 10)]
         # Initialized before, perhaps with other labels: it starts anew, as spaCy's components do.
         tagger = self.model.get_ref("tagger")
@@ -143,27 +152,29 @@ class FineGrainedNER(TrainablePipe):
         self._require_initialized()
         if not any(len(doc) for doc in docs):
             return [self._tag_set.encode(0, ()) for _ in docs]
+        self._upstream.check(self.model, docs)
         emissions = self.model.predict(docs)
         fine = emissions.tasks[0]
         assert fine is not None
-        return _decoder(self._tag_set).decode(fine, emissions.lengths)
+        return decoder_of(self._tag_set).decode(fine, emissions.lengths)
 
     def set_annotations(self, docs: Iterable[Doc], tags: list[Tags]) -> None:
-        """Write `doc.ents` and the coarse labels. Whitespace tokens at the ends of an entity are
-        left out of it: spaCy allows no entity to begin or end with one."""
-        coarse_of = self.cfg["taxonomy"]
+        """Write the entities and their coarse labels."""
         for doc, doc_tags in zip(docs, tags, strict=True):
-            spans = []
-            for start, end, label in self._tag_set.decode(doc_tags):
-                while start < end and doc[start].is_space:
-                    start += 1
-                while start < end and doc[end - 1].is_space:
-                    end -= 1
-                if start < end:
-                    spans.append(Span(doc, start, end, label))
-            doc.set_ents(spans, default="outside")
-            for span in spans:
-                span._.set(COARSE, coarse_of[span.label_])
+            self._annotation.write(doc, self._tag_set.decode(doc_tags), self.cfg["taxonomy"])
+
+    @property
+    def cut_tokens(self) -> int:
+        """How many tokens had to be tagged without a vector so far: `pipeline.upstream`."""
+        return self._upstream.cut_tokens
+
+    def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
+        """Scores of what `annotate` says the component writes."""
+
+        def read(doc: Doc) -> list[Span]:
+            return self._annotation.read(doc, self.cfg["taxonomy"])
+
+        return super().score(examples, **{"entities": read, **kwargs})
 
     def update(
         self,
@@ -201,6 +212,13 @@ class FineGrainedNER(TrainablePipe):
                 losses[key] = losses.get(key, 0.0) + loss
         return losses
 
+    def rehearse(self, examples: Iterable[Example], **_: Any) -> dict[str, float]:
+        """Not there: a NotImplementedError, where spaCy would do nothing in silence."""
+        raise NotImplementedError(
+            f"'{self.name}' has no rehearse. To keep what it has learned, mix older examples into "
+            f"nlp.update; to rehearse the others: nlp.rehearse(..., exclude=['{self.name}'])."
+        )
+
     def get_loss(
         self, examples: Iterable[Example], emissions: Emissions
     ) -> tuple[float, Emissions]:
@@ -235,19 +253,10 @@ class FineGrainedNER(TrainablePipe):
             other = self.auxiliary.gold(examples, gold, fine, self.taxonomy)
             tasks["auxiliary"] = (tag_set, other)
             weights["fine"], weights["auxiliary"] = self.combine_losses(self.auxiliary_weight)
-        parts: dict[str, tuple[float, float]] = {}
-        gradients: list[Scores | None] = []
-        for (task, (tags, task_gold)), scores in zip(tasks.items(), emissions.tasks, strict=True):
-            if not weights[task]:
-                gradients.append(None)
-                continue
-            assert scores is not None
-            loss, gradient = _decoder(tags).loss(
-                scores, emissions.lengths, task_gold, weights[task]
-            )
-            parts[task] = (weights[task], loss)
-            gradients.append(gradient)
-        return parts, Emissions(gradients, emissions.lengths)
+        try:
+            return task_losses(emissions, tasks, weights)
+        except FloatingPointError:
+            raise ValueError(not_finite(self.name, examples)) from None
 
     def _require_initialized(self) -> None:
         if not self.cfg["labels"] or not is_built(self.model.get_ref("tagger")):
@@ -276,6 +285,12 @@ def _tag_set(labels: tuple[str, ...]) -> TagSet:
     return TagSet(labels)
 
 
-@lru_cache
-def _decoder(tag_set: TagSet) -> Decoder:
-    return Decoder(tag_set)
+def _hint_at_spans(examples: Iterable[Example]) -> str:
+    keys = sorted({key for eg in examples for key in eg.reference.spans if eg.reference.spans[key]})
+    if not keys:
+        return ""
+    return (
+        f" There are spans in doc.spans ({keys}), which are not read: where they do not overlap, "
+        "set them with doc.set_ents (spacy.util.filter_spans leaves the longest of those that "
+        "do); for nested or overlapping spans take spaCy's spancat."
+    )

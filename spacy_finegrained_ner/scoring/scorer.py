@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from spacy.scorer import PRFScore
+from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
@@ -56,8 +57,12 @@ class EntityCounts:
         }
 
 
-def entity_spans(example: Example) -> tuple[Spans, Spans]:
+def entity_spans(
+    example: Example, entities: Callable[[Doc], Iterable[Span]] = lambda doc: doc.ents
+) -> tuple[Spans, Spans]:
     """Predicted and gold entities, both on the tokens of the reference.
+
+    entities: gives the predicted ones of a Doc.
 
     A predicted entity whose tokens are not those of the reference counts as a wrong one. Where
     the reference is not annotated a prediction is neither right nor wrong, and left out, as in
@@ -65,12 +70,13 @@ def entity_spans(example: Example) -> tuple[Spans, Spans]:
     """
     gold = {(ent.start, ent.end, ent.label_) for ent in example.reference.ents}
     predicted: Spans = set()
-    if not example.predicted.ents:
+    found = list(entities(example.predicted))
+    if not found:
         return predicted, gold  # saves the alignment
     x2y = example.alignment.x2y
     known = [token.ent_iob != 0 for token in example.reference]
     characters = None
-    for ent in example.predicted.ents:
+    for ent in found:
         indices = x2y[ent.start : ent.end]
         if not len(indices):
             continue  # whitespace that the reference does not have
@@ -109,11 +115,16 @@ def _character_bounds(example: Example) -> Callable[[int, int, int, int], bool]:
 
 
 def score_entities(
-    examples: Iterable[Example], *, taxonomy: Mapping[str, str] | Taxonomy, **_: Any
+    examples: Iterable[Example],
+    *,
+    taxonomy: Mapping[str, str] | Taxonomy,
+    entities: Callable[[Doc], Iterable[Span]] = lambda doc: doc.ents,
+    **_: Any,
 ) -> dict[str, Any]:
-    """Strict scores (exact span and type) of `doc.ents`.
+    """Strict scores (exact span and type) of entities against `doc.ents` of the gold.
 
     taxonomy: the coarse type of each fine type.
+    entities: gives the predicted ones of a Doc.
     RETURNS: `ents_*` over fine types, `ents_coarse_*` over coarse types and `ents_mention_*` over
     spans without their type (p, r, f only). See `EntityCounts.scores`.
 
@@ -126,7 +137,7 @@ def score_entities(
     for example in examples:
         if not example.reference.has_annotation("ENT_IOB"):
             continue  # nothing is known of this text
-        spans = entity_spans(example)
+        spans = entity_spans(example, entities)
         fine.add(*spans)
         coarse.add(*({(s, e, taxonomy.coarse_label(x)) for s, e, x in side} for side in spans))
         mention.add(*({(s, e, MENTION) for s, e, _ in side} for side in spans))

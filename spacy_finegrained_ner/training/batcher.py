@@ -36,10 +36,11 @@ def build_batch_by_length_v1(
     and the more equal the lengths in a batch. get_length: len, if not given.
     Raises a ValueError unless 1 <= size <= buffer.
     """
-    if not 1 <= size <= buffer:
+    whole = isinstance(size, int) and isinstance(buffer, int)  # confection 1.x lets "16" through
+    if not (whole and 1 <= size <= buffer):
         raise ValueError(
-            f"size of spacy-finegrained-ner.batch_by_length.v1 is {size} and buffer is {buffer}, "
-            "expected 1 <= size <= buffer."
+            f"size of spacy-finegrained-ner.batch_by_length.v1 is {size!r} and buffer is "
+            f"{buffer!r}, expected whole numbers, 1 <= size <= buffer."
         )
     length: Callable[[Any], int] = get_length or len
     return partial(batch_by_length, size=size, buffer=buffer, get_length=length)

@@ -33,9 +33,10 @@ def build_additive_v1(scale: float = 1.0) -> Combination:
 
 
 def _checked(name: str, scale: float) -> float:
-    if not 0.0 < scale < float("inf"):
+    number = isinstance(scale, int | float)  # confection 1.x lets "1" through
+    if not (number and 0.0 < scale < float("inf")):
         raise ValueError(
-            f"scale of spacy-finegrained-ner.{name}.v1 is {scale}, expected a number above 0. "
+            f"scale of spacy-finegrained-ner.{name}.v1 is {scale!r}, expected a number above 0. "
             "To have no auxiliary task, set auxiliary = null."
         )
     return scale

@@ -143,9 +143,10 @@ def _floor(value: float) -> int:
 
 
 def _check(name: str, setting: str, value: float, above_zero: bool = False) -> None:
-    if not 0.0 <= value <= 1.0 or (above_zero and value == 0.0):
+    number = isinstance(value, int | float)  # confection 1.x lets "1" through
+    if not (number and 0.0 <= value <= 1.0) or (above_zero and value == 0.0):
         raise ValueError(
-            f"{setting} of spacy-finegrained-ner.{name}.v1 is {value}, "
+            f"{setting} of spacy-finegrained-ner.{name}.v1 is {value!r}, "
             f"expected 0 {'<' if above_zero else '<='} {setting} <= 1."
         )
 
@@ -157,7 +158,8 @@ def _check_all(name: str, *, start: float, residual: float, until: float) -> Non
 
 
 def _at_least_1(name: str, setting: str, value: int) -> None:
-    if value < 1:
+    if not isinstance(value, int) or value < 1:
         raise ValueError(
-            f"{setting} of spacy-finegrained-ner.{name}.v1 is {value}, expected at least 1."
+            f"{setting} of spacy-finegrained-ner.{name}.v1 is {value!r}, "
+            "expected at least 1 (a whole number)."
         )

@@ -46,10 +46,13 @@ def build_freeze_v1(
     Raises a ValueError that names the setting for a value out of range, and in the first step, when
     the encoder is known, for a component without transformer or with fewer layers.
     """
-    if layers is not None and layers < 0:
-        raise ValueError(f"layers of {NAME} is {layers}, expected null or at least 0.")
-    if until is not None and not 0.0 < until <= 1.0:
-        raise ValueError(f"until of {NAME} is {until}, expected null or 0 < until <= 1.")
+    # Types: confection 1.x lets "1" through.
+    if layers is not None and not (isinstance(layers, int) and layers >= 0):
+        raise ValueError(
+            f"layers of {NAME} is {layers!r}, expected null or at least 0 (a whole number)."
+        )
+    if until is not None and not (isinstance(until, int | float) and 0.0 < until <= 1.0):
+        raise ValueError(f"until of {NAME} is {until!r}, expected null or 0 < until <= 1.")
     if isinstance(total_steps, str) and not total_steps.startswith("${"):
         raise ValueError(f"total_steps of {NAME} is {total_steps!r}, expected a number.")
     if until is not None and isinstance(total_steps, int) and total_steps < 1:

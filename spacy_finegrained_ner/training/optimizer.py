@@ -1,6 +1,7 @@
 """AdamW with named groups of parameters, as a thinc optimizer."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -214,17 +215,21 @@ def build_adamw_v1(
     number of layers.
     """
     where = "spacy-finegrained-ner.AdamW.v1"
-    constant = learn_rate if isinstance(learn_rate, int | float) else 0.0
+    rate = 0.0 if isinstance(learn_rate, Iterator) else learn_rate
     for name, value, below in (
-        ("learn_rate", constant, float("inf")),
+        ("learn_rate", rate, float("inf")),
         ("weight_decay", weight_decay, float("inf")),
         ("beta1", beta1, 1.0),
         ("beta2", beta2, 1.0),
         ("eps", eps, float("inf")),
         ("grad_clip", grad_clip, float("inf")),
     ):
-        if not 0.0 <= value < below:
-            raise ValueError(f"{name} of {where} is {value}, expected 0 <= {name} < {below}.")
+        # Types: confection 1.x lets "1" through, and a list for a schedule.
+        if not (isinstance(value, int | float) and 0.0 <= value < below):
+            raise ValueError(
+                f"{name} of {where} is {value!r}, expected 0 <= {name} < {below}"
+                f"{' or a schedule' if name == 'learn_rate' else ''}."
+            )
     return AdamW(
         learn_rate,
         weight_decay=weight_decay,

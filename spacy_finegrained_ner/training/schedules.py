@@ -28,10 +28,11 @@ def build_warmup_linear_v1(rate: float, warmup: float, total_steps: int | str) -
     constant.
     """
     name = "spacy-finegrained-ner.warmup_linear.v1"
-    if not 0.0 <= rate < float("inf"):
-        raise ValueError(f"rate of {name} is {rate}, expected a number that is not negative.")
-    if not 0.0 <= warmup < 1.0:
-        raise ValueError(f"warmup of {name} is {warmup}, expected 0 <= warmup < 1.")
+    # Types: confection 1.x lets "1" through.
+    if not (isinstance(rate, int | float) and 0.0 <= rate < float("inf")):
+        raise ValueError(f"rate of {name} is {rate!r}, expected a number that is not negative.")
+    if not (isinstance(warmup, int | float) and 0.0 <= warmup < 1.0):
+        raise ValueError(f"warmup of {name} is {warmup!r}, expected 0 <= warmup < 1.")
     if isinstance(total_steps, str):
         if not total_steps.startswith("${"):
             raise ValueError(f"total_steps of {name} is {total_steps!r}, expected a number.")

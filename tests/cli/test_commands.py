@@ -139,7 +139,8 @@ def test_evaluate_fails_below_a_bar(model, tmp_path, bar, code, message):
     ("model_name", "data", "message"),
     [
         ("no_such_model", "data.spacy", r"E050.*Expected an installed pipeline package or"),
-        (None, "missing.spacy", r"missing.spacy: expected a .spacy or .conll file that exists"),
+        (None, "missing.spacy", r"missing.spacy: there is no such file. Expected one in spaCy's"),
+        (None, "data.json", r"data.json: expected a .spacy or .conll file"),
         (None, "missing.conll", r"missing.conll: there is no such file"),
     ],
 )

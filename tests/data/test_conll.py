@@ -1,8 +1,23 @@
+import os
+import re
+import tracemalloc
+from itertools import pairwise
+
 import pytest
-from hypothesis import given
+import spacy
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_finegrained_ner.data.conll import MAX_LINE, ConllError, Sentence, read_conll
+from spacy_finegrained_ner.data.alignment import gold_tags
+from spacy_finegrained_ner.data.conll import (
+    MAX_LINE,
+    MAX_TOKENS,
+    ConllError,
+    Sentence,
+    read_conll,
+)
+from spacy_finegrained_ner.data.corpus import build_conll_corpus_v1
+from spacy_finegrained_ner.labels.bio import TagSet, illegal_bio
 
 # MultiCoNER has tokens like these; str.splitlines would cut them.
 LINE_SEPARATORS = "\x0b\x0c\x1c\x85\u2028\u2029"
@@ -82,7 +97,7 @@ def test_words_come_back_as_written(tmp_path_factory, sentences, separator, end)
         ("a\n", r"data\.conll:1: found 1 column\(s\) in 'a', expected 2"),
         ("a O\nb\n", r"data\.conll:2: found 1 column\(s\) in 'b', expected 2"),
         ("a O\nb _ O\n", r"data\.conll:2: found 3 column\(s\) in 'b _ O', expected 2"),
-        ("a _ _ O\nb _ _\n", r"data\.conll:2: found 3 .* expected 4: a word"),
+        ("a _ _ O\nb _ _\n", r"data\.conll:2: found 3 .* expected 4 as on line 1: a word"),
         ("\tO\n", r"data\.conll:1: the word of '\\tO' is empty"),
         (" O\n", r"data\.conll:1: the word of ' O' is empty"),
         ("a X\n", r"data\.conll:1: 'X' is not an IOB2 tag .*\(word 'a'\)"),
@@ -112,9 +127,10 @@ def test_a_line_may_have_the_greatest_length_and_not_more(tmp_path):
 
 
 def test_missing_files_and_folders(tmp_path):
-    for path in (tmp_path / "missing.conll", tmp_path):
-        with pytest.raises(ConllError, match=f"{path.name}: there is no such file"):
-            next(read_conll(path))
+    with pytest.raises(ConllError, match=r"missing\.conll: there is no such file"):
+        next(read_conll(tmp_path / "missing.conll"))
+    with pytest.raises(ConllError, match=f"{tmp_path.name}: found a folder, expected a file"):
+        next(read_conll(tmp_path))
 
 
 def test_sentences_before_an_error_are_given_first(tmp_path):
@@ -122,3 +138,129 @@ def test_sentences_before_an_error_are_given_first(tmp_path):
     assert next(sentences).words == ("a",)
     with pytest.raises(ConllError, match=r"data\.conll:3"):
         next(sentences)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a O\rb O\r", r"data\.conll:1: found a carriage return inside of the line"),
+        ("a\tO\r\n\r\nb O\rc O\n", r"data\.conll:3: found a carriage return.*line ends"),
+        ("a O\n\n" + "b O\n" * (MAX_TOKENS + 1), rf":3: .* more than {MAX_TOKENS} .* blank line"),
+        ("\ufeffa O\n".encode("utf-16-le"), r":1: found a NUL byte.*UTF-16\. Expected UTF-8"),
+        (b"\x1f\x8b\x08", r"data\.conll:1: can't be read as UTF-8"),
+        ("a,O\n", r"data\.conll:1: found 1 column\(s\) in 'a,O', expected 2: .*space or tab"),
+        ("# text = a b\na O\n", r":2: found 2 column\(s\) in 'a O', expected 5 as on line 1: a"),
+        ("# a b\n\na _ O\n", r"data\.conll:1: 'b' is not an IOB2 tag .*\(word '#'\)"),
+        ("a o\n", r"data\.conll:1: 'o' is not an IOB2 tag"),
+        ("a S-X\n", r"data\.conll:1: 'S-X' is not an IOB2 tag"),
+        ("a B_X\n", r"data\.conll:1: 'B_X' is not an IOB2 tag"),
+        ("O a\n", r"data\.conll:1: 'a' is not an IOB2 tag"),
+    ],
+)
+def test_files_of_another_kind(tmp_path, text, message):
+    with pytest.raises(ConllError, match=message):
+        read(tmp_path, text)
+
+
+def test_a_sentence_may_have_the_greatest_length(tmp_path):
+    assert len(read(tmp_path, "b O\n" * MAX_TOKENS)[0].words) == MAX_TOKENS
+
+
+def test_a_line_of_50_megabytes_takes_no_memory(tmp_path):
+    path = write(tmp_path, b"a O\n\n" + b"b" * 50_000_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ConllError, match=rf"data\.conll:3: the line is longer than {MAX_LINE}"):
+            list(read_conll(path))
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_is_no_plain_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.conll")
+    for path in (tmp_path / "pipe.conll", "/dev/zero"):
+        with pytest.raises(ConllError, match="there is no such file"):
+            list(read_conll(path))
+
+
+def test_deep_paths(tmp_path):
+    folder = tmp_path.joinpath(*["d" * 100] * 20)
+    folder.mkdir(parents=True)
+    assert len(read(folder, "a O\n")) == 1
+    # Python 3.11 to 3.13 do not agree on whether that is an error.
+    with pytest.raises(
+        ConllError, match=r"d: (can't be read: File name too long|there is no such)"
+    ):
+        list(read_conll(tmp_path / ("d" * 5000)))
+
+
+PIECES = [*"ab \t\n\n\ré", "\r\n", " O\n", "\tO\n", " B-X\n", " I-X\n", " -\n", " _ _ O\n", "B-"]
+PIECES += [
+    "# id 1\n",
+    "-DOCSTART- O\n",
+    "# ",
+    "\ufeff",
+    "\0",
+    "\u2028",
+    "\xa0",
+    "\x0c",
+    "\U0001f600",
+]
+NLP = spacy.blank("en")
+
+
+@settings(max_examples=300)
+@given(st.lists(st.sampled_from(PIECES), max_size=20).map("".join) | st.text(max_size=20))
+def test_no_line_of_any_text_is_lost_in_silence(tmp_path_factory, text):
+    """Each line is a token, blank, an id or a document's start, or it is in the error."""
+    path = write(tmp_path_factory.getbasetemp(), text.encode("utf-8", "surrogatepass"))
+    try:
+        found = list(read_conll(path))
+    except ConllError as error:
+        message = str(error).removeprefix(str(path))
+    else:
+        message = None
+    if message is not None:
+        number = re.match(r"^:(\d+): ", message)
+        assert number is not None or message == ": the file holds no sentences."
+        assert number is None or 1 <= int(number[1]) <= text.count("\n") + 1
+        return
+    docs = [example.reference for example in build_conll_corpus_v1(path)(NLP)]
+    lines = [line.strip(" \t\r") for line in text.removeprefix("\ufeff").split("\n")]
+    tokens = [line for line in lines if line and not line.startswith(("# id", "-DOCSTART-"))]
+    assert sum(len(sentence.words) for sentence in found) == len(tokens) > 0
+    for sentence, doc in zip(found, docs, strict=True):
+        assert [token.text for token in doc] == list(sentence.words)
+        assert illegal_bio(sentence.tags) is None
+        at = text.removeprefix("\ufeff").split("\n")[sentence.line - 1]
+        assert at.startswith(sentence.words[0])
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_read_or_refused(tmp_path_factory, content):
+    try:
+        sentences = read(tmp_path_factory.getbasetemp(), content)
+    except ConllError as error:
+        message = str(error)
+    else:
+        message = ""
+        assert sentences
+    assert not message or "data.conll" in message
+
+
+LABELS = ("X", "a-b", "Medication/Vaccine", "Ünï", "B-", "-")
+
+
+@given(st.data())
+def test_entities_come_back_from_a_file(tmp_path_factory, data):
+    tag_set = TagSet(LABELS)
+    length = data.draw(st.integers(1, 10))
+    cuts = sorted(data.draw(st.sets(st.integers(0, length))))
+    spans = [pair for pair in pairwise(cuts) if data.draw(st.booleans())]
+    entities = [(start, end, data.draw(st.sampled_from(LABELS))) for start, end in spans]
+    tags = [tag_set.tags[tag] for tag in tag_set.encode(length, entities)]
+    path = write(tmp_path_factory.getbasetemp(), "".join(f"w\t{tag}\n" for tag in tags))
+    (example,) = build_conll_corpus_v1(path)(NLP)
+    assert [(ent.start, ent.end, ent.label_) for ent in example.reference.ents] == entities
+    assert gold_tags(example, tag_set).tolist() == tag_set.encode(length, entities).tolist()

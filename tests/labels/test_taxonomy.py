@@ -1,8 +1,17 @@
+import json
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from spacy_finegrained_ner.labels.taxonomy import Taxonomy, TaxonomyError, read_taxonomy
+from spacy_finegrained_ner.labels.taxonomy import (
+    MAX_SIZE,
+    Taxonomy,
+    TaxonomyError,
+    read_taxonomy,
+)
 
 # SemEval-2023 Task 2, table of the types: how many fine types each coarse type has.
 MULTICONER2_SIZES = {
@@ -95,12 +104,96 @@ def test_malformed_files(tmp_path, text, message):
 def test_files_that_are_no_text(tmp_path):
     with pytest.raises(TaxonomyError, match=r"missing\.toml: there is no such taxonomy file"):
         read_taxonomy(tmp_path / "missing.toml")
-    with pytest.raises(TaxonomyError, match="can't be read as a taxonomy"):
+    with pytest.raises(TaxonomyError, match=f"{tmp_path.name}: found a folder, expected a tax"):
         read_taxonomy(tmp_path)
     path = tmp_path / "latin1.toml"
     path.write_bytes('A = ["caf\xe9"]'.encode("latin-1"))
     with pytest.raises(TaxonomyError, match=r"latin1\.toml: can't be read as a taxonomy"):
         read_taxonomy(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\0\1\2", "can't be read as a taxonomy: Invalid statement"),
+        (b"\x1f\x8b\x08", "can't be read as a taxonomy: 'utf-8' codec"),
+        (b"A = " + b"[" * 50_000, "can't be read as a taxonomy: .*recursion"),
+        (b"A = " + b"9" * 5_000, "can't be read as a taxonomy: .*Exceeds the limit"),
+        (b"#" * (MAX_SIZE + 1), "found more than 1,000,000 bytes, expected a taxonomy file"),
+        (b"A = " + b'"x"' + b"\nB = 3", "A = 'x' is not a list of names"),
+        (b"A = '" + b"x" * 100_000 + b"'", "A = 'x{79} is not a list"),
+        (b"Person: [Artist]", "Expected TOML lines like: Person = "),
+        (b"Artist\nAthlete\n", "can't be read as a taxonomy.*at line 1"),
+        (b'{"Person": ["Artist"]}', "can't be read as a taxonomy"),
+    ],
+)
+def test_files_of_another_kind(tmp_path, content, message):
+    path = tmp_path / "types.toml"
+    path.write_bytes(content)
+    with pytest.raises(TaxonomyError, match=message) as error:
+        read_taxonomy(path)
+    assert len(str(error.value)) < 500
+
+
+def test_what_is_no_plain_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.toml")
+    for path in (tmp_path / "pipe.toml", "/dev/zero"):
+        with pytest.raises(TaxonomyError, match="there is no such taxonomy file"):
+            read_taxonomy(path)
+    with pytest.raises(TaxonomyError, match=r"x: (can't be read|there is no such)"):
+        read_taxonomy("x" * 5_000)
+
+
+def test_files_written_by_windows(tmp_path):
+    path = tmp_path / "types.toml"
+    path.write_bytes(b'\xef\xbb\xbfPerson = [\r\n  "Artist",\r\n]\r\n')
+    assert dict(read_taxonomy(path).coarse_of) == {"Artist": "Person"}
+
+
+@given(
+    st.lists(st.sampled_from(['A = ["x"]\n', "A", "B", "=", "[", "]", '"', "x", ",", "\n", " "]))
+    .map("".join)
+    .map(str.encode)
+    | st.binary(max_size=40)
+)
+def test_any_file_is_read_or_refused(tmp_path_factory, content):
+    path = tmp_path_factory.getbasetemp() / "types.toml"
+    path.write_bytes(content)
+    try:
+        taxonomy = read_taxonomy(path)
+    except TaxonomyError as error:
+        message = str(error)
+    else:
+        message = None
+        assert set(map(taxonomy.coarse_label, taxonomy.fine)) == set(taxonomy.coarse) != set()
+    assert message is None or "types.toml" in message
+
+
+NAMES = st.text(
+    st.characters(codec="utf-8", exclude_categories=("Cc",)), min_size=1, max_size=6
+).filter(lambda name: name == name.strip())
+
+
+@given(st.dictionaries(NAMES, st.lists(NAMES, min_size=1, max_size=3), min_size=1, max_size=3))
+def test_names_come_back_as_written_or_are_refused(tmp_path_factory, table):
+    path = tmp_path_factory.getbasetemp() / "written.toml"
+    lines = [
+        f"{json.dumps(coarse, ensure_ascii=False)} = {json.dumps(fines, ensure_ascii=False)}\n"
+        for coarse, fines in table.items()
+    ]
+    path.write_text("".join(lines), encoding="utf-8")
+    pairs = [(fine, coarse) for coarse, fines in table.items() for fine in fines]
+    folded = [fine.casefold() for fine, _ in pairs]
+    clash = len(set(folded)) < len(folded) or any(
+        coarse.casefold() == fine.casefold() and coarse != under
+        for coarse in table
+        for fine, under in pairs
+    )
+    if clash:
+        with pytest.raises(TaxonomyError, match=r"stands (twice|under)|also stands"):
+            read_taxonomy(path)
+    else:
+        assert list(read_taxonomy(path).coarse_of.items()) == pairs
 
 
 def test_foreign_label_is_named_together_with_what_is_known():

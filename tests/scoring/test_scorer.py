@@ -106,6 +106,26 @@ def test_equals_seqeval(pairs):
                 assert found == rounded(expected)
 
 
+@given(st.lists(SEQUENCE, min_size=1, max_size=4), st.randoms())
+def test_scores_change_with_their_sides_as_they_should(pairs, random):
+    scores = score(*(from_tags(g, p) for g, p in pairs))
+    swapped = score(*(from_tags(p, g) for g, p in pairs))
+    random.shuffle(pairs)
+    assert score(*(from_tags(g, p) for g, p in pairs)) == scores
+    for prefix in ("ents", "ents_coarse", "ents_mention"):
+        p, r, f = (scores[f"{prefix}_{key}"] for key in "prf")
+        assert (r, p, f) == tuple(swapped[f"{prefix}_{key}"] for key in "prf")
+    if scores["ents_f"] is None:
+        return
+    # Fewer types to tell apart: no score gets lower.
+    assert scores["ents_f"] <= scores["ents_coarse_f"] <= scores["ents_mention_f"] <= 1.0
+    gold = [(g, g) for g, _ in pairs if set(g) != {"O"}]
+    if gold:
+        perfect = score(*(from_tags(*pair) for pair in gold))
+        kinds = ("ents_p", "ents_r", "ents_macro_f", "ents_coarse_macro_f", "ents_mention_f")
+        assert {perfect[kind] for kind in kinds} == {1.0}
+
+
 def test_by_hand():
     scores = score(
         from_tags(

@@ -1,0 +1,57 @@
+"""The losses of a batch, and their gradient."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+import numpy as np
+from spacy.training import Example
+from thinc.api import get_array_module
+
+from spacy_finegrained_ner.labels.bio import TagSet
+from spacy_finegrained_ner.ml.decoder import Decoder, Tags
+from spacy_finegrained_ner.ml.tagger import Emissions, Scores
+
+
+@lru_cache
+def decoder_of(tag_set: TagSet) -> Decoder:
+    return Decoder(tag_set)
+
+
+def task_losses(
+    emissions: Emissions,
+    tasks: Mapping[str, tuple[TagSet, list[Tags]]],
+    weights: Mapping[str, float],
+) -> tuple[dict[str, tuple[float, float]], Emissions]:
+    """Weight and loss of each task that has a weight, and the gradient of their sum.
+
+    tasks: tags and gold of each, in the order of the emissions.
+    Raises a FloatingPointError if the emissions or a loss are NaN or infinite.
+    """
+    parts: dict[str, tuple[float, float]] = {}
+    gradients: list[Scores | None] = []
+    for (task, (tags, gold)), scores in zip(tasks.items(), emissions.tasks, strict=True):
+        if not weights[task]:
+            gradients.append(None)
+            continue
+        assert scores is not None
+        # First: the decoder takes an infinite loss for a fault of the gold.
+        if not all(get_array_module(array).isfinite(array).all() for array in scores):
+            raise FloatingPointError
+        loss, gradient = decoder_of(tags).loss(scores, emissions.lengths, gold, weights[task])
+        if not np.isfinite(loss):
+            raise FloatingPointError
+        parts[task] = (weights[task], loss)
+        gradients.append(gradient)
+    return parts, Emissions(gradients, emissions.lengths)
+
+
+def not_finite(name: str, examples: list[Example]) -> str:
+    """What to say of a batch whose loss is not finite. name: of the component."""
+    texts = [example.text[:60] for example in examples]
+    more = f" and {len(texts) - 8} more" if len(texts) > 8 else ""
+    return (
+        f"The loss of '{name}' is not finite (NaN or infinite): the weights broke at or before "
+        f"the batch {texts[:8]}{more}. Load an earlier checkpoint; then train with a lower "
+        "learning rate, a longer warmup or a smaller grad_clip, and see whether these texts are "
+        "what they should be."
+    )

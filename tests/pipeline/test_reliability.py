@@ -1,0 +1,172 @@
+"""The same again, broken numbers, missing parts, and memory."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import spacy
+from listening import make_listening
+from pipelines import HASH_EMBED, examples, make_nlp, train
+from spacy.training import Example
+from thinc.api import Adam, fix_random_seed
+
+NAME = "finegrained_ner"
+
+
+def module(nlp):
+    return nlp.get_pipe(NAME).model.get_ref("tagger").shims[0]._model
+
+
+def make(kind: str, folder: Path):
+    return make_listening(folder) if kind == "transformer" else make_nlp()
+
+
+def learned(kind: str, folder: Path, seed: int) -> dict[str, np.ndarray]:
+    nlp = make(kind, folder)
+    fix_random_seed(seed)
+    data = examples(nlp)
+    nlp.initialize(lambda: data)
+    sgd = Adam(0.01)
+    for _ in range(3):
+        nlp.update(data, sgd=sgd, drop=0.2)
+    return {name: p.detach().numpy() for name, p in module(nlp).named_parameters()}
+
+
+@pytest.mark.parametrize("kind", ["own tok2vec", "transformer"])
+def test_the_same_seed_gives_the_same_model(kind, tmp_path):
+    first, second, other = (
+        learned(kind, tmp_path / str(i), seed) for i, seed in enumerate([0, 0, 1])
+    )
+    for name in first:
+        np.testing.assert_array_equal(first[name], second[name])
+    assert not np.allclose(first["head.fine.emissions.weight"], other["head.fine.emissions.weight"])
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("parameter", ["emissions.bias", "crf.transitions"])
+def test_broken_weights_stop_the_training_and_name_the_batch(value, parameter):
+    nlp = make_nlp()
+    data = examples(nlp)
+    train(nlp, data, 1)
+    dict(module(nlp).named_parameters())[f"head.fine.{parameter}"].data.view(-1)[1] = value
+    before = nlp.get_pipe(NAME).model.to_bytes()
+    message = (
+        r"loss of 'finegrained_ner' is not finite.* batch \['marie curie met.*'nothing to see here "
+        r"'\]\. Load an earlier checkpoint; then train with a lower learning rate"
+    )
+    with pytest.raises(ValueError, match=message):
+        nlp.update(data, sgd=Adam(0.01))
+    assert nlp.get_pipe(NAME).model.to_bytes() == before, "no step was made"
+
+
+def test_a_training_that_diverges_stops():
+    nlp = make_nlp()
+    data = examples(nlp, ["marie/B-Scientist met/O"] * 10)
+    nlp.initialize(lambda: data)
+    sgd = Adam(1e38, grad_clip=0.0)
+
+    def go_on() -> None:
+        for _ in range(20):
+            nlp.update(data, sgd=sgd)
+
+    with pytest.raises(ValueError, match=r"not finite.*at or before the batch .* and 2 more"):
+        go_on()
+
+
+def without(name: str):
+    """A trained pipeline in which what the component listens to does not run."""
+
+    def change(nlp):
+        if name == "disabled":
+            nlp.disable_pipe(nlp.pipe_names[0])
+        elif name == "removed":
+            nlp.remove_pipe(nlp.pipe_names[0])
+        else:
+            nlp.add_pipe(nlp.pipe_names[0], source=nlp, name="late")
+            nlp.remove_pipe(nlp.pipe_names[0])
+        return nlp
+
+    return change
+
+
+def make_tok2vec_listening():
+    nlp = spacy.blank("en")
+    nlp.add_pipe("tok2vec", config={"model": HASH_EMBED["tok2vec"]})
+    listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 32, "upstream": "*"}
+    nlp.add_pipe(NAME, config={"model": {**HASH_EMBED, "tok2vec": listener}})
+    return nlp
+
+
+@pytest.mark.parametrize("change", ["disabled", "removed", "late"])
+@pytest.mark.parametrize("kind", ["transformer", "tok2vec"])
+def test_a_listener_without_what_it_listens_to_is_told_not_fed_zeros(kind, change, tmp_path):
+    nlp = make_listening(tmp_path) if kind == "transformer" else make_tok2vec_listening()
+    train(nlp, examples(nlp), 1)
+    assert len(nlp("pelé in lyon")) == 3
+    nlp = without(change)(nlp)
+    message = (
+        rf"'finegrained_ner' listens to a {kind} \('\*'\), but none has run on the text 'pelé in "
+        rf"lyon'.*Have an enabled {kind} before.*nlp.replace_listeners\('{kind}', 'finegrained_ner'"
+    )
+    with pytest.raises(ValueError, match=message):
+        nlp("pelé in lyon")
+    with pytest.raises(ValueError, match=message):
+        list(nlp.pipe(["pelé in lyon"]))
+    assert nlp("").text == ""
+
+
+@pytest.mark.parametrize("order", ["alone", "after"])
+def test_initialized_without_a_transformer_before_it(order, tmp_path):
+    nlp = spacy.blank("en")
+    nlp.add_pipe(NAME)
+    if order == "after":
+        config = make_listening(tmp_path).get_pipe_config("transformer")
+        config.pop("factory")
+        nlp.add_pipe("transformer", config=config)
+    message = r"listens to a transformer \('\*'\), but there is none before it in the pipeline that"
+    with pytest.raises(ValueError, match=message):
+        nlp.initialize(lambda: examples(nlp))
+
+
+def test_trained_without_its_transformer_spacy_says_what_is_missing(tmp_path):
+    nlp = make_listening(tmp_path)
+    train(nlp, examples(nlp), 1)
+    nlp.disable_pipe("transformer")
+    with pytest.raises(ValueError, match=r"E203.*annotating components"):
+        nlp.update(examples(nlp))
+
+
+def test_after_an_error_the_pipeline_goes_on(tmp_path):
+    """A batch with a wrong label leaves nothing behind in the listener."""
+    nlp = make_listening(tmp_path)
+    data = examples(nlp)
+    train(nlp, data, 40)
+    expected = nlp(data[0].text).to_json()
+    doc = nlp.make_doc("ibm hired pelé")
+    with pytest.raises(ValueError, match="'PublicCorp' at token 0"):
+        nlp.update([Example.from_dict(doc, {"entities": [(0, 3, "PublicCorp")]})])
+    assert nlp(data[0].text).to_json() == expected
+    assert nlp.update(data, sgd=Adam(0.0001))[NAME] < 0.5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["own tok2vec", "transformer"])
+def test_memory_stays_flat_over_a_long_pipe(kind, tmp_path):
+    """100,000 short texts. The transformer's vectors are held by the Docs, and go with them."""
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        pytest.skip("reads the memory of the process where Linux has it")
+
+    def resident() -> int:
+        return int(statm.read_text().split()[1])
+
+    nlp = make(kind, tmp_path)
+    nlp.initialize(lambda: examples(nlp))
+    texts = ("marie curie met pelé in lyon", "green tea", "nothing to see here ?", "")
+    early = late = 0
+    for i, _ in enumerate(nlp.pipe(texts[i % 4] for i in range(100_000))):
+        if i == 10_000:
+            early = resident()
+        elif i > 10_000 and i % 1000 == 0:
+            late = max(late, resident())
+    assert late < 1.05 * early

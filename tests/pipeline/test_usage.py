@@ -1,0 +1,268 @@
+"""What spaCy users do with a pipeline: every way gives what a plain call gives."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+import spacy
+import srsly
+from listening import make_listening
+from pipelines import SENTENCES, entities, examples, make_nlp, train
+from spacy.cli import app as spacy_app
+from spacy.lang.en import English
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin
+from thinc.api import Adam
+from typer.testing import CliRunner
+
+NAME = "finegrained_ner"
+TEXTS = [
+    "marie curie met pelé in lyon",
+    "",
+    "serena williams drinks green tea",
+    " \n ",
+    "nothing to see here",
+    "is there green tea in lyon ?",
+]
+Result = list[list[tuple[str, str, str]]]
+
+
+@pytest.fixture(scope="module", params=["own_tok2vec", "transformer"])
+def saved(request, tmp_path_factory) -> Path:
+    """A trained pipeline on disk, with a component besides that has nothing to do with it."""
+    folder = tmp_path_factory.mktemp(request.param)
+    nlp = make_listening(folder / "encoder") if request.param == "transformer" else make_nlp()
+    nlp.add_pipe("sentencizer")
+    losses = train(nlp, examples(nlp), 60)
+    assert losses[NAME] < 0.1
+    nlp.to_disk(folder / "model")
+    return folder / "model"
+
+
+def plain(nlp: Language) -> Result:
+    return [entities(nlp(text)) for text in TEXTS]
+
+
+def as_tuples(nlp: Language, _: Path) -> Result:
+    pairs = list(nlp.pipe([(text, i) for i, text in enumerate(TEXTS)], as_tuples=True))
+    assert [context for _, context in pairs] == list(range(len(TEXTS)))
+    return [entities(doc) for doc, _ in pairs]
+
+
+def by_hand(nlp: Language, _: Path) -> Result:
+    """Each component called on its own, on Docs."""
+    docs = [nlp.make_doc(text) for text in TEXTS]
+    for _, component in nlp.pipeline:
+        docs = list(component.pipe(docs, batch_size=4))
+    return [entities(doc) for doc in docs]
+
+
+def disabled_and_enabled(nlp: Language, _: Path) -> Result:
+    nlp.disable_pipe(NAME)
+    assert all(not doc.ents for doc in nlp.pipe(TEXTS))
+    nlp.enable_pipe(NAME)
+    return plain(nlp)
+
+
+def selected(nlp: Language, _: Path) -> Result:
+    with nlp.select_pipes(disable=["sentencizer"]):
+        return plain(nlp)
+
+
+def renamed(nlp: Language, folder: Path) -> Result:
+    nlp.rename_pipe(NAME, "fine")
+    before = plain(nlp)
+    nlp.to_disk(folder)
+    again = spacy.load(folder)
+    assert again.get_pipe("fine").labels == nlp.get_pipe("fine").labels
+    assert plain(again) == before
+    return before
+
+
+def sourced(nlp: Language, _: Path) -> Result:
+    other = spacy.blank("en")
+    for name in nlp.pipe_names:
+        other.add_pipe(name, source=nlp)
+    return plain(other)
+
+
+def sourced_with_its_own_encoder(nlp: Language, folder: Path) -> Result:
+    """Into a pipeline without a transformer, and saved from there."""
+    if "transformer" in nlp.pipe_names:
+        nlp.replace_listeners("transformer", NAME, ["model.tok2vec"])
+    other = spacy.blank("en")
+    other.add_pipe(NAME, source=nlp, name="fine")
+    other.to_disk(folder)
+    return plain(spacy.load(folder))
+
+
+def averaged(nlp: Language, _: Path) -> Result:
+    sgd = nlp.resume_training()
+    with nlp.use_params(sgd.averages or {}):
+        inside = plain(nlp)
+    assert plain(nlp) == inside
+    return inside
+
+
+def from_config(nlp: Language, _: Path) -> Result:
+    return plain(English.from_config(nlp.config).from_bytes(nlp.to_bytes()))
+
+
+def in_a_memory_zone(nlp: Language, _: Path) -> Result:
+    """Twice: the strings of the first zone are gone in the second."""
+    found = []
+    for _ in range(2):
+        with nlp.memory_zone():
+            found.append(plain(nlp))
+    assert found[0] == found[1] == plain(nlp)
+    return found[0]
+
+
+WAYS = {
+    "pipe": lambda nlp, _: [entities(doc) for doc in nlp.pipe(TEXTS, batch_size=4)],
+    "pipe of docs": lambda nlp, _: [entities(d) for d in nlp.pipe(map(nlp.make_doc, TEXTS))],
+    "as_tuples": as_tuples,
+    "two forked processes": lambda nlp, _: [
+        entities(doc) for doc in nlp.pipe(TEXTS, n_process=2, batch_size=2)
+    ],
+    "by hand": by_hand,
+    "a Doc twice": lambda nlp, _: [entities(nlp(nlp(text))) for text in TEXTS],
+    "disabled and enabled": disabled_and_enabled,
+    "select_pipes": selected,
+    "rename_pipe": renamed,
+    "sourced": sourced,
+    "sourced with its own encoder": sourced_with_its_own_encoder,
+    "use_params": averaged,
+    "from_config": from_config,
+    "from_disk": lambda nlp, folder: [nlp.to_disk(folder), plain(nlp.from_disk(folder))][1],
+    "pickle": lambda nlp, _: plain(pickle.loads(pickle.dumps(nlp))),
+    "memory_zone": in_a_memory_zone,
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_gives_what_a_plain_call_gives(saved, tmp_path, way):
+    expected = plain(spacy.load(saved))
+    assert sum(map(len, expected)) >= 6
+    assert WAYS[way](spacy.load(saved), tmp_path) == expected
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"exclude": ["sentencizer"]},
+        {"disable": ["sentencizer"]},
+        {"enable": ["transformer", NAME]},
+    ],
+    ids=str,
+)
+def test_loaded_without_the_others(saved, settings):
+    assert plain(spacy.load(saved, **settings)) == plain(spacy.load(saved))
+
+
+@pytest.mark.slow
+def test_spawned_processes(saved, monkeypatch):
+    """They get the pipeline pickled (macOS and Windows always spawn)."""
+    import multiprocessing
+
+    nlp = spacy.load(saved)
+    monkeypatch.setattr(spacy.language, "mp", multiprocessing.get_context("spawn"))
+    docs = nlp.pipe(TEXTS, n_process=2, batch_size=3)
+    assert [entities(doc) for doc in docs] == plain(nlp)
+
+
+@pytest.mark.parametrize("way", ["disk", "bytes", "pickle"])
+def test_saved_before_initialize(tmp_path, way):
+    nlp = make_nlp()
+    if way == "disk":
+        nlp.to_disk(tmp_path)
+        again = spacy.load(tmp_path)
+    elif way == "bytes":
+        again = make_nlp().from_bytes(nlp.to_bytes())
+    else:
+        again = pickle.loads(pickle.dumps(nlp))
+    assert train(again, examples(again), 40)[NAME] < 0.1
+
+
+def test_update_loops_by_hand_and_resumed_training(saved):
+    nlp = spacy.load(saved)
+    data = examples(nlp, [*SENTENCES, "pelé/B-Athlete drinks/O tea/B-Drink in/O lyon/O"])
+    sgd = nlp.resume_training()
+    sgd.learn_rate = 0.01
+    losses = [nlp.update(data, sgd=sgd)[NAME] for _ in range(40)]
+    assert losses[-1] < 0.3 * losses[0]
+    assert ("tea", "Drink", "Product") in entities(nlp("pelé drinks tea in lyon"))
+
+
+def test_rehearse_is_refused_where_spacy_would_do_nothing(saved):
+    nlp = spacy.load(saved)
+    with pytest.raises(NotImplementedError, match=rf"no rehearse.*exclude=\['{NAME}'\]"):
+        nlp.rehearse(examples(nlp))
+    nlp.rehearse(examples(nlp), exclude=[NAME])
+
+
+def test_a_transformer_shared_with_another_component(tmp_path):
+    """Both learn from it at once, and both are the same from disk."""
+    nlp = make_listening(tmp_path / "encoder")
+    listener = nlp.get_pipe_config(NAME)["model"]["tok2vec"]
+    tagger = {"@architectures": "spacy.Tagger.v2", "tok2vec": listener}
+    nlp.add_pipe("tagger", config={"model": tagger})
+    data = examples(nlp)
+    for example in data:
+        for token in example.reference:
+            token.tag_ = "LONG" if len(token) > 4 else "SHORT"
+    train(nlp, data, 0)
+    sgd = Adam(0.002)
+    losses = [nlp.update(data, sgd=sgd) for _ in range(100)]
+    assert losses[-1][NAME] < 0.1 * losses[0][NAME]
+    assert losses[-1]["tagger"] < 0.1 * losses[0]["tagger"]
+    nlp.to_disk(tmp_path / "model")
+    again = spacy.load(tmp_path / "model")
+    assert plain(again) == plain(nlp)
+    assert [t.tag_ for t in again("marie met pelé")] == ["LONG", "SHORT", "SHORT"]
+
+
+def test_a_doc_of_another_vocab(saved):
+    nlp = spacy.load(saved)
+    doc = Doc(spacy.blank("de").vocab, words=TEXTS[0].split())
+    assert entities(nlp(doc)) == entities(nlp(TEXTS[0]))
+
+
+def spacy_command(*arguments) -> str:
+    result = CliRunner().invoke(spacy_app, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_spacys_commands(saved, tmp_path):
+    """evaluate, assemble and benchmark speed; the others are tested elsewhere."""
+    nlp = spacy.load(saved)
+    DocBin(docs=[eg.reference for eg in examples(nlp)]).to_disk(tmp_path / "data.spacy")
+    data, scores = tmp_path / "data.spacy", tmp_path / "scores.json"
+    spacy_command("evaluate", saved, data, "--output", scores)
+    assert srsly.read_json(scores)["ents_f"] == 1.0
+
+    config = nlp.config.copy()
+    config["components"] = {name: {"source": str(saved)} for name in nlp.pipe_names}
+    config.to_disk(tmp_path / "sourced.cfg")
+    spacy_command("assemble", tmp_path / "sourced.cfg", tmp_path / "assembled")
+    assert plain(spacy.load(tmp_path / "assembled")) == plain(spacy.load(saved))
+
+    speed = ["--warmup", "1", "--batches", "30", "--batch-size", "2"]
+    assert "words/s" in spacy_command("benchmark", "speed", saved, data, *speed)
+
+
+def test_labels_from_a_file(saved, tmp_path):
+    """As `spacy init labels` writes them; with them a training reads no data for the labels."""
+    nlp = spacy.load(saved)
+    labels = nlp.get_pipe(NAME).label_data
+    srsly.write_json(tmp_path / "labels.json", labels)
+    config = nlp.config.copy()
+    config["initialize"]["components"] = {
+        NAME: {
+            "labels": {"@readers": "spacy.read_labels.v1", "path": str(tmp_path / "labels.json")}
+        }
+    }
+    again = English.from_config(config)
+    again.initialize(lambda: examples(again, ["nothing/O to/O see/O"]))
+    assert again.get_pipe(NAME).labels == tuple(labels)
