@@ -28,6 +28,11 @@ def folders(tmp_path_factory):
     }
 
 
+def assert_equal_scores(found, expected):
+    """Some versions of torch round by where an array lies in memory: 1e-8 here."""
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
 def encoder_config(folder, layers, combine, **settings):
     spans = {"@span_getters": "spacy-transformers.strided_spans.v1", "window": 12, "stride": 8}
     return {
@@ -164,12 +169,12 @@ def test_saved_and_loaded_it_predicts_the_same(folders, tmp_path, name, recwarn)
     after = scores(nlp)
     assert not np.allclose(before, after)
     nlp.to_disk(tmp_path / "model")
-    np.testing.assert_array_equal(scores(spacy.load(tmp_path / "model")), after)
+    assert_equal_scores(scores(spacy.load(tmp_path / "model")), after)
     from_bytes = type(nlp).from_config(nlp.config).from_bytes(nlp.to_bytes())
-    np.testing.assert_array_equal(scores(from_bytes), after)
+    assert_equal_scores(scores(from_bytes), after)
     again = spacy.load(tmp_path / "model")
     again.to_disk(tmp_path / "again")
-    np.testing.assert_array_equal(scores(spacy.load(tmp_path / "again")), after)
+    assert_equal_scores(scores(spacy.load(tmp_path / "again")), after)
     assert not [w for w in recwarn if "state_dict" in str(w.message)]
 
 
@@ -196,11 +201,11 @@ def test_replaced_listeners_predict_the_same(folders, tmp_path, name):
     loaded = spacy.load(tmp_path / "model")
     from_bytes = type(nlp).from_config(nlp.config).from_bytes(nlp.to_bytes())
     for pipeline in (nlp, loaded, from_bytes):
-        np.testing.assert_array_equal(scores(pipeline), before)
+        assert_equal_scores(scores(pipeline), before)
     # It trains on, and the weights are its own: the copy is deep.
     update(loaded, 2)
     assert not np.allclose(scores(loaded), before)
-    np.testing.assert_array_equal(scores(nlp), before)
+    assert_equal_scores(scores(nlp), before)
 
 
 def test_replaced_listeners_can_be_initialized(folders):
@@ -223,7 +228,7 @@ def test_a_pipe_can_be_sourced(folders):
     other = spacy.blank("en")
     other.add_pipe("transformer", source=nlp)
     other.add_pipe("tagger", source=nlp)
-    np.testing.assert_array_equal(scores(other), scores(nlp))
+    assert_equal_scores(scores(other), scores(nlp))
 
 
 def test_initialized_twice_it_is_the_same_encoder(folders):
@@ -231,7 +236,7 @@ def test_initialized_twice_it_is_the_same_encoder(folders):
     before = nlp(TEXTS[0])._.trf_data.model_output.last_hidden_state
     nlp.initialize(lambda: examples(nlp))
     after = nlp(TEXTS[0])._.trf_data.model_output.last_hidden_state
-    np.testing.assert_array_equal(before, after)
+    assert_equal_scores(before, after)
     assert scores(nlp).shape == (13, 3)
 
 
