@@ -35,11 +35,9 @@ def test_the_packaged_wheel_brings_all_it_needs(tmp_path):
     assert expected
     dist = tmp_path / "dist"
     source = tmp_path / "source"
-    shutil.copytree(
-        ROOT,
-        source,
-        ignore=shutil.ignore_patterns(".*", "assets", "training", "build", "*.egg-info"),
-    )
+    shutil.copytree(ROOT / "spacy_finegrained_ner", source / "spacy_finegrained_ner")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
     call(sys.executable, "-m", "pip", "wheel", "--no-deps", "-w", dist, source, cwd=tmp_path)
     shutil.rmtree(source)
     package = ["--name", "finegrained_ner", "--version", "0.1.0", "--build", "wheel"]
