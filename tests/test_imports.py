@@ -18,7 +18,7 @@ INSIDE = {
     "cli": {"labels", "data", "scoring", "pipeline"},
 }
 STANDARD = {"collections", "dataclasses", "functools", "io", "itertools", "pathlib", "re", "typing"}
-STANDARD |= {"unicodedata", "warnings"}
+STANDARD |= {"abc", "unicodedata", "warnings"}
 OUTSIDE = {
     "labels": {"numpy", "tomllib", "colorsys", "types"},
     "nn": {"torch", "torchcrf", "math"},

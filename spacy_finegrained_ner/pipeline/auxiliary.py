@@ -1,5 +1,6 @@
 """Auxiliary tasks: other tags of the same tokens, which the tagger learns beside the fine ones."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Protocol, runtime_checkable
@@ -36,39 +37,40 @@ class AuxiliaryTask(Protocol):
         ...
 
 
-class CoarseTask:
+class _Relabelled(ABC):
+    """A task whose entities are the fine ones under other labels."""
+
+    @abstractmethod
+    def label(self, fine: str, taxonomy: Taxonomy) -> str:
+        """The label of the task for a fine label."""
+
+    def tag_set(self, fine: TagSet, taxonomy: Taxonomy) -> TagSet:
+        return TagSet(tuple(sorted({self.label(label, taxonomy) for label in fine.labels})))
+
+    def gold(
+        self,
+        examples: Sequence[Example],
+        fine_gold: Sequence[Tags],
+        fine: TagSet,
+        taxonomy: Taxonomy,
+    ) -> list[Tags]:
+        labels = tuple(self.label(label, taxonomy) for label in fine.labels)
+        table = _table(fine, labels, self.tag_set(fine, taxonomy))
+        return [table[tags] for tags in fine_gold]
+
+
+class CoarseTask(_Relabelled):
     """The coarse types of the taxonomy, as BIO (the paper's auxiliary task)."""
 
-    def tag_set(self, fine: TagSet, taxonomy: Taxonomy) -> TagSet:
-        return TagSet(tuple(sorted({taxonomy.coarse_label(label) for label in fine.labels})))
-
-    def gold(
-        self,
-        examples: Sequence[Example],
-        fine_gold: Sequence[Tags],
-        fine: TagSet,
-        taxonomy: Taxonomy,
-    ) -> list[Tags]:
-        coarse = tuple(taxonomy.coarse_label(label) for label in fine.labels)
-        table = _table(fine, coarse, self.tag_set(fine, taxonomy))
-        return [table[tags] for tags in fine_gold]
+    def label(self, fine: str, taxonomy: Taxonomy) -> str:
+        return taxonomy.coarse_label(fine)
 
 
-class MentionTask:
+class MentionTask(_Relabelled):
     """Where entities begin and end, whatever their type."""
 
-    def tag_set(self, fine: TagSet, taxonomy: Taxonomy) -> TagSet:
-        return TagSet(("MENTION",))
-
-    def gold(
-        self,
-        examples: Sequence[Example],
-        fine_gold: Sequence[Tags],
-        fine: TagSet,
-        taxonomy: Taxonomy,
-    ) -> list[Tags]:
-        table = _table(fine, ("MENTION",) * len(fine.labels), self.tag_set(fine, taxonomy))
-        return [table[tags] for tags in fine_gold]
+    def label(self, fine: str, taxonomy: Taxonomy) -> str:
+        return "MENTION"
 
 
 @lru_cache

@@ -76,8 +76,8 @@ class Upstream:
                 )
             self.cut_tokens += len(cut)
 
-    def _listens(self, listener: Model[Any, Any]) -> str:
-        return f"listens to a {_kind(listener)} ({listener.upstream_name!r})"  # type: ignore[attr-defined]
+    def _listens(self, listener: Any) -> str:
+        return f"listens to a {_kind(listener)} ({listener.upstream_name!r})"
 
     def _remedy(self, listener: Model[Any, Any]) -> str:
         kind = _kind(listener)

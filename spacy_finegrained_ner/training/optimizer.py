@@ -200,10 +200,10 @@ def build_adamw_v1(
     learn_rate: a number or a schedule; the rate that all share.
     weight_decay: of parameters of two or more dimensions. beta1, beta2, eps: as in the paper of
         Adam. grad_clip: bound on the norm of each parameter's gradient, 0 for none.
-    groups: name -> {"pattern": regular expression on the parameter's name; the first group that
-        matches counts. "factor": on learn_rate (1), or "schedule": a number or a schedule in place
-        of learn_rate. "weight_decay": in place of the one above}. The paper's head has
-        `pattern = "^head"` and `factor = 10`.
+    groups: name -> {"pattern": regular expression on the parameter's name; the first group, in
+        the alphabetical order of their names, that matches counts. "factor": on learn_rate (1), or
+        "schedule": a number or a schedule in place of learn_rate. "weight_decay": in place of the
+        one above}. The paper's head has `pattern = "^head"` and `factor = 10`.
     layer_decay: {"factor": 0 < f <= 1, "layers": how many the encoder has, "pattern": regular
         expression with the number of the layer, from 0, as its one capture group
         ("(?:^|\.)layer\.(\d+)\."), "embeddings": regular expression
@@ -211,8 +211,8 @@ def build_adamw_v1(
         that of the embeddings by f ** layers, on top of what the group says; null for none.
 
     Raises a ValueError that names the setting for a value out of range, an invalid pattern or an
-    unknown key, and at the end of the first step for a group that matches nothing and for a wrong
-    number of layers.
+    unknown key, and at the end of the first step for a wrong number of layers. A group that matches
+    nothing is warned about then.
     """
     where = "spacy-finegrained-ner.AdamW.v1"
     rate = 0.0 if isinstance(learn_rate, Iterator) else learn_rate
