@@ -22,6 +22,7 @@ REQUIRED = {
     "ConllCorpus.v1": {"path": "unread"},
     "batch_by_length.v1": {"size": 4},
     "constant.v1": {"weight": 0.5},
+    "wordpieces.v1": {"name": "unread"},
     "auxiliary_weight.v1": {"schedule": {"@misc": PREFIX + "linear_decay.v1"}, "total_steps": 9},
     "chain.v1": {"callbacks": {"a": {"@callbacks": PREFIX + "freeze.v1"}}},
     "AdamW.v1": {"learn_rate": 0.1},
@@ -65,6 +66,7 @@ FINE = {
     "TransformerLayers.v1": {
         "name": TEXTS,
         "layers": COUNT,
+        "max_batch_wordpieces": COUNT,
         "tokenizer_config": BLOCK,
         "transformer_config": BLOCK,
         "mixed_precision": {"true"},
@@ -78,9 +80,16 @@ FINE = {
         "beta2": PART,
         "groups": {"null", "empty block"},
         "layer_decay": {"null"},
+        "lazy": {"true"},
     },
     "warmup_linear.v1": {"rate": POSITIVE | {"0"}, "warmup": PART, "total_steps": COUNT},
-    "batch_by_length.v1": {"size": {"number"}, "buffer": COUNT, "get_length": {"null"}},
+    "batch_by_length.v1": {
+        "size": {"number"},
+        "buffer": COUNT,
+        "max_padded": COUNT | {"0"},
+        "get_length": {"null"},
+    },
+    "wordpieces.v1": {"name": TEXTS, "tokenizer_config": BLOCK | {"null"}},  # read later
     # The pipeline is not known yet: the first step says what is in it.
     "auxiliary_weight.v1": {"total_steps": COUNT, "component": TEXTS},
     "freeze.v1": {

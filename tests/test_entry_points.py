@@ -23,6 +23,7 @@ PUBLIC = {
     ("spacy_readers", "spacy-finegrained-ner.Taxonomy.v1"),
     ("spacy_scorers", "spacy-finegrained-ner.scorer.v1"),
     ("spacy_batchers", "spacy-finegrained-ner.batch_by_length.v1"),
+    ("spacy_misc", "spacy-finegrained-ner.wordpieces.v1"),
     ("spacy_misc", "spacy-finegrained-ner.paper_decay.v1"),
     ("spacy_misc", "spacy-finegrained-ner.linear_decay.v1"),
     ("spacy_misc", "spacy-finegrained-ner.exponential_decay.v1"),

@@ -15,10 +15,11 @@ INSIDE = {
     "ml": {"nn", "labels"},
     "scoring": {"labels", "data"},
     "pipeline": {"ml", "labels", "data", "scoring"},
-    "cli": {"labels", "data", "scoring", "pipeline"},
+    "benchmark": {"labels", "data", "nn", "ml", "pipeline"},
+    "cli": {"labels", "data", "scoring", "pipeline", "benchmark"},
 }
 STANDARD = {"collections", "dataclasses", "functools", "io", "itertools", "pathlib", "re", "typing"}
-STANDARD |= {"abc", "unicodedata", "warnings"}
+STANDARD |= {"abc", "contextlib", "unicodedata", "warnings"}
 OUTSIDE = {
     "labels": {"numpy", "tomllib", "colorsys", "types"},
     "nn": {"torch", "torchcrf", "math"},
@@ -26,6 +27,11 @@ OUTSIDE = {
     "data": {"spacy", "numpy", "hashlib"},
     "ml": {"thinc", "torch", "numpy", "srsly", "spacy", "transformers", "spacy_transformers"},
     "scoring": {"spacy", "numpy"},
+    "benchmark": {
+        *("spacy", "spacy_transformers", "thinc", "torch", "torchcrf", "matplotlib"),
+        *("contextlib", "copy", "gc", "importlib", "multiprocessing", "platform", "random"),
+        *("resource", "statistics", "sys", "tempfile", "time", "unittest"),
+    },
     "pipeline": {"spacy", "thinc", "numpy"},
 }
 

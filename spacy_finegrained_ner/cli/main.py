@@ -10,15 +10,27 @@ import typer
 
 app = typer.Typer(
     name="finegrained-ner",
-    help="Fine-grained named-entity recognition: fetch, convert, evaluate, package, show.",
+    help="Fine-grained NER: fetch, convert, evaluate, show, benchmark.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+benchmark_app = typer.Typer(
+    help="Measure the speed, against spaCy's own ner and plain PyTorch.", no_args_is_help=True
+)
+app.add_typer(benchmark_app, name="benchmark")
 
 TaxonomyFile = Annotated[
     Path | None,
     typer.Option("--taxonomy", help="A taxonomy file; none for that of MultiCoNER II."),
 ]
+
+Sentences = Annotated[Path, typer.Argument(help="Sentences with entities: .spacy or .conll.")]
+ConfigFile = Annotated[Path, typer.Option("--config", help="Config of the pipeline to measure.")]
+Encoder = Annotated[str, typer.Option("--encoder", help="Folder or name of the encoder.")]
+Folder = Annotated[Path, typer.Option("--output", help="Folder for .json and .md files.")]
+Count = Annotated[int, typer.Option("--sentences", min=0, help="How many to draw; 0 for all.")]
+Rounds = Annotated[int, typer.Option("--rounds", min=1, help="Measurements; the median counts.")]
 
 
 def _fail(error: Exception) -> NoReturn:
@@ -30,6 +42,7 @@ def _fail(error: Exception) -> NoReturn:
 @contextmanager
 def _told() -> Iterator[None]:
     """Errors of the user's input inside of it are told and end the command."""
+    from spacy_finegrained_ner.benchmark.sample import BenchmarkError
     from spacy_finegrained_ner.cli.encoder import EncoderError
     from spacy_finegrained_ner.cli.evaluate import EvaluationError
     from spacy_finegrained_ner.data.conll import ConllError
@@ -37,7 +50,14 @@ def _told() -> Iterator[None]:
 
     try:
         yield
-    except (ConllError, TaxonomyError, EvaluationError, EncoderError, OSError) as error:
+    except (
+        BenchmarkError,
+        ConllError,
+        EncoderError,
+        EvaluationError,
+        OSError,
+        TaxonomyError,
+    ) as error:
         _fail(error)
 
 
@@ -122,3 +142,44 @@ def show_command(
 
     with _told():
         typer.echo(show(model, texts, output))
+
+
+@benchmark_app.command("speed")
+def benchmark_speed_command(
+    data: Sentences,
+    config: ConfigFile,
+    encoder: Encoder,
+    output: Folder,
+    sentences: Count = 1024,
+    rounds: Rounds = 5,
+) -> None:
+    """Words per second, memory and load time against spaCy's ner, plain PyTorch and the encoder."""
+    from spacy_finegrained_ner.cli.benchmark import run_speed
+
+    with _told():
+        run_speed(data, config, encoder, output, sentences, rounds)
+
+
+@benchmark_app.command("profile")
+def benchmark_profile_command(
+    data: Sentences,
+    config: ConfigFile,
+    encoder: Encoder,
+    output: Folder,
+    sentences: Count = 512,
+    rounds: Rounds = 5,
+) -> None:
+    """Where the time of a train step and of nlp.pipe goes."""
+    from spacy_finegrained_ner.cli.benchmark import run_profile
+
+    with _told():
+        run_profile(data, config, encoder, output, sentences, rounds)
+
+
+@benchmark_app.command("growth")
+def benchmark_growth_command(output: Folder, rounds: Rounds = 5) -> None:
+    """Time and memory of the CRF by length, batch and number of tags, against pytorch-crf."""
+    from spacy_finegrained_ner.cli.benchmark import run_growth
+
+    with _told():
+        run_growth(output, rounds)

@@ -2,41 +2,45 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 
 class BiLSTM(nn.Module):
     """A bidirectional LSTM, then leaky ReLU (as the paper's code has it).
+
+    The backward direction is an LSTM over the reversed sentences, so that it begins at the last
+    token and not in the padding. torch's own way to that, packed sequences, takes about twice as
+    long in training on a CPU: they miss its fused kernel.
 
     width: of the input. hidden: of each direction. dropout: between the layers.
     """
 
     def __init__(self, width: int, hidden: int, layers: int, dropout: float) -> None:
         super().__init__()
-        self.lstm = nn.LSTM(
-            width,
-            hidden,
-            num_layers=layers,
-            dropout=dropout if layers > 1 else 0.0,
-            bidirectional=True,
-            batch_first=True,
-        )
+        widths = [width] + [2 * hidden] * (layers - 1)
+        self.ahead = nn.ModuleList(nn.LSTM(w, hidden, batch_first=True) for w in widths)
+        self.back = nn.ModuleList(nn.LSTM(w, hidden, batch_first=True) for w in widths)
+        self.dropout = nn.Dropout(dropout)
         self.width_out = 2 * hidden
 
     def forward(self, vectors: Tensor, lengths: Tensor) -> Tensor:
         """*Shape:* (batch, tokens, width), (batch,) -> (batch, tokens, 2 * hidden).
 
-        Packed, so that the backward direction begins at the last token and not in the padding.
+        What comes out behind the end of a sentence has no meaning.
         """
-        if not vectors.shape[1]:
-            return vectors.new_zeros((*vectors.shape[:2], self.width_out))
-        # Packing takes no empty sequences: they run over one token of padding.
-        packed = pack_padded_sequence(
-            vectors, lengths.cpu().clamp(min=1), batch_first=True, enforce_sorted=False
-        )
-        states, _ = pad_packed_sequence(
-            self.lstm(packed)[0], batch_first=True, total_length=vectors.shape[1]
-        )
-        return leaky_relu(states)
+        batch, tokens, _ = vectors.shape
+        if not batch or not tokens:
+            return vectors.new_zeros((batch, tokens, self.width_out))
+        lengths = lengths.to(vectors.device).unsqueeze(1)  # (batch, 1)
+        place = torch.arange(tokens, device=vectors.device)
+        reverse = torch.where(place < lengths, lengths - 1 - place, place)  # (batch, tokens)
+        rows = torch.arange(batch, device=vectors.device).unsqueeze(1)
+        for i, (ahead, back) in enumerate(zip(self.ahead, self.back, strict=True)):
+            if i:
+                vectors = self.dropout(vectors)
+            # Reversing twice is the identity
+            backward = back(vectors[rows, reverse])[0][rows, reverse]
+            vectors = torch.cat([ahead(vectors)[0], backward], dim=2)
+        return leaky_relu(vectors)

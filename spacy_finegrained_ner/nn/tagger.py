@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torchcrf import CRF
 
 from spacy_finegrained_ner.nn.blending import Projected
+from spacy_finegrained_ner.nn.dropout import Dropout
 
 Build = Callable[[int], nn.Module]
 """Makes a layer for vectors of a width. The layer takes (vectors, lengths) and has `width_out`."""
@@ -60,7 +61,7 @@ class Tagger(nn.Module):
     ) -> None:
         super().__init__()
         self.sizes = {"width": width, "tags": list(tags)}
-        self.head = nn.ModuleDict({"dropout": nn.Dropout(dropout)})
+        self.head = nn.ModuleDict({"dropout": Dropout(dropout)})
 
         def add(name: str, build: Build) -> None:
             nonlocal width

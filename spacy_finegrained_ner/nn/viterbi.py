@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 
+@torch.no_grad()
 def viterbi(
     emissions: Tensor, lengths: Tensor, transitions: Tensor, starts: Tensor, ends: Tensor
 ) -> Tensor:
@@ -20,28 +21,29 @@ def viterbi(
     transitions: *Shape:* (tags, tags), from row to column. starts, ends: *Shape:* (tags,).
     Returns ids, *Shape:* (batch, tokens), 0 behind the end of a sequence.
     """
-    batch, steps, _ = emissions.shape
-    paths = torch.zeros((batch, steps), dtype=torch.long, device=emissions.device)
+    batch, steps, tags = emissions.shape
     if not batch or not steps:
-        return paths
+        return torch.zeros((batch, steps), dtype=torch.long, device=emissions.device)
     lengths = lengths.to(emissions.device)
     # So that no sum over a sequence overflows: inf - inf would be NaN, and pick any path.
-    emissions = emissions.clamp(-1e30, 1e30)
-    best = starts + emissions[:, 0]  # (batch, tags)
-    bests = [best]
+    emitted = emissions.clamp(-1e30, 1e30).unbind(dim=1)
+    into = transitions.T.contiguous()  # (to, from): the last dimension is the one to reduce
+    # Score of the best way to reach each tag, also behind the end of a sequence, where it is not
+    # looked at. Memory is taken once: at these sizes that is most of the time.
+    bests = emissions.new_empty((steps, batch, tags))
+    best = bests.unbind(dim=0)
+    reached = emissions.new_empty((batch, tags, tags))
+    torch.add(starts, emitted[0], out=best[0])
     for step in range(1, steps):
-        # (batch, from, to) -> score of the best way to reach each tag
-        reached = (best.unsqueeze(2) + transitions).amax(dim=1)
-        alive = (step < lengths).unsqueeze(1)  # (batch, 1)
-        best = torch.where(alive, reached + emissions[:, step], best)
-        bests.append(best)
-    tag = (best + ends).argmax(dim=1)  # (batch,): the last tag of each sequence
-    into = transitions.T.contiguous()
-    for step in range(steps - 1, 0, -1):
-        alive = step < lengths
-        paths[:, step] = torch.where(alive, tag, 0)
+        torch.add(best[step - 1].unsqueeze(1), into, out=reached)
+        torch.amax(reached, dim=2, out=best[step]).add_(emitted[step])
+    real = torch.arange(steps, device=emissions.device).unsqueeze(1) < lengths  # (steps, batch)
+    rows = torch.arange(batch, device=emissions.device)
+    tag = (bests[(lengths - 1).clamp(min=0), rows] + ends).argmax(dim=1)  # the last of each
+    path = [tag]
+    for step, goes_on in zip(range(steps - 1, 0, -1), real.flip(0), strict=False):
         # Which way that was is looked up for the tags on the path only.
-        before = (bests[step - 1] + into[tag]).argmax(dim=1)
-        tag = torch.where(alive, before, tag)
-    paths[:, 0] = torch.where(lengths > 0, tag, 0)
-    return paths
+        before = into.index_select(0, tag).add_(best[step - 1]).argmax(dim=1)
+        tag = torch.where(goes_on, before, tag)
+        path.append(tag)
+    return torch.where(real.T, torch.stack(path[::-1], dim=1), 0)

@@ -16,6 +16,7 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 from spacy_finegrained_ner.data.alignment import gold_tags
 from spacy_finegrained_ner.labels.bio import TagSet
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy, read_taxonomy
+from spacy_finegrained_ner.ml.by_length import by_length
 from spacy_finegrained_ner.ml.decoder import Tags
 from spacy_finegrained_ner.ml.tagger import Emissions, is_built
 from spacy_finegrained_ner.pipeline.annotation import Annotation
@@ -23,6 +24,9 @@ from spacy_finegrained_ner.pipeline.auxiliary import AuxiliaryTask
 from spacy_finegrained_ner.pipeline.objective import decoder_of, not_finite, task_losses
 from spacy_finegrained_ner.pipeline.upstream import Upstream
 from spacy_finegrained_ner.scoring.scorer import score_entities
+
+_PADDED_TOKENS = 2048
+"""Of a batch of the tagger in prediction: a long Doc shall not pad the others to its length."""
 
 
 def fine_plus_weighted(w: float) -> tuple[float, float]:
@@ -150,13 +154,20 @@ class FineGrainedNER(TrainablePipe):
         """Tag ids of each Doc, legal BIO. The Docs are not changed."""
         docs = list(docs)
         self._require_initialized()
-        if not any(len(doc) for doc in docs):
-            return [self._tag_set.encode(0, ()) for _ in docs]
+        tags = [self._tag_set.encode(0, ()) for _ in docs]
+        full = [i for i, doc in enumerate(docs) if len(doc)]
+        if not full:
+            return tags
         self._upstream.check(self.model, docs)
-        emissions = self.model.predict(docs)
-        fine = emissions.tasks[0]
-        assert fine is not None
-        return decoder_of(self._tag_set).decode(fine, emissions.lengths)
+        decoder = decoder_of(self._tag_set)
+        for places, _ in by_length([len(docs[i]) for i in full], _PADDED_TOKENS):
+            rows = [full[place] for place in places]
+            emissions = self.model.predict([docs[i] for i in rows])
+            fine = emissions.tasks[0]
+            assert fine is not None
+            for i, found in zip(rows, decoder.decode(fine, emissions.lengths), strict=True):
+                tags[i] = found
+        return tags
 
     def set_annotations(self, docs: Iterable[Doc], tags: list[Tags]) -> None:
         """Write the entities and their coarse labels."""

@@ -11,7 +11,11 @@ Item = TypeVar("Item")
 
 
 def batch_by_length(
-    items: Iterable[Item], size: int, buffer: int, get_length: Callable[[Item], int]
+    items: Iterable[Item],
+    size: int,
+    buffer: int,
+    max_padded: int,
+    get_length: Callable[[Item], int],
 ) -> Iterator[list[Item]]:
     """Batches of `size` items (the last of each buffer may be smaller), with little padding.
 
@@ -21,26 +25,46 @@ def batch_by_length(
     """
     for part in minibatch(items, buffer):
         # Sorted is stable, and the items come shuffled: texts of one length meet at random.
-        by_length = sorted(part, key=get_length)
-        batches = list(minibatch(by_length, size))
+        by_length = sorted(((get_length(item), item) for item in part), key=lambda pair: pair[0])
+        batches = list(_cut(by_length, size, max_padded))
         random.shuffle(batches)
         yield from batches
 
 
+def _cut(by_length: Iterable[tuple[int, Item]], size: int, max_padded: int) -> Iterator[list[Item]]:
+    batch: list[Item] = []
+    for length, item in by_length:
+        padded = length * (len(batch) + 1)
+        if len(batch) == size or (batch and max_padded and padded > max_padded):
+            yield batch
+            batch = []
+        batch.append(item)
+    if batch:
+        yield batch
+
+
 def build_batch_by_length_v1(
-    size: int, buffer: int = 1024, get_length: Callable[[Any], int] | None = None
+    size: int,
+    buffer: int = 1024,
+    max_padded: int = 0,
+    get_length: Callable[[Any], int] | None = None,
 ) -> Callable[[Iterable[Any]], Iterator[list[Any]]]:
     """Registered as `spacy-finegrained-ner.batch_by_length.v1` (batchers).
 
     size: texts in a batch. buffer: texts that are sorted together; the larger, the less padding
-    and the more equal the lengths in a batch. get_length: len, if not given.
-    Raises a ValueError unless 1 <= size <= buffer.
+    and the more equal the lengths in a batch. max_padded: a bound on memory: there are fewer texts
+    in a batch where the length of the longest, times their number, would be more; 0 for none.
+    get_length: `spacy-finegrained-ner.wordpieces.v1` for an encoder; len, if not given.
+    Raises a ValueError unless 1 <= size <= buffer and max_padded >= 0.
     """
-    whole = isinstance(size, int) and isinstance(buffer, int)  # confection 1.x lets "16" through
-    if not (whole and 1 <= size <= buffer):
+    whole = all(isinstance(number, int) for number in (size, buffer, max_padded))
+    if not (whole and 1 <= size <= buffer and max_padded >= 0):  # confection 1.x lets "16" through
         raise ValueError(
-            f"size of spacy-finegrained-ner.batch_by_length.v1 is {size!r} and buffer is "
-            f"{buffer!r}, expected whole numbers, 1 <= size <= buffer."
+            f"size of spacy-finegrained-ner.batch_by_length.v1 is {size!r}, buffer is {buffer!r} "
+            f"and max_padded is {max_padded!r}, expected whole numbers, 1 <= size <= buffer and "
+            "max_padded >= 0."
         )
     length: Callable[[Any], int] = get_length or len
-    return partial(batch_by_length, size=size, buffer=buffer, get_length=length)
+    return partial(
+        batch_by_length, size=size, buffer=buffer, max_padded=max_padded, get_length=length
+    )

@@ -1,5 +1,7 @@
 from itertools import accumulate, pairwise
+from unittest.mock import patch
 
+import numpy as np
 import pytest
 import spacy
 from hypothesis import given
@@ -7,7 +9,8 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from spacy_finegrained_ner.data.alignment import gold_tags
+from spacy_finegrained_ner.data import alignment
+from spacy_finegrained_ner.data.alignment import _tags_of_same_tokens, gold_tags
 from spacy_finegrained_ner.labels.bio import UNKNOWN, TagSet, illegal_bio
 
 VOCAB = spacy.blank("en").vocab
@@ -149,3 +152,30 @@ def test_whitespace_in_the_predicted_tokens_never_breaks_an_entity(data):
     assert illegal_bio(found) is None
     if any(kind != "-" for kind in kinds):
         assert {found[i] for i, word in enumerate(predicted) if word in words} <= {*kinds, "-"}
+
+
+@given(st.lists(st.sampled_from(["O", "-", "B-X", "B-Y", "I-X", "I-Y", ""]), max_size=6), st.data())
+def test_the_quick_way_for_equal_tokens_finds_what_the_alignment_finds(tags, data):
+    """`alignment._tags_of_same_tokens` against spaCy's alignment, spaces and blocked tokens too."""
+    words = data.draw(
+        st.lists(st.sampled_from(["a", "b", " "]), min_size=len(tags), max_size=len(tags))
+    )
+    doc = Doc(VOCAB, words=words)
+    iob = [{"O": 2, "-": 0, "B": 3, "I": 1, "": 3}[tag[:1]] for tag in tags]
+    types = [VOCAB.strings.add(tag[2:]) if len(tag) > 1 else 0 for tag in tags]
+    try:
+        doc.from_array(["ENT_IOB", "ENT_TYPE"], np.array([iob, types], dtype="uint64").T)
+    except ValueError:
+        return  # spaCy takes no such Doc
+    example = Example(Doc(VOCAB, words=words), doc)
+    quick = _tags_of_same_tokens(example, TAGS)
+    if quick is None:
+        return
+    with patch.object(alignment, "_tags_of_same_tokens", return_value=None):
+        np.testing.assert_array_equal(quick, gold_tags(example, TAGS))
+
+
+def test_the_quick_way_is_taken_on_gold_tokens():
+    doc = gold(["a", "b", "c", "d"], ["B-X", "I-X", "O", "-"])
+    example = Example(Doc(VOCAB, words=["a", "b", "c", "d"]), doc)
+    assert _tags_of_same_tokens(example, TAGS).tolist() == [1, 2, 0, UNKNOWN]

@@ -44,7 +44,7 @@ def test_the_width_of_the_bilstm_is_that_of_both_directions_together(width, expe
     bilstm = build_bilstm_v1(width, layers=2, dropout=0.3)(8)
     assert bilstm.width_out == expected
     assert bilstm(torch.zeros(1, 2, 8), torch.tensor([2])).shape == (1, 2, expected)
-    assert (bilstm.lstm.num_layers, bilstm.lstm.dropout) == (2, 0.3)
+    assert (len(bilstm.ahead), len(bilstm.back), bilstm.dropout.p) == (2, 2, 0.3)
 
 
 @pytest.mark.parametrize(

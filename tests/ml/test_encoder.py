@@ -114,7 +114,8 @@ def test_the_gradients_are_those_of_autograd(folders, name, combine):
     hf_model = AutoModel.from_pretrained(folders[name], **NO_DROPOUT)
     direct = expected(hf_model, batch.wordpieces, 3, combine)
     direct.backward(torch.from_numpy(np.concatenate(gradients)))
-    ours = {key: p.grad for key, p in model.transformer.named_parameters()}
+    grads = {key: p.grad for key, p in model.transformer.named_parameters()}
+    ours = {key: g.to_dense() if g is not None else None for key, g in grads.items()}
     for key, parameter in hf_model.named_parameters():
         if parameter.grad is None:
             assert "pooler" in key
@@ -128,7 +129,8 @@ def test_each_layer_gets_its_part_of_the_gradient(folders):
     model = nlp.get_pipe("transformer").model
     batch, backprop = model.begin_update([nlp.make_doc(TEXTS[0])])
     gradient = np.zeros_like(batch.doc_data[0].model_output.last_hidden_state)
-    gradient[..., :WIDTH] = 1.0  # the first half: the last layer but one
+    # The first half: the last layer but one. Not a constant, which no layer norm lets through
+    gradient[..., :WIDTH] = np.random.default_rng(0).normal(size=(*gradient.shape[:2], WIDTH))
     backprop(batch.unsplit_by_doc([[gradient]]))
     layers = model.transformer.encoder.layer
     reached = [
@@ -294,3 +296,14 @@ def test_settings_out_of_range(layers, combine, message):
 def test_more_layers_than_there_are(folders):
     with pytest.raises(ValueError, match=r"is 5, expected at most 4: .*bert has no more hidden"):
         make_nlp(folders["bert"], 5)
+
+
+@pytest.mark.parametrize("content", [None, {}, {"config.json": "{}"}, {"config.json": "no JSON"}])
+def test_a_missing_or_broken_encoder_is_named(tmp_path, content):
+    folder = tmp_path / "encoder"
+    if content is not None:
+        folder.mkdir()
+        for name, text in content.items():
+            (folder / name).write_text(text)
+    with pytest.raises(OSError, match=r"encoder' can't be loaded. Expected .* --paths.encoder"):
+        make_nlp(folder)

@@ -91,6 +91,29 @@ def test_a_length_of_ones_own():
     assert sorted(batches) == [["cc", "b"], ["dddd", "aaa"]]
 
 
+@settings(deadline=None)
+@given(st.lists(st.text(max_size=12), max_size=60), st.integers(1, 9), st.integers(1, 30))
+def test_a_bound_on_the_padded_length(items, size, most):
+    batches = list(build_batch_by_length_v1(size, 64, max_padded=most)(items))
+    assert Counter(item for batch in batches for item in batch) == Counter(items)
+    for batch in batches:
+        assert len(batch) <= size
+        assert len(batch) == 1 or padded([batch]) <= most
+
+
+def test_batches_bounded_by_length_have_about_as_many_words_each():
+    items = [text.split() for text in texts(1000)]
+    batches = list(build_batch_by_length_v1(1000, 1000, max_padded=320)(items))
+    words = [sum(map(len, batch)) for batch in batches]
+    assert sum(words) / len(words) > 0.9 * 320  # hardly any padding
+    assert max(map(len, batches)) > 4 * min(map(len, batches[:-1]))
+
+
+def test_a_negative_bound_is_named():
+    with pytest.raises(ValueError, match=r"max_padded is -1, expected .* max_padded >= 0"):
+        build_batch_by_length_v1(2, max_padded=-1)
+
+
 def test_items_are_taken_as_they_are_needed():
     taken = []
 
@@ -105,7 +128,7 @@ def test_items_are_taken_as_they_are_needed():
 
 @pytest.mark.parametrize(("size", "buffer"), [(0, 8), (-1, 8), (9, 8), (1, 0)])
 def test_bad_sizes_are_named_at_once(size, buffer):
-    with pytest.raises(ValueError, match=rf"size of .* is {size} and buffer is {buffer}, expected"):
+    with pytest.raises(ValueError, match=rf"size of .* is {size}, buffer is {buffer}"):
         build_batch_by_length_v1(size, buffer)
 
 

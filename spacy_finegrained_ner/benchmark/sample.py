@@ -1,0 +1,71 @@
+"""The sentences that all sides of a benchmark work on."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import spacy
+from spacy.tokens import Doc, DocBin
+from spacy.training import Corpus, Example
+from spacy.vocab import Vocab
+
+from spacy_finegrained_ner.data.corpus import build_conll_corpus_v1
+
+
+class BenchmarkError(ValueError):
+    """Something asked of the benchmark is not possible."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A config, an encoder and sentences. Can be pickled: each side also runs in a process of its
+    own, for its memory.
+
+    config: file of the pipeline that is measured. encoder: folder or name of the encoder, for all
+    sides. docs: the gold Docs, as a DocBin. words: how many they have.
+    """
+
+    config: Path
+    encoder: str
+    docs: bytes
+    words: int
+
+    def gold(self, vocab: Vocab) -> list[Doc]:
+        """The gold Docs."""
+        return list(DocBin().from_bytes(self.docs).get_docs(vocab))
+
+    def examples(self, vocab: Vocab) -> list[Example]:
+        """New Examples, whose predicted side has the gold tokens only."""
+        return [Example(Doc(vocab, words=_words(doc)), doc) for doc in self.gold(vocab)]
+
+    def bare(self, vocab: Vocab) -> list[Doc]:
+        """Docs to annotate."""
+        return [Doc(vocab, words=_words(doc)) for doc in self.gold(vocab)]
+
+
+def draw(data: Path, sentences: int, config: Path, encoder: str) -> Sample:
+    """A sample of a .conll or .spacy file: the same one each time. 0 sentences: all.
+
+    Raises a BenchmarkError for another file, or one without entities.
+    """
+    nlp = spacy.blank("en")
+    if data.suffix == ".conll":
+        corpus = build_conll_corpus_v1(data)
+    elif data.suffix == ".spacy":
+        corpus = Corpus(data)
+    else:
+        raise BenchmarkError(f"{data}: expected a .spacy or .conll file.")
+    if not data.exists():
+        raise BenchmarkError(f"{data}: there is no such file.")
+    docs = [example.reference for example in corpus(nlp)]
+    if sentences and sentences < len(docs):
+        docs = random.Random(0).sample(docs, sentences)
+    if not any(doc.ents for doc in docs):
+        raise BenchmarkError(f"{data}: no entities in the {len(docs)} sentences drawn of it.")
+    return Sample(config, encoder, DocBin(docs=docs).to_bytes(), sum(map(len, docs)))
+
+
+def _words(doc: Doc) -> list[str]:
+    return [token.text for token in doc]
