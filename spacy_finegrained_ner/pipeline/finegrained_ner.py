@@ -162,7 +162,10 @@ class FineGrainedNER(TrainablePipe):
         decoder = decoder_of(self._tag_set)
         for places, _ in by_length([len(docs[i]) for i in full], _PADDED_TOKENS):
             rows = [full[place] for place in places]
-            emissions = self.model.predict([docs[i] for i in rows])
+            some = [docs[i] for i in rows]
+            vectors = self.model.get_ref("tok2vec").predict(some)
+            self._upstream.count_cut(self.model, some, vectors)
+            emissions = self.model.get_ref("tagger").predict(vectors)
             fine = emissions.tasks[0]
             assert fine is not None
             for i, found in zip(rows, decoder.decode(fine, emissions.lengths), strict=True):

@@ -11,7 +11,8 @@ from unicodedata import category
 
 import numpy as np
 from spacy.tokens import Doc
-from thinc.api import Model, Ops
+from thinc.api import Model
+from thinc.types import Floats2d
 
 _TRANSFORMER, _TOK2VEC = "transformer-listener", "tok2vec-listener"
 
@@ -37,7 +38,7 @@ class Upstream:
             )
 
     def check(self, model: Model[Any, Any], docs: Sequence[Doc]) -> None:
-        """A ValueError for a Doc without vectors; a warning, once, for tokens without."""
+        """A ValueError for a Doc that a listener got no vectors for."""
         listener = _listener(model)
         if listener is None:
             return
@@ -52,17 +53,25 @@ class Upstream:
                     f"{doc.text[:60]!r}: it would be tagged without vectors. "
                     f"{self._remedy(listener)}"
                 )
-        if listener.name == _TRANSFORMER:
-            self._check_cut(docs, model.ops)
 
-    def _check_cut(self, docs: Sequence[Doc], ops: Ops) -> None:
-        """Tokens that a transformer gave no wordpieces, though they have characters to be seen:
-        spacy-transformers drops what is beyond the encoder's longest input."""
-        for doc in docs:
-            lengths = ops.to_numpy(doc._.trf_data.align.lengths)
-            if lengths.all():
+    def count_cut(
+        self, model: Model[Any, Any], docs: Sequence[Doc], vectors: Sequence[Floats2d]
+    ) -> None:
+        """Tokens that an encoder, listened to or the component's own, gave no wordpieces, though
+        they have characters to be seen: spacy-transformers drops what is beyond the encoder's
+        longest input. Their vectors are 0. A warning, once.
+
+        vectors: for each Doc, *Shape:* (tokens, width).
+        """
+        block = _encoder_block(model, self.owner)
+        if block is None:
+            return
+        for doc, rows in zip(docs, vectors, strict=True):
+            # One number tells nearly all of them; only the others are looked at as a whole
+            zero = np.flatnonzero(model.ops.to_numpy(rows[:, 0]) == 0)
+            if not len(zero):
                 continue
-            cut = [doc[i] for i in np.flatnonzero(lengths == 0).tolist()]
+            cut = [doc[i] for i in zero.tolist() if not rows[i].any()]
             cut = [token for token in cut if any(category(c)[0] in "LNPS" for c in token.text)]
             if cut and not self.cut_tokens:
                 warnings.warn(
@@ -70,7 +79,7 @@ class Upstream:
                     f"{doc.text[:60]!r} are beyond the longest input of the encoder, and are "
                     f"tagged without a vector (the first is {cut[0].text[:30]!r}, token "
                     f"{cut[0].i}). Set a smaller window (and stride) in "
-                    "[components.transformer.model.get_spans]. This is said once; cut_tokens of "
+                    f"[{block}.get_spans]. This is said once; cut_tokens of "
                     "the component counts on.",
                     stacklevel=2,
                 )
@@ -90,6 +99,16 @@ class Upstream:
 
 def _listener(model: Model[Any, Any]) -> Model[Any, Any] | None:
     return next((node for node in model.walk() if node.name in (_TRANSFORMER, _TOK2VEC)), None)
+
+
+def _encoder_block(model: Model[Any, Any], owner: str) -> str | None:
+    """The block of the config that has the encoder of spacy-transformers, or None."""
+    for node in model.walk():
+        if node.name == _TRANSFORMER:
+            return "components.transformer.model"
+        if node.name == "transformer":  # in place of a listener
+            return f"components.{owner}.model.tok2vec"
+    return None
 
 
 def _kind(listener: Model[Any, Any]) -> str:

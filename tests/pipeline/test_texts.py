@@ -8,6 +8,7 @@ import spacy
 from listening import make_listening
 from pipelines import entities, examples, train
 from spacy.tokens import Doc
+from spacy_transformers.span_getters import configure_get_sent_spans
 
 NAME = "finegrained_ner"
 KNOWN = "marie curie met pelé in lyon"
@@ -116,6 +117,29 @@ def test_what_is_beyond_the_encoders_input_is_counted_and_said_once(tmp_path):
         warnings.simplefilter("error")
         list(nlp.pipe([Doc(nlp.vocab, words=["met"] * n) for n in (40, 20, 35)]))
     assert nlp.get_pipe(NAME).cut_tokens == 5 + 9 + 4
+
+
+def test_with_an_encoder_of_its_own_it_is_counted_too(tmp_path):
+    nlp = load(tmp_path, window=40)
+    nlp.replace_listeners("transformer", NAME, ["model.tok2vec"])
+    nlp.remove_pipe("transformer")
+    message = r"in \[components.finegrained_ner.model.tok2vec.get_spans\]"
+    with pytest.warns(UserWarning, match=message):
+        list(nlp.pipe([Doc(nlp.vocab, words=["met"] * n) for n in (20, 36)]))
+    assert nlp.get_pipe(NAME).cut_tokens == 5
+
+
+def test_a_sentence_longer_than_the_encoders_input(tmp_path):
+    """One window for each sentence: what is beyond is cut, and counted."""
+    nlp = load(tmp_path, window=40)
+    transformer = nlp.get_pipe("transformer")
+    transformer.model.attrs["get_spans"] = configure_get_sent_spans()
+    starts = [i == 0 or i == 36 for i in range(50)]
+    doc = Doc(nlp.vocab, words=["met"] * 50, sent_starts=starts)
+    with pytest.warns(UserWarning, match="5 of 50 tokens"):
+        doc = nlp(doc)
+    assert all(token.ent_iob for token in doc)
+    assert nlp.get_pipe(NAME).cut_tokens == 5
 
 
 def test_a_smaller_window_cuts_nothing(tmp_path):
