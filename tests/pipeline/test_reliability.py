@@ -1,5 +1,8 @@
 """The same again, broken numbers, missing parts, and memory."""
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -7,10 +10,14 @@ import pytest
 import spacy
 from listening import make_listening
 from pipelines import HASH_EMBED, examples, make_nlp, train
+from spacy.cli.train import train as spacy_train
+from spacy.tokens import DocBin
 from spacy.training import Example
+from spacy.util import load_config
 from thinc.api import Adam, fix_random_seed
 
 NAME = "finegrained_ner"
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 def module(nlp):
@@ -170,3 +177,53 @@ def test_memory_stays_flat_over_a_long_pipe(kind, tmp_path):
         elif i > 10_000 and i % 1000 == 0:
             late = max(late, resident())
     assert late < 1.05 * early
+
+
+def training_config(folder: Path, **training) -> Path:
+    """A complete config on a tok2vec of its own, and its data."""
+    nlp = make_nlp()
+    DocBin(docs=[eg.reference for eg in examples(nlp)]).to_disk(folder / "data.spacy")
+    config = load_config(CONFIGS / "tok2vec.cfg")
+    config["paths"] |= {part: str(folder / "data.spacy") for part in ("train", "dev")}
+    config["training"] |= training
+    config["training"]["logger"] = {"@loggers": "spacy.ConsoleLogger.v1", "progress_bar": False}
+    config.to_disk(folder / "config.cfg")
+    return folder / "config.cfg"
+
+
+def test_spacy_train_stops_where_the_loss_is_not_finite(tmp_path):
+    """At a rate that breaks the weights; the model saved before that is as it was."""
+    config = training_config(tmp_path, max_steps=50, eval_frequency=1000)
+    rate = {"@schedules": "constant_then.v1", "rate": 0.001, "steps": 3}
+    rate["schedule"] = {"@schedules": "constant.v1", "rate": 1e38}
+    loaded = load_config(config)
+    loaded["training"]["optimizer"]["learn_rate"] = rate
+    loaded.to_disk(config)
+    with pytest.raises(ValueError, match=r"not finite.* the batch \['.*Load an earlier checkpoint"):
+        spacy_train(config, tmp_path / "out")
+    assert len(spacy.load(tmp_path / "out" / "model-best")("marie curie")) == 2
+
+
+@pytest.mark.slow
+def test_killed_at_any_point_a_run_leaves_a_model_that_loads(tmp_path):
+    """spaCy writes model-last first and then copies it to model-best: one of them is whole."""
+    config = training_config(tmp_path, max_steps=10_000, eval_frequency=1)
+    command = [sys.executable, "-m", "spacy", "train", str(config), "--output"]
+    for attempt in range(6):
+        out = tmp_path / str(attempt)
+        process = subprocess.Popen([*command, str(out)], stdout=subprocess.DEVNULL)
+        while not (out / "model-best" / "meta.json").exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        time.sleep(0.5 + 0.0137 * attempt)  # most of the time goes into saving
+        process.kill()
+        process.wait()
+        whole = []
+        for name in ("model-last", "model-best"):
+            try:
+                nlp = spacy.load(out / name)
+            except Exception:
+                continue
+            whole.append(name)
+            assert [doc.text for doc in nlp.pipe(["marie curie"])] == ["marie curie"]
+        assert whole, attempt

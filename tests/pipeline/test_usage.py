@@ -12,7 +12,8 @@ from spacy.cli import app as spacy_app
 from spacy.lang.en import English
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
-from thinc.api import Adam
+from spacy.util import load_config
+from thinc.api import Adam, Config
 from typer.testing import CliRunner
 
 NAME = "finegrained_ner"
@@ -235,7 +236,7 @@ def spacy_command(*arguments) -> str:
 
 
 def test_spacys_commands(saved, tmp_path):
-    """evaluate, assemble and benchmark speed; the others are tested elsewhere."""
+    """evaluate, assemble and benchmark speed; others below and in tests/test_configs.py."""
     nlp = spacy.load(saved)
     DocBin(docs=[eg.reference for eg in examples(nlp)]).to_disk(tmp_path / "data.spacy")
     data, scores = tmp_path / "data.spacy", tmp_path / "scores.json"
@@ -266,3 +267,58 @@ def test_labels_from_a_file(saved, tmp_path):
     again = English.from_config(config)
     again.initialize(lambda: examples(again, ["nothing/O to/O see/O"]))
     assert again.get_pipe(NAME).labels == tuple(labels)
+
+
+def write_config(nlp, folder: Path) -> Path:
+    """What a user writes: no more than what differs from the defaults."""
+    DocBin(docs=[eg.reference for eg in examples(nlp)]).to_disk(folder / "data.spacy")
+    blocks = nlp.config.interpolate()
+    partial = Config(
+        {
+            "paths": {"train": str(folder / "data.spacy"), "dev": str(folder / "data.spacy")},
+            "nlp": {"lang": "en", "pipeline": [NAME]},
+            "components": {
+                NAME: {
+                    "factory": NAME,
+                    "model": {"tok2vec": blocks["components"][NAME]["model"]["tok2vec"]},
+                }
+            },
+            "corpora": {
+                part: {"@readers": "spacy.Corpus.v1", "path": f"${{paths.{part}}}"}
+                for part in ("train", "dev")
+            },
+        }
+    )
+    partial.to_disk(folder / "partial.cfg")
+    return folder / "partial.cfg"
+
+
+def test_from_a_few_settings_to_a_package(tmp_path):
+    """init fill-config, debug config, init labels, train with the labels, package."""
+    partial, filled = write_config(make_nlp(), tmp_path), tmp_path / "filled.cfg"
+    spacy_command("init", "fill-config", partial, filled)
+    component = load_config(filled)["components"][NAME]
+    assert component["auxiliary"] == {"@misc": "spacy-finegrained-ner.CoarseTask.v1"}
+    assert component["model"]["@architectures"] == "spacy-finegrained-ner.Tagger.v1"
+    spacy_command("debug", "config", filled)
+
+    spacy_command("init", "labels", filled, tmp_path / "labels")
+    labels = tmp_path / "labels" / f"{NAME}.json"
+    assert srsly.read_json(labels) == ["Athlete", "Drink", "HumanSettlement", "Scientist"]
+    config, out = load_config(filled), tmp_path / "out"
+    reader = {"@readers": "spacy.read_labels.v1", "path": str(labels)}
+    config["initialize"]["components"] = {NAME: {"labels": reader}}
+    config["training"] |= {"max_steps": 60, "eval_frequency": 30}
+    config.to_disk(filled)
+    spacy_command("train", filled, "--output", out)
+    nlp = spacy.load(out / "model-best")
+    assert nlp.get_pipe(NAME).labels == tuple(srsly.read_json(labels))
+
+    (tmp_path / "packages").mkdir()
+    package = ["--name", "tickets", "--version", "0.1.0", "--build", "none"]
+    spacy_command("package", out / "model-best", tmp_path / "packages", *package)
+    (packaged,) = (tmp_path / "packages").rglob("config.cfg")
+    folder = packaged.parent
+    meta = srsly.read_json(folder / "meta.json")
+    assert any(r.startswith("spacy-finegrained-ner") for r in meta["requirements"])
+    assert plain(spacy.load(folder)) == plain(nlp)
