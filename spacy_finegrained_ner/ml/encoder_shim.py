@@ -14,12 +14,14 @@ from spacy_finegrained_ner.nn.dropout import Dropout
 
 
 class EncoderShim(HFShim):
-    """As spacy-transformers', but on a CPU the gradient of the word embeddings is sparse.
+    """As spacy-transformers', but on a CPU its dropout is quicker (`nn.dropout`) and the gradient of
+    the word embeddings is sparse.
 
     They are half of a small encoder and more, and a batch reaches a few hundred of their rows.
     Yet torch makes a gradient for all of them, adds it to the last one, and thinc sets it to 0
     again. Here only the rows that were reached are written and set to 0, in a tensor that is kept:
-    the optimizer sees the same gradient, and the same step is taken.
+    the optimizer sees the same gradient, and the same step is taken. A `lazy` optimizer gets those
+    rows alone.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -32,7 +34,7 @@ class EncoderShim(HFShim):
             # Mixed precision looks for overflow in the gradients, which takes dense ones
             embeddings.sparse = self.device.type == "cpu" and not self._mixed_precision
         for module in self._model.modules():
-            if type(module) is nn.Dropout:
+            if type(module) is nn.Dropout:  # no weights, so nothing that is saved changes
                 module.__class__ = Dropout
         return super().begin_update(inputs)
 
