@@ -14,8 +14,8 @@ from spacy_finegrained_ner.nn.dropout import Dropout
 
 
 class EncoderShim(HFShim):
-    """As spacy-transformers', but on a CPU its dropout is quicker (`nn.dropout`) and the gradient of
-    the word embeddings is sparse.
+    """As spacy-transformers', but on a CPU its dropout is quicker (`nn.dropout`), and the gradient
+    of the word embeddings is sparse.
 
     They are half of a small encoder and more, and a batch reaches a few hundred of their rows.
     Yet torch makes a gradient for all of them, adds it to the last one, and thinc sets it to 0
