@@ -29,6 +29,13 @@ class EncoderShim(HFShim):
         self._dense: Tensor | None = None  # gradient of the word embeddings, 0 between steps
 
     def begin_update(self, inputs: Any) -> Any:
+        """As in thinc. A ValueError for mixed precision on a CPU, with the setting's name."""
+        if self._mixed_precision and self._grad_scaler._enabled and self.device.type == "cpu":
+            raise ValueError(
+                "mixed_precision is true in the encoder's block of the config "
+                "([components.transformer.model]), but the encoder is on the CPU, where it can't "
+                "be trained so. Set mixed_precision = false, or train on a GPU (--gpu-id 0)."
+            )
         embeddings = self._model.get_input_embeddings()
         if isinstance(embeddings, nn.Embedding):
             # Mixed precision looks for overflow in the gradients, which takes dense ones

@@ -15,7 +15,7 @@ OPTIMIZERS = {
 }
 
 
-def make(folder, architecture):
+def make(folder, architecture, **settings):
     config = {
         "@architectures": architecture,
         "name": str(folder),
@@ -25,6 +25,7 @@ def make(folder, architecture):
             "stride": 8,
         },
         "transformer_config": NO_DROPOUT,
+        **settings,
     }
     if architecture == NAME:
         config |= {"layers": 1, "combine": "concatenate"}
@@ -75,6 +76,13 @@ def test_the_gradient_is_sparse_on_a_cpu_and_dense_with_mixed_precision(tmp_path
         assert sparse == ([] if mixed else ["embeddings.word_embeddings.weight"])
         for parameter in parameters(nlp).values():
             parameter.grad = None
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_mixed_precision_without_a_gpu_is_named(tmp_path):
+    nlp = make(tiny_bert(tmp_path / "encoder"), NAME, mixed_precision=True)
+    with pytest.raises(ValueError, match=r"mixed_precision is true .* on the CPU.*--gpu-id 0"):
+        nlp.update(examples(nlp), sgd=False)
 
 
 def test_no_gradient_is_left_over_and_frozen_embeddings_stay(tmp_path):

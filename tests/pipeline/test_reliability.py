@@ -15,6 +15,7 @@ from spacy.tokens import DocBin
 from spacy.training import Example
 from spacy.util import load_config
 from thinc.api import Adam, fix_random_seed
+from thinc.compat import has_cupy_gpu
 
 NAME = "finegrained_ner"
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -202,6 +203,13 @@ def test_spacy_train_stops_where_the_loss_is_not_finite(tmp_path):
     with pytest.raises(ValueError, match=r"not finite.* the batch \['.*Load an earlier checkpoint"):
         spacy_train(config, tmp_path / "out")
     assert len(spacy.load(tmp_path / "out" / "model-best")("marie curie")) == 2
+
+
+@pytest.mark.skipif(has_cupy_gpu, reason="there is a GPU")
+def test_a_gpu_that_is_not_there(tmp_path):
+    """spaCy's own words, before anything of ours runs."""
+    with pytest.raises(ValueError, match=r"Cannot use GPU|No GPU devices"):
+        spacy_train(training_config(tmp_path, max_steps=2), tmp_path / "out", use_gpu=0)
 
 
 @pytest.mark.slow
