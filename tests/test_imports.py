@@ -25,7 +25,7 @@ OUTSIDE = {
     "nn": {"torch", "torchcrf", "math"},
     "training": {"thinc", "torch", "spacy", "tqdm", "json", "math", "random", "sys"},
     "data": {"spacy", "numpy", "hashlib"},
-    "ml": {"thinc", "torch", "numpy", "srsly", "spacy", "transformers", "spacy_transformers"},
+    "ml": {"os", "thinc", "torch", "numpy", "srsly", "spacy", "transformers", "spacy_transformers"},
     "scoring": {"spacy", "numpy"},
     "benchmark": {
         *("spacy", "spacy_transformers", "thinc", "torch", "torchcrf", "matplotlib"),

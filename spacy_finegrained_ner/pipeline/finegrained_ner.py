@@ -18,6 +18,7 @@ from spacy_finegrained_ner.labels.bio import TagSet
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy, read_taxonomy
 from spacy_finegrained_ner.ml.by_length import by_length
 from spacy_finegrained_ner.ml.decoder import Tags
+from spacy_finegrained_ner.ml.forks import one_thread_in_forks
 from spacy_finegrained_ner.ml.tagger import Emissions, is_built
 from spacy_finegrained_ner.pipeline.annotation import Annotation
 from spacy_finegrained_ner.pipeline.auxiliary import AuxiliaryTask
@@ -158,6 +159,7 @@ class FineGrainedNER(TrainablePipe):
         full = [i for i, doc in enumerate(docs) if len(doc)]
         if not full:
             return tags
+        one_thread_in_forks()
         self._upstream.check(self.model, docs)
         decoder = decoder_of(self._tag_set)
         for places, _ in by_length([len(docs[i]) for i in full], _PADDED_TOKENS):

@@ -1,6 +1,8 @@
 """What spaCy users do with a pipeline: every way gives what a plain call gives."""
 
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -221,6 +223,33 @@ def test_a_transformer_shared_with_another_component(tmp_path):
     again = spacy.load(tmp_path / "model")
     assert plain(again) == plain(nlp)
     assert [t.tag_ for t in again("marie met pelé")] == ["LONG", "SHORT", "SHORT"]
+
+
+FORK = """
+import sys, spacy, torch
+from spacy.language import Language
+
+@Language.component("busy")
+def busy(doc):
+    torch.ones(2_000_000).exp_()  # enough for torch to take its threads
+    return doc
+
+torch.set_num_threads(2)
+nlp = spacy.load(sys.argv[1])
+nlp.add_pipe("busy", first=True)
+texts = ["marie curie met pelé in lyon"] * 6
+alone = [[e.label_ for e in nlp(text).ents] for text in texts]
+print(alone == [[e.label_ for e in doc.ents] for doc in nlp.pipe(texts, n_process=2, batch_size=2)])
+print(torch.get_num_threads())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nothing is forked there")
+def test_forked_processes_after_torch_has_started_threads(saved):
+    """They would wait forever for threads that a fork does not have."""
+    command = [sys.executable, "-W", "ignore", "-c", FORK, str(saved)]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert found.stdout.split() == ["True", "2"]
 
 
 def test_a_doc_of_another_vocab(saved):
