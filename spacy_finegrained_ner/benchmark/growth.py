@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from typing import Any
@@ -116,8 +115,8 @@ def _in_fresh_process(size: Size, side: str, what: str) -> float:
     if method == "forkserver":
         context.set_forkserver_preload([__name__])
     with context.Pool(1) as pool:
-        function: Callable[..., float] = _peak
-        return pool.apply(function, (size, side, what))
+        peak: float = pool.apply(_peak, (size, side, what))
+        return peak
 
 
 def _peak(size: Size, side: str, what: str) -> float:

@@ -13,7 +13,7 @@ from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
-from typing import Any, Protocol
+from typing import Any
 
 import spacy
 import torch
@@ -61,12 +61,6 @@ PREDICTION_RATIOS = (
     (OURS, ENCODER, None),
 )
 """Which side is compared with which, and the bar: at least so many times its words per second."""
-
-
-class Side(Protocol):
-    """What is measured. `prepare` and `annotate` are asked of those in PREDICTION only."""
-
-    def train(self, epoch: int, part: int = 1) -> int: ...
 
 
 def speed(sample: Sample, rounds: int, say: Say) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from spacy_transformers.data_classes import FullTransformerBatch, WordpieceBatch
 from spacy_transformers.layers.transformer_model import forward as stock_forward
 from spacy_transformers.layers.transformer_model import huggingface_tokenize
 from spacy_transformers.truncate import truncate_oversize_splits
-from thinc.api import Model
 from torch import Tensor
 from transformers.file_utils import ModelOutput
 
@@ -21,7 +20,7 @@ from spacy_finegrained_ner.ml.by_length import by_length
 
 
 def forward(
-    model: Model[list[Doc], FullTransformerBatch],
+    model: Any,
     docs: list[Doc],
     is_train: bool,
     *,
@@ -34,11 +33,13 @@ def forward(
     number of their wordpieces, which is known once they are tokenized. At most
     `max_batch_wordpieces` of them, padding included, are in the encoder at a time, which bounds
     its memory (a single span may have more).
+
+    model: spacy-transformers' TransformerModel, or what its `copy` makes of it.
     """
-    tokenizer, config = model.tokenizer, model.transformer.config  # type: ignore[attr-defined]
+    tokenizer, config = model.tokenizer, model.transformer.config
     more = config.output_hidden_states or config.output_attentions
     if is_train or more or tokenizer.padding_side != "right":
-        return stock_forward(model, docs, is_train)  # type: ignore[arg-type]
+        return stock_forward(model, docs, is_train)
     nested = model.attrs["get_spans"](docs)
     spans = [span for doc_spans in nested for span in doc_spans]
     encoding = huggingface_tokenize(tokenizer, [span.text for span in spans])

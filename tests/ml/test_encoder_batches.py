@@ -41,9 +41,8 @@ def make(folder, **settings):
 
 @pytest.mark.parametrize("most", [1, 16, 64, 4096])
 @pytest.mark.parametrize("encoder", [tiny_bert, tiny_roberta])
-@pytest.mark.parametrize("use_fast", [True])
-def test_each_doc_gets_what_the_stock_forward_pass_gives(tmp_path, encoder, most, use_fast):
-    nlp = make(encoder(tmp_path / "encoder"), tokenizer_config={"use_fast": use_fast})
+def test_each_doc_gets_what_the_stock_forward_pass_gives(tmp_path, encoder, most):
+    nlp = make(encoder(tmp_path / "encoder"))
     model = nlp.get_pipe("transformer").model
     docs = [nlp.make_doc(text) for text in TEXTS]
     expected, _ = stock_forward(model, docs, False)

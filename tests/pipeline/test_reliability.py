@@ -230,7 +230,7 @@ def test_killed_at_any_point_a_run_leaves_a_model_that_loads(tmp_path):
         for name in ("model-last", "model-best"):
             try:
                 nlp = spacy.load(out / name)
-            except Exception:
+            except Exception:  # the one that was being written, broken in whatever way
                 continue
             whole.append(name)
             assert [doc.text for doc in nlp.pipe(["marie curie"])] == ["marie curie"]
