@@ -45,6 +45,7 @@ PUBLIC = {
     ("thinc_losses", "spacy-finegrained-ner.interpolated.v1"),
     ("spacy_misc", "spacy-finegrained-ner.CoarseTask.v1"),
     ("spacy_misc", "spacy-finegrained-ner.MentionTask.v1"),
+    ("spacy_misc", "spacy-finegrained-ner.PosTask.v1"),
 }
 """Names that configs out there may hold: one is added or dropped here on purpose only."""
 

@@ -1,5 +1,6 @@
 """Auxiliary tasks: other tags of the same tokens, which the tagger learns beside the fine ones."""
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import lru_cache
@@ -11,6 +12,12 @@ from spacy.training import Example
 from spacy_finegrained_ner.labels.bio import UNKNOWN, TagSet
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 from spacy_finegrained_ner.ml.decoder import Tags
+
+
+UNIVERSAL_POS = tuple(
+    "ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SPACE SYM VERB X".split()
+)
+"""Those of Universal Dependencies, and spaCy's for whitespace."""
 
 
 @runtime_checkable
@@ -73,6 +80,41 @@ class MentionTask(_Relabelled):
         return "MENTION"
 
 
+class PosTask:
+    """The part of speech of each token (`token.pos_` of the gold), as an entity of one token: the
+    tag of a noun is B-NOUN."""
+
+    def tag_set(self, fine: TagSet, taxonomy: Taxonomy) -> TagSet:
+        return TagSet(UNIVERSAL_POS)
+
+    def gold(
+        self,
+        examples: Sequence[Example],
+        fine_gold: Sequence[Tags],
+        fine: TagSet,
+        taxonomy: Taxonomy,
+    ) -> list[Tags]:
+        tags = self.tag_set(fine, taxonomy)
+        found = [_pos_tags(example, tags) for example in examples]
+        if all((ids == UNKNOWN).all() for ids in found):
+            warnings.warn(
+                "spacy-finegrained-ner.PosTask.v1 finds no part of speech in the gold of "
+                f"{len(examples)} texts such as {examples[0].text[:60]!r}, and learns nothing of "
+                "them. Annotate the corpus first: run a pipeline with a tagger over its Docs and "
+                "save them with their entities.",
+                stacklevel=2,
+            )
+        return found
+
+
+def _pos_tags(example: Example, tags: TagSet) -> Tags:
+    """UNKNOWN where the gold has none, and where a token is not one of the gold's."""
+    aligned = example.get_aligned("POS", as_string=True)
+    return np.array(
+        [tags.begin(pos) if pos in UNIVERSAL_POS else UNKNOWN for pos in aligned], dtype=np.int64
+    )
+
+
 @lru_cache
 def _table(fine: TagSet, labels: tuple[str, ...], tags: TagSet) -> Tags:
     """Tag id of the task by fine tag id. labels: of the task, for each fine label.
@@ -95,3 +137,8 @@ def build_coarse_task_v1() -> CoarseTask:
 def build_mention_task_v1() -> MentionTask:
     """Registered as `spacy-finegrained-ner.MentionTask.v1` (misc)."""
     return MentionTask()
+
+
+def build_pos_task_v1() -> PosTask:
+    """Registered as `spacy-finegrained-ner.PosTask.v1` (misc)."""
+    return PosTask()

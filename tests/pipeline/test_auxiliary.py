@@ -10,7 +10,7 @@ from spacy.training import Example
 from spacy_finegrained_ner.data.alignment import gold_tags
 from spacy_finegrained_ner.labels.bio import OUTSIDE, UNKNOWN, TagSet
 from spacy_finegrained_ner.labels.taxonomy import read_taxonomy
-from spacy_finegrained_ner.pipeline.auxiliary import CoarseTask, MentionTask
+from spacy_finegrained_ner.pipeline.auxiliary import CoarseTask, MentionTask, PosTask
 
 NLP = spacy.blank("en")
 TAXONOMY = read_taxonomy()
@@ -64,6 +64,37 @@ def test_gold_is_on_the_predicted_tokens():
     (example,) = examples(NLP, ["see/O usainbolt/B-Athlete run/-"])
     example = Example(Doc(NLP.vocab, words=["see", "usain", "bolt", "run"]), example.reference)
     assert gold(MentionTask(), example) == [OUTSIDE, 1, 2, UNKNOWN]
+
+
+def with_pos(example: Example, pos) -> Example:
+    """The same with parts of speech in the gold; "" where there is none."""
+    for token, value in zip(example.reference, pos, strict=True):
+        token.pos_ = value
+    return example
+
+
+def test_gold_of_the_pos_task_by_hand():
+    (example,) = examples(NLP, ["see/O usainbolt/B-Athlete run/O"])
+    with_pos(example, ["VERB", "PROPN", ""])
+    example = Example(Doc(NLP.vocab, words=["see", "usain", "bolt", "run"]), example.reference)
+    tags = PosTask().tag_set(FINE, TAXONOMY).tags
+    assert [tags[i] if i >= 0 else None for i in gold(PosTask(), example)] == [
+        "B-VERB", "B-PROPN", "B-PROPN", None
+    ]  # fmt: skip
+
+
+def test_the_pos_task_is_learned_and_says_where_there_is_no_pos():
+    pos = {"in": "ADP", "and": "CCONJ", "won": "VERB"}
+    task = {"@misc": "spacy-finegrained-ner.PosTask.v1"}
+    nlp = make_nlp(model=LINEAR, auxiliary=task, auxiliary_weight=0.5)
+    bare = examples(nlp)
+    nlp.initialize(lambda: bare)
+    with pytest.warns(UserWarning, match="finds no part of speech in the gold of"):
+        nlp.update(bare[:2])
+    tagged = [with_pos(e, [pos.get(t.text, "PROPN") for t in e.reference]) for e in examples(nlp)]
+    losses = train(nlp, tagged, 40)
+    assert losses["finegrained_ner_fine"] < 0.05
+    assert losses["finegrained_ner_auxiliary"] < 0.05
 
 
 @pytest.mark.parametrize("model", [LINEAR, LINEAR | {"decoder": "crf"}])
