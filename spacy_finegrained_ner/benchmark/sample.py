@@ -50,6 +50,19 @@ def draw(data: Path, sentences: int, config: Path, encoder: str) -> Sample:
 
     Raises a BenchmarkError for another file, or one without entities.
     """
+    docs = read_docs(data)
+    if sentences and sentences < len(docs):
+        docs = random.Random(0).sample(docs, sentences)
+    if not any(doc.ents for doc in docs):
+        raise BenchmarkError(f"{data}: no entities in the {len(docs)} sentences drawn of it.")
+    return Sample(config, encoder, DocBin(docs=docs).to_bytes(), sum(map(len, docs)))
+
+
+def read_docs(data: Path) -> list[Doc]:
+    """The gold Docs of a .conll or .spacy file, in a vocab of their own.
+
+    Raises a BenchmarkError for another file, or none.
+    """
     nlp = spacy.blank("en")
     if data.suffix == ".conll":
         corpus = build_conll_corpus_v1(data)
@@ -59,12 +72,7 @@ def draw(data: Path, sentences: int, config: Path, encoder: str) -> Sample:
         raise BenchmarkError(f"{data}: expected a .spacy or .conll file.")
     if not data.exists():
         raise BenchmarkError(f"{data}: there is no such file.")
-    docs = [example.reference for example in corpus(nlp)]
-    if sentences and sentences < len(docs):
-        docs = random.Random(0).sample(docs, sentences)
-    if not any(doc.ents for doc in docs):
-        raise BenchmarkError(f"{data}: no entities in the {len(docs)} sentences drawn of it.")
-    return Sample(config, encoder, DocBin(docs=docs).to_bytes(), sum(map(len, docs)))
+    return [example.reference for example in corpus(nlp)]
 
 
 def _words(doc: Doc) -> list[str]:

@@ -20,6 +20,11 @@ benchmark_app = typer.Typer(
 )
 app.add_typer(benchmark_app, name="benchmark")
 
+study_app = typer.Typer(
+    help="What each technique adds, measured: run the study, write its page.", no_args_is_help=True
+)
+app.add_typer(study_app, name="study")
+
 TaxonomyFile = Annotated[
     Path | None,
     typer.Option("--taxonomy", help="A taxonomy file; none for that of MultiCoNER II."),
@@ -47,6 +52,7 @@ def _told() -> Iterator[None]:
     from spacy_finegrained_ner.cli.evaluate import EvaluationError
     from spacy_finegrained_ner.data.conll import ConllError
     from spacy_finegrained_ner.labels.taxonomy import TaxonomyError
+    from spacy_finegrained_ner.study.plan import StudyError
 
     try:
         yield
@@ -56,6 +62,7 @@ def _told() -> Iterator[None]:
         EncoderError,
         EvaluationError,
         OSError,
+        StudyError,
         TaxonomyError,
     ) as error:
         _fail(error)
@@ -183,3 +190,48 @@ def benchmark_growth_command(output: Folder, rounds: Rounds = 5) -> None:
 
     with _told():
         run_growth(output, rounds)
+
+
+@study_app.command("run")
+def study_run_command(
+    data: Annotated[
+        Path, typer.Argument(help="Folder with train.conll, valid.conll and, to report, dev.conll.")
+    ],
+    output: Annotated[Path, typer.Option(help="Folder of the records; what is there is kept.")],
+    encoder: Encoder,
+    size: Annotated[str, typer.Option(help="smoke, small or full.")] = "small",
+    stages: Annotated[
+        str, typer.Option(help="Which, with commas between.")
+    ] = "grid,screening,arms,classic,base",
+    base_encoder: Annotated[
+        str | None, typer.Option(help="Folder or name of a larger encoder, for one run.")
+    ] = None,
+    pos: Annotated[
+        str | None, typer.Option(help="A pipeline with a tagger, such as en_core_web_sm.")
+    ] = None,
+    configs: Annotated[Path, typer.Option(help="Folder of default.cfg and crf.cfg.")] = Path(
+        "configs"
+    ),
+    work: Annotated[Path, typer.Option(help="Folder for prepared data.")] = Path("corpus/study"),
+    taxonomy: TaxonomyFile = None,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Runs at once; each has its share of the cores.")
+    ] = 1,
+) -> None:
+    """Do the runs of the study that have no record yet. May be stopped and started again."""
+    from spacy_finegrained_ner.cli.study import run_study
+
+    with _told():
+        run_study(
+            data,
+            output,
+            size=size,
+            stages=stages.split(","),
+            encoder=encoder,
+            base_encoder=base_encoder,
+            pos=pos,
+            configs=configs,
+            work=work,
+            taxonomy=taxonomy,
+            workers=workers,
+        )

@@ -1,0 +1,1 @@
+"""The study: what each technique adds, on real data and with intervals."""

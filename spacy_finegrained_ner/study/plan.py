@@ -1,0 +1,265 @@
+"""What is run: sizes, stages and arms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from spacy_finegrained_ner.study.design import d_optimal
+from spacy_finegrained_ner.study.factors import (
+    DEFAULT,
+    FACTORS,
+    PAPER,
+    PLAIN,
+    Factor,
+    Settings,
+    settings,
+)
+
+RATES = (1e-4, 2e-4, 4e-4)
+"""The grid of learning rates that each side has."""
+
+STAGES = ("grid", "screening", "arms", "classic", "base")
+
+Records = Mapping[str, Mapping[str, Any]]
+"""What came out of the runs, by name; see `study.training.run_once`."""
+
+
+class StudyError(ValueError):
+    """Something asked of the study is not possible."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is run.
+
+    sample: sentences of the training part that the grid and the screening train on, 0 for all.
+    held_out: sentences of the validation part that are scored, 0 for all.
+    sample_epochs, epochs: of runs on the sample, and of arms, which train on the whole part, or on
+    the sample too where `arms_on_sample`. points: of the design. seeds: of grid and screening.
+    arm_seeds: of the arms. looks: evaluations in a run of an arm, for its curve.
+    """
+
+    sample: int
+    held_out: int
+    sample_epochs: int
+    epochs: int
+    points: int
+    grid_seeds: tuple[int, ...]
+    seeds: tuple[int, ...]
+    arm_seeds: tuple[int, ...]
+    looks: int = 6
+    arms_on_sample: bool = False
+    base_epochs: int = 1
+
+
+SIZES = {
+    "smoke": Size(300, 120, 1, 1, 24, (0,), (0, 1), (0, 1), looks=2, arms_on_sample=True),
+    "small": Size(3000, 0, 4, 3, 32, (0,), (0, 1), (0, 1, 2)),
+    "full": Size(0, 0, 3, 3, 32, (0, 1), (0, 1, 2), (0, 1, 2, 3, 4), base_epochs=3),
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training.
+
+    name: of its file. arm: what it is a repetition of. kind: "finegrained", "ner" (spaCy's own) or
+    "crf" (the traditional one). rate: of the encoder. settings: of the config, by dotted path.
+    data: "sample" or "train". sets: what is scored: "valid", and "dev" for what is reported.
+    looks: evaluations on the way. encoder: "encoder" or "base".
+    """
+
+    name: str
+    stage: str
+    arm: str
+    seed: int
+    kind: str = "finegrained"
+    rate: float = 0.0
+    settings: Settings = field(default_factory=dict)
+    levels: dict[str, str] | None = None
+    data: str = "sample"
+    epochs: int = 1
+    sets: tuple[str, ...] = ("valid",)
+    looks: int = 0
+    encoder: str = "encoder"
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A pipeline that is compared with others. tuned_as: the arm whose rate of the grid it has."""
+
+    title: str
+    kind: str
+    levels: dict[str, str] | None
+    tuned_as: str
+
+
+ARMS = {
+    "linear": Arm("plain linear head", "finegrained", PLAIN, "linear"),
+    "default": Arm("default config", "finegrained", DEFAULT, "default"),
+    "ner": Arm("spaCy's `ner`", "ner", None, "ner"),
+    "no_blending": Arm(
+        "default without blending", "finegrained", DEFAULT | {"blending": "none"}, "default"
+    ),
+    "no_auxiliary": Arm(
+        "default without auxiliary task", "finegrained", DEFAULT | {"auxiliary": "none"}, "default"
+    ),
+    "paper": Arm("all techniques, as the paper", "finegrained", PAPER, "default"),
+}
+"""Of the encoder; the first three have a grid of their own."""
+
+WITHOUT = {"no_blending": "blending", "no_auxiliary": "auxiliary"}
+
+CLASSIC = {"crf": "traditional CRF", "crf_pos": "traditional CRF with parts of speech"}
+
+
+def design(size: Size, factors: tuple[Factor, ...] = FACTORS) -> list[dict[str, str]]:
+    """The points of the screening: the same ones each time."""
+    return d_optimal(factors, size.points)
+
+
+def factors_with(pos: bool) -> tuple[Factor, ...]:
+    """Those of the study; without parts of speech in the data, no task of theirs."""
+    if pos:
+        return FACTORS
+    return tuple(
+        Factor(f.name, tuple(x for x in f.levels if x != "pos"), f.title, f.matters)
+        for f in FACTORS
+    )
+
+
+def grid(size: Size) -> list[Run]:
+    """Each rate of the grid for each arm that is tuned, on the sample."""
+    return [
+        Run(
+            name=f"grid-{arm}-{rate:.0e}-seed{seed}",
+            stage="grid",
+            arm=arm,
+            seed=seed,
+            rate=rate,
+            **_of(ARMS[arm]),
+            epochs=size.sample_epochs,
+        )
+        for seed in size.grid_seeds
+        for arm in ARMS
+        if ARMS[arm].tuned_as == arm
+        for rate in RATES
+    ]
+
+
+def screening(size: Size, pos: bool) -> list[Run]:
+    """Each point of the design with each seed, at the middle rate of the grid; all points with
+    the first seed come first, so that a part of it can be looked at."""
+    points = design(size, factors_with(pos))
+    return [
+        Run(
+            name=f"screening-{number:02d}-seed{seed}",
+            stage="screening",
+            arm=f"point {number}",
+            seed=seed,
+            rate=RATES[1],
+            settings=settings(levels),
+            levels=levels,
+            epochs=size.sample_epochs,
+        )
+        for seed in size.seeds
+        for number, levels in enumerate(points)
+    ]
+
+
+def arms(size: Size, records: Records, dev: bool) -> list[Run]:
+    """The arms, each with the rate that was best in its grid."""
+    rates = {arm: best_rate(records, arm) for arm in ("linear", "default", "ner")}
+    return [
+        Run(
+            name=f"arm-{name}-seed{seed}",
+            stage="arms",
+            arm=name,
+            seed=seed,
+            rate=rates[arm.tuned_as],
+            **_of(arm),
+            data="sample" if size.arms_on_sample else "train",
+            epochs=size.epochs,
+            sets=("valid", "dev") if dev else ("valid",),
+            looks=size.looks,
+        )
+        for seed in size.arm_seeds
+        for name, arm in ARMS.items()
+    ]
+
+
+def classic(size: Size, pos: bool, dev: bool) -> list[Run]:
+    """The traditional CRF, without and (where there are any) with parts of speech. Its training
+    has no randomness, hence one run of each."""
+    return [
+        Run(
+            name=f"classic-{name}",
+            stage="classic",
+            arm=name,
+            seed=0,
+            kind="crf",
+            data="sample" if size.arms_on_sample else "train",
+            sets=("valid", "dev") if dev else ("valid",),
+        )
+        for name in CLASSIC
+        if pos or name == "crf"
+    ]
+
+
+def base(size: Size, dev: bool) -> list[Run]:
+    """The default config on a base-size encoder, the lower half of which is frozen. Its rate is
+    the lowest of the grid: larger encoders want smaller ones."""
+    return [
+        Run(
+            name="base-default-seed0",
+            stage="base",
+            arm="base",
+            seed=0,
+            rate=RATES[0],
+            settings=settings(DEFAULT),
+            levels=DEFAULT,
+            data="sample" if size.arms_on_sample else "train",
+            epochs=size.base_epochs,
+            sets=("valid", "dev") if dev else ("valid",),
+            looks=size.looks,
+            encoder="base",
+        )
+    ]
+
+
+def best_rate(records: Records, arm: str) -> float:
+    """The rate of the best mean macro F1 on the validation part in the grid.
+
+    Raises a StudyError where the grid is not done.
+    """
+    scores: dict[float, list[float]] = {}
+    for record in records.values():
+        if record["stage"] == "grid" and record["arm"] == arm:
+            macro = record["sets"]["valid"]["scores"]["ents_macro_f"]
+            scores.setdefault(record["rate"], []).append(macro)
+    if len(scores) < len(RATES):
+        raise StudyError(
+            f"The grid of rates of {arm!r} has {len(scores)} of {len(RATES)} rates: run the stage "
+            "'grid' before the stage 'arms'."
+        )
+    return max(scores, key=lambda rate: sum(scores[rate]) / len(scores[rate]))
+
+
+def check_stages(stages: Iterable[str]) -> tuple[str, ...]:
+    """Raises a StudyError for one that there is not."""
+    stages = tuple(stages)
+    for stage in stages:
+        if stage not in STAGES:
+            raise StudyError(f"There is no stage {stage!r}, expected some of {', '.join(STAGES)}.")
+    return stages
+
+
+def _of(arm: Arm) -> dict[str, Any]:
+    levels = arm.levels
+    return {
+        "kind": arm.kind,
+        "levels": levels,
+        "settings": settings(levels) if levels is not None else {},
+    }

@@ -1,0 +1,127 @@
+"""The sentences of the study: a stratified sample, parts of speech, and what is known of the gold
+without its words."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import spacy
+import srsly
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin
+
+from spacy_finegrained_ner.benchmark.sample import read_docs
+from spacy_finegrained_ner.labels.taxonomy import Taxonomy
+from spacy_finegrained_ner.study.plan import Size, StudyError
+
+TAGGERS = ("tok2vec", "tagger", "attribute_ruler")
+"""What gives a pipeline of spaCy's its parts of speech."""
+
+
+def stratified(docs: Sequence[Doc], sentences: int, seed: int = 0) -> list[Doc]:
+    """A part of the docs in which each type has its share. A doc belongs to the rarest type in it
+    (or to none); of each such group as large a part is drawn, rounded by largest remainders.
+
+    The same arguments give the same docs, in their order. 0 sentences: all.
+    """
+    if not sentences or sentences >= len(docs):
+        return list(docs)
+    frequency = Counter(ent.label_ for doc in docs for ent in doc.ents)
+    groups: dict[str, list[int]] = defaultdict(list)
+    for number, doc in enumerate(docs):
+        types = {ent.label_ for ent in doc.ents}
+        groups[min(types, key=lambda x: (frequency[x], x), default="")].append(number)
+    share = sentences / len(docs)
+    quota = {name: int(len(group) * share) for name, group in groups.items()}
+    rest = sorted(groups, key=lambda x: (quota[x] - len(groups[x]) * share, x))
+    for name in rest[: sentences - sum(quota.values())]:
+        quota[name] += 1
+    rng = random.Random(seed)
+    drawn: list[int] = []
+    for name in sorted(groups):
+        drawn += rng.sample(groups[name], quota[name])
+    return [docs[number] for number in sorted(drawn)]
+
+
+def prepare(
+    parts: dict[str, Path], size: Size, pos: str | None, work: Path
+) -> dict[str, list[Doc]]:
+    """Write the .spacy files that the runs read, with parts of speech where there is a tagger.
+
+    parts: files of "train", "valid" and, if there is one, "dev". pos: name or folder of a pipeline
+    with a tagger. work: folder for train.spacy, sample.spacy, valid.spacy, dev.spacy.
+    RETURNS: the docs of each. Raises a StudyError or BenchmarkError for what can't be read.
+    """
+    docs = {name: read_docs(path) for name, path in parts.items()}
+    docs["valid"] = stratified(docs["valid"], size.held_out)
+    if pos is not None:
+        _tag(pos, [doc for part in docs.values() for doc in part])
+    docs["sample"] = stratified(docs["train"], size.sample)
+    work.mkdir(parents=True, exist_ok=True)
+    for name, part in docs.items():
+        DocBin(docs=part).to_disk(work / f"{name}.spacy")
+    return docs
+
+
+def gold_table(
+    docs: Iterable[Doc], train: Iterable[Doc], taxonomy: Taxonomy
+) -> tuple[dict[str, Any], frozenset[str]]:
+    """What the statistics need to know of the gold: no words.
+
+    RETURNS: `types` (all of the taxonomy that occur), `words` (length of each sentence) and
+    `entities` ([sentence, type, words, 1 if its text is an entity of the training part], in
+    order); and the texts of the training part's entities.
+    """
+    seen = frozenset(surface(ent.text) for doc in train for ent in doc.ents)
+    docs = list(docs)
+    # The spelling of the data: the taxonomy's may differ in case
+    labels = {ent.label_ for doc in docs for ent in doc.ents}
+    types = sorted(taxonomy.spelled_as(labels).fine)
+    entities = [
+        [number, types.index(ent.label_), len(ent), int(surface(ent.text) in seen)]
+        for number, doc in enumerate(docs)
+        for ent in doc.ents
+    ]
+    return {"types": types, "words": [len(doc) for doc in docs], "entities": entities}, seen
+
+
+def surface(text: str) -> str:
+    """An entity's text as it is compared: without regard to case."""
+    return text.lower()
+
+
+def write_gold(table: dict[str, Any], path: Path) -> None:
+    """Write a table, or check that it is the one that is there: records refer to it.
+
+    Raises a StudyError if another one is there.
+    """
+    if path.exists():
+        if srsly.read_json(path) != table:
+            raise StudyError(
+                f"{path} was made from other data than this: results of the two can't be mixed. "
+                "Give another --output folder, or the data that it was made from."
+            )
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    srsly.write_json(path, table, indent=0)
+
+
+def _tag(pos: str, docs: list[Doc]) -> None:
+    try:
+        nlp: Language = spacy.load(pos)
+    except (OSError, ValueError, ImportError) as error:
+        raise StudyError(
+            f"{pos}: {error}\nExpected a pipeline with a tagger, such as en_core_web_sm; without "
+            "--pos the study goes on without parts of speech."
+        ) from None
+    bare = [Doc(nlp.vocab, words=[token.text for token in doc]) for doc in docs]
+    with nlp.select_pipes(enable=[name for name in TAGGERS if name in nlp.pipe_names]):
+        for doc, tagged in zip(docs, nlp.pipe(bare, batch_size=256), strict=True):
+            if not tagged.has_annotation("POS"):
+                raise StudyError(f"{pos}: the pipeline gives no parts of speech (token.pos).")
+            for token, other in zip(doc, tagged, strict=True):
+                token.pos_, token.tag_ = other.pos_, other.tag_
