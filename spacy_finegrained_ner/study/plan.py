@@ -34,11 +34,11 @@ class StudyError(ValueError):
 class Size:
     """How much is run.
 
-    sample: sentences of the training part that the grid and the screening train on, 0 for all.
-    held_out: sentences of the validation part that are scored, 0 for all.
-    sample_epochs, epochs: of runs on the sample, and of arms, which train on the whole part, or on
-    the sample too where `arms_on_sample`. points: of the design. seeds: of grid and screening.
-    arm_seeds: of the arms. looks: evaluations in a run of an arm, for its curve.
+    sample: sentences of the training part that the screening trains on, 0 for all. held_out:
+    sentences of the validation part that are scored, 0 for all. sample_epochs, epochs: of runs on
+    the sample, and of arms, which train on the whole part, or on the sample too where
+    `arms_on_sample`. points: of the design. seeds: of the screening. arm_seeds: of the arms; the
+    grid has the first one. looks: evaluations in a run of an arm, for its curve.
     """
 
     sample: int
@@ -46,7 +46,6 @@ class Size:
     sample_epochs: int
     epochs: int
     points: int
-    grid_seeds: tuple[int, ...]
     seeds: tuple[int, ...]
     arm_seeds: tuple[int, ...]
     looks: int = 6
@@ -55,9 +54,9 @@ class Size:
 
 
 SIZES = {
-    "smoke": Size(300, 120, 1, 1, 24, (0,), (0, 1), (0, 1), looks=2, arms_on_sample=True),
-    "small": Size(3000, 0, 4, 3, 32, (0,), (0, 1), (0, 1, 2)),
-    "full": Size(0, 0, 3, 3, 32, (0, 1), (0, 1, 2), (0, 1, 2, 3, 4), base_epochs=3),
+    "smoke": Size(300, 120, 1, 1, 24, (0, 1), (0, 1), looks=2, arms_on_sample=True),
+    "small": Size(3000, 0, 4, 3, 32, (0, 1), (0, 1, 2)),
+    "full": Size(0, 0, 3, 3, 32, (0, 1, 2), (0, 1, 2, 3, 4), base_epochs=3),
 }
 
 
@@ -130,21 +129,12 @@ def factors_with(pos: bool) -> tuple[Factor, ...]:
     )
 
 
-def grid(size: Size) -> list[Run]:
-    """Each rate of the grid for each arm that is tuned, on the sample."""
+def grid(size: Size, dev: bool) -> list[Run]:
+    """Each rate of the grid for each arm that is tuned, with the first seed."""
     return [
-        Run(
-            name=f"grid-{arm}-{rate:.0e}-seed{seed}",
-            stage="grid",
-            arm=arm,
-            seed=seed,
-            rate=rate,
-            **_of(ARMS[arm]),
-            epochs=size.sample_epochs,
-        )
-        for seed in size.grid_seeds
-        for arm in ARMS
-        if ARMS[arm].tuned_as == arm
+        _arm_run(size, name, rate, size.arm_seeds[0], dev)
+        for name, arm in ARMS.items()
+        if arm.tuned_as == name
         for rate in RATES
     ]
 
@@ -170,24 +160,32 @@ def screening(size: Size, pos: bool) -> list[Run]:
 
 
 def arms(size: Size, records: Records, dev: bool) -> list[Run]:
-    """The arms, each with the rate that was best in its grid."""
+    """The arms, each with the rate that was best in its grid. What the grid has done is a part of
+    them: the same runs by name."""
     rates = {arm: best_rate(records, arm) for arm in ("linear", "default", "ner")}
     return [
-        Run(
-            name=f"arm-{name}-seed{seed}",
-            stage="arms",
-            arm=name,
-            seed=seed,
-            rate=rates[arm.tuned_as],
-            **_of(arm),
-            data="sample" if size.arms_on_sample else "train",
-            epochs=size.epochs,
-            sets=("valid", "dev") if dev else ("valid",),
-            looks=size.looks,
-        )
+        _arm_run(size, name, rates[arm.tuned_as], seed, dev)
         for seed in size.arm_seeds
         for name, arm in ARMS.items()
     ]
+
+
+def _arm_run(size: Size, name: str, rate: float, seed: int, dev: bool) -> Run:
+    arm = ARMS[name]
+    return Run(
+        name=f"arm-{name}-{rate:.0e}-seed{seed}",
+        stage="arms",
+        arm=name,
+        seed=seed,
+        rate=rate,
+        kind=arm.kind,
+        levels=arm.levels,
+        settings=settings(arm.levels) if arm.levels is not None else {},
+        data="sample" if size.arms_on_sample else "train",
+        epochs=size.epochs,
+        sets=("valid", "dev") if dev else ("valid",),
+        looks=size.looks,
+    )
 
 
 def classic(size: Size, pos: bool, dev: bool) -> list[Run]:
@@ -230,21 +228,32 @@ def base(size: Size, dev: bool) -> list[Run]:
 
 
 def best_rate(records: Records, arm: str) -> float:
-    """The rate of the best mean macro F1 on the validation part in the grid.
+    """The rate of the best macro F1 on the validation part in the grid.
 
     Raises a StudyError where the grid is not done.
     """
-    scores: dict[float, list[float]] = {}
-    for record in records.values():
-        if record["stage"] == "grid" and record["arm"] == arm:
-            macro = record["sets"]["valid"]["scores"]["ents_macro_f"]
-            scores.setdefault(record["rate"], []).append(macro)
+    scores = {rate: record["sets"]["valid"]["scores"] for rate, record in grid_of(records, arm)}
     if len(scores) < len(RATES):
         raise StudyError(
             f"The grid of rates of {arm!r} has {len(scores)} of {len(RATES)} rates: run the stage "
             "'grid' before the stage 'arms'."
         )
-    return max(scores, key=lambda rate: sum(scores[rate]) / len(scores[rate]))
+    return max(scores, key=lambda rate: scores[rate]["ents_macro_f"])
+
+
+def chosen_rate(records: Records, arm: str) -> float | None:
+    """The rate of the runs of an arm, None while its grid is not done."""
+    try:
+        return best_rate(records, ARMS[arm].tuned_as)
+    except StudyError:
+        return None
+
+
+def grid_of(records: Records, arm: str) -> list[tuple[float, Mapping[str, Any]]]:
+    """Rate and record of the runs of an arm with the first seed."""
+    runs = [r for r in records.values() if r["stage"] == "arms" and r["arm"] == arm]
+    first = min((r["seed"] for r in runs), default=0)
+    return sorted(((r["rate"], r) for r in runs if r["seed"] == first), key=lambda row: row[0])
 
 
 def check_stages(stages: Iterable[str]) -> tuple[str, ...]:
@@ -254,12 +263,3 @@ def check_stages(stages: Iterable[str]) -> tuple[str, ...]:
         if stage not in STAGES:
             raise StudyError(f"There is no stage {stage!r}, expected some of {', '.join(STAGES)}.")
     return stages
-
-
-def _of(arm: Arm) -> dict[str, Any]:
-    levels = arm.levels
-    return {
-        "kind": arm.kind,
-        "levels": levels,
-        "settings": settings(levels) if levels is not None else {},
-    }

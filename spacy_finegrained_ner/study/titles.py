@@ -1,0 +1,64 @@
+"""What the rows of the analysis are called on the page, and how to find them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from spacy_finegrained_ner.study.factors import FACTORS
+from spacy_finegrained_ner.study.plan import ARMS, CLASSIC
+from spacy_finegrained_ner.study.wording import Row
+
+ARM_TITLES = (
+    {name: arm.title for name, arm in ARMS.items()}
+    | CLASSIC
+    | {"base": "default config, larger encoder"}
+)
+SET_TITLES = {"valid": "validation", "dev": "dev"}
+METRIC_TITLES = {"micro": "micro F1", "macro": "macro F1"}
+FACTOR_TITLES = {factor.name: factor.title for factor in FACTORS}
+LEVEL_TITLES = {
+    "crf": "CRF",
+    "bilstm": "BiLSTM",
+    "bilstm_crf": "BiLSTM and CRF",
+    "coarse": "coarse types",
+    "mention": "mention boundaries",
+    "pos": "parts of speech",
+}
+DIFFERENCE_TITLES = {
+    "short less long": "short less long sentences",
+    "unseen less seen": "unseen less seen entities",
+}
+STAGE_TITLES = {
+    "screening": "screening",
+    "arms": "arms (and their grid of rates)",
+    "classic": "traditional CRF",
+    "base": "larger encoder",
+}
+
+WITHOUT = {"blending": "no_blending", "auxiliary": "no_auxiliary"}
+"""For a factor: the arm that is the default config without it."""
+
+
+def pick(rows: Iterable[Mapping[str, Any]], **wanted: Any) -> list[Row]:
+    """The rows that have these values."""
+    return [row for row in rows if all(row[key] == value for key, value in wanted.items())]
+
+
+def first(rows: Iterable[Mapping[str, Any]], **wanted: Any) -> Row | None:
+    return next(iter(pick(rows, **wanted)), None)
+
+
+def level_title(level: str) -> str:
+    return LEVEL_TITLES.get(level, level)
+
+
+def pair_title(row: Row) -> str:
+    """Of a comparison of arms. As "default config, against plain linear head"."""
+    return f"{ARM_TITLES[row['a']]}, against {ARM_TITLES[row['b']]}"
+
+
+def effect_title(row: Row) -> str:
+    """Of an effect of the screening."""
+    title = f"{FACTOR_TITLES[row['factor']]}: {level_title(row['level'])}"
+    return f"{title}, against {level_title(row['against'])}" if row["pooled"] else title
