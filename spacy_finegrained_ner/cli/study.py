@@ -47,7 +47,7 @@ def run_study(
             srsly.write_json(work / f"gold-{part}-{name}.json", table)
             srsly.write_json(work / f"seen-{part}.json", sorted(seen))
     command = ["python", "-m", "spacy_finegrained_ner", *sys.argv[1:]]
-    inputs = Inputs(work, configs, encoder, base_encoder, taxonomy)
+    inputs = Inputs(work, configs, encoder, base_encoder, pos, taxonomy)
     for stage in plan.STAGES:
         if stage in stages:
             _say(f"Stage {stage}")
@@ -60,7 +60,7 @@ def _runs(
 ) -> list[Run]:
     this = SIZES[size]
     if stage == "grid":
-        return plan.grid(this)
+        return plan.grid(this, dev)
     if stage == "screening":
         return plan.screening(this, pos)
     if stage == "arms":

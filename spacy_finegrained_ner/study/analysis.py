@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -161,10 +161,9 @@ def _screening(records: Sequence[Mapping[str, Any]], folder: Path, draws: int) -
     numbers = sorted({r["arm"] for r in records}, key=lambda arm: int(arm.split()[1]))
     points = [next(r["levels"] for r in records if r["arm"] == arm) for arm in numbers]
     factors = tuple(
-        Factor(f.name, tuple(x for x in f.levels if any(p[f.name] == x for p in points)),
-               f.title, f.matters)
+        replace(f, levels=tuple(x for x in f.levels if any(p[f.key] == x for p in points)))
         for f in FACTORS
-    )  # fmt: skip
+    )
     x = model_matrix(points, factors)
     summary: dict[str, Any] = {"points": points, "seeds": len({r["seed"] for r in records})}
     if np.linalg.matrix_rank(x) < x.shape[1] or len(points) <= x.shape[1]:
@@ -212,8 +211,9 @@ def _contrasts(factors: Sequence[Factor]) -> tuple[list[dict[str, Any]], Floats]
         named.append({"factor": factor, "level": level, "against": plain, "pooled": False})
         rows.append(np.eye(1 + len(every))[1 + place])
     weights = [("head", name, "without", pool) for name, pool in POOLED.items()]
-    for task in ("mention", "pos"):
-        weights.append(("auxiliary", task, "coarse", {task: 1.0, "coarse": -1.0}))
+    weights += [
+        ("auxiliary", task, "coarse", {task: 1.0, "coarse": -1.0}) for task in ("mention", "pos")
+    ]
     for factor in ("blending", "auxiliary"):
         levels = [level for name, level in every if name == factor]
         weights.append((factor, "any", "none", {x: 1.0 / len(levels) for x in levels}))

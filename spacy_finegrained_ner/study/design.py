@@ -13,7 +13,7 @@ Matrix = npt.NDArray[np.float64]
 
 
 def terms(factors: Sequence[Factor]) -> list[tuple[str, str]]:
-    """(factor, level) of each main effect: all levels but the first one of each factor."""
+    """(factor, level) of each effect: all levels but the first one of each factor."""
     return [(factor.name, level) for factor in factors for level in factor.levels[1:]]
 
 
@@ -29,9 +29,9 @@ def model_matrix(points: Sequence[Levels], factors: Sequence[Factor]) -> Matrix:
 def d_optimal(
     factors: Sequence[Factor], points: int, seed: int = 0, starts: int = 20
 ) -> list[dict[str, str]]:
-    """Points with a large determinant of X'X for the main effects, found by coordinate exchange
-    (Meyer and Nachtsheim 1995) from random starts: one level of one point is exchanged at a time,
-    as long as that helps. The same arguments give the same points.
+    """Points with a large determinant of X'X for the effects of the factors, found by coordinate
+    exchange (Meyer and Nachtsheim 1995) from random starts: one level of one point is exchanged at
+    a time, as long as that helps. The same arguments give the same points.
 
     Raises a ValueError for fewer points than there are effects to estimate.
     """
@@ -56,24 +56,27 @@ def variance_inflation(points: Sequence[Levels], factors: Sequence[Factor]) -> d
 def _random(
     factors: Sequence[Factor], points: int, rng: np.random.Generator
 ) -> list[dict[str, str]]:
-    return [{f.name: str(rng.choice(f.levels)) for f in factors} for _ in range(points)]
+    return [{f.key: str(rng.choice(f.levels)) for f in factors} for _ in range(points)]
 
 
 def _exchange(design: list[dict[str, str]], factors: Sequence[Factor]) -> list[dict[str, str]]:
-    best = _log_determinant(model_matrix(design, factors))
+    x = model_matrix(design, factors)
+    best = _log_determinant(x)
     better = True
     while better:
         better = False
-        for point in design:
+        for point, row in zip(design, x, strict=True):  # rows are views of x
             for factor in factors:
                 for level in factor.levels:
-                    before = point[factor.name]
-                    point[factor.name] = level
-                    value = _log_determinant(model_matrix(design, factors))
+                    before, row_before = point[factor.key], row.copy()
+                    point[factor.key] = level
+                    row[:] = model_matrix([point], factors)[0]
+                    value = _log_determinant(x)
                     if value > best + 1e-9:
                         best, better = value, True
                     else:
-                        point[factor.name] = before
+                        point[factor.key] = before
+                        row[:] = row_before
     return design
 
 

@@ -22,13 +22,20 @@ class Factor:
     """A technique with its levels, the first of which is the plain one: effects are against it.
 
     matters: whether the level makes a difference beside those of the other factors: there is no
-        window without blending.
+        window without blending. of: the factor whose levels these are, where its effects are told
+        apart for two kinds of points.
     """
 
     name: str
     levels: tuple[str, ...]
     title: str
     matters: Callable[[Levels], bool] = field(default=ALWAYS, repr=False)
+    of: str = ""
+
+    @property
+    def key(self) -> str:
+        """Where the level stands among those of a point."""
+        return self.of or self.name
 
     def column(self, level: str, levels: Levels) -> float:
         """1 where this level is in force, else 0. That of a factor which does not always matter is
@@ -36,7 +43,7 @@ class Factor:
         if not self.matters(levels):
             return 0.0
         mean = 0.0 if self.matters is ALWAYS else 1.0 / len(self.levels)
-        return float(levels[self.name] == level) - mean
+        return float(levels[self.key] == level) - mean
 
 
 def _blended(levels: Levels) -> bool:
@@ -45,6 +52,10 @@ def _blended(levels: Levels) -> bool:
 
 def _helped(levels: Levels) -> bool:
     return levels["auxiliary"] != "none"
+
+
+def _recurrent(levels: Levels) -> bool:
+    return levels["head"].startswith("bilstm")
 
 
 def _decays(levels: Levels) -> bool:
@@ -65,7 +76,21 @@ FACTORS = (
         _helped,
     ),
     Factor("residual", ("0.1", "0.01", "0.4"), "residual of w", _decays),
-    Factor("head_rate", ("10", "1", "3", "30"), "factor of the head's rate"),
+    # One factor, whose effects are told apart: a BiLSTM at the encoder's own rate learns next to
+    # nothing in a short training, and a head without one does well there
+    Factor(
+        "head_rate",
+        ("10", "1", "3", "30"),
+        "factor of the head's rate, without BiLSTM",
+        lambda levels: not _recurrent(levels),
+    ),
+    Factor(
+        "head_rate_bilstm",
+        ("10", "1", "3", "30"),
+        "factor of the head's rate, with BiLSTM",
+        lambda levels: _recurrent(levels),
+        of="head_rate",
+    ),
     Factor("layers", ("1", "3"), "last layers of the encoder"),
 )
 
@@ -108,7 +133,7 @@ def settings(levels: Levels) -> Settings:
 
 
 def _sequence(levels: Levels) -> Settings | None:
-    if not levels["head"].startswith("bilstm"):
+    if not _recurrent(levels):
         return None
     # The width of the encoder, whatever is concatenated before it
     return {

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from spacy_finegrained_ner.study.design import d_optimal
@@ -50,13 +51,21 @@ class Size:
     arm_seeds: tuple[int, ...]
     looks: int = 6
     arms_on_sample: bool = False
-    base_epochs: int = 1
+    base_epochs: int = 3
 
 
 SIZES = {
-    "smoke": Size(300, 120, 1, 1, 24, (0, 1), (0, 1), looks=2, arms_on_sample=True),
-    "small": Size(3000, 0, 4, 3, 32, (0, 1), (0, 1, 2)),
-    "full": Size(0, 0, 3, 3, 32, (0, 1, 2), (0, 1, 2, 3, 4), base_epochs=3),
+    "smoke": Size(300, 120, 1, 1, 30, (0, 1), (0, 1), looks=2, arms_on_sample=True, base_epochs=1),
+    "small": Size(3000, 0, 4, 3, 36, (0, 1), (0, 1, 2)),
+    "full": Size(
+        0,
+        0,
+        3,
+        3,
+        32,
+        (0, 1, 2),
+        (0, 1, 2, 3, 4),
+    ),
 }
 
 
@@ -114,19 +123,17 @@ WITHOUT = {"no_blending": "blending", "no_auxiliary": "auxiliary"}
 CLASSIC = {"crf": "traditional CRF", "crf_pos": "traditional CRF with parts of speech"}
 
 
-def design(size: Size, factors: tuple[Factor, ...] = FACTORS) -> list[dict[str, str]]:
+@lru_cache
+def design(size: Size, factors: tuple[Factor, ...] = FACTORS) -> tuple[dict[str, str], ...]:
     """The points of the screening: the same ones each time."""
-    return d_optimal(factors, size.points)
+    return tuple(d_optimal(factors, size.points))
 
 
 def factors_with(pos: bool) -> tuple[Factor, ...]:
     """Those of the study; without parts of speech in the data, no task of theirs."""
     if pos:
         return FACTORS
-    return tuple(
-        Factor(f.name, tuple(x for x in f.levels if x != "pos"), f.title, f.matters)
-        for f in FACTORS
-    )
+    return tuple(replace(f, levels=tuple(x for x in f.levels if x != "pos")) for f in FACTORS)
 
 
 def grid(size: Size, dev: bool) -> list[Run]:
@@ -207,8 +214,8 @@ def classic(size: Size, pos: bool, dev: bool) -> list[Run]:
 
 
 def base(size: Size, dev: bool) -> list[Run]:
-    """The default config on a base-size encoder, the lower half of which is frozen. Its rate is
-    the lowest of the grid: larger encoders want smaller ones."""
+    """The default config on a base-size encoder. Its rate is the lowest of the grid: larger
+    encoders want smaller ones."""
     return [
         Run(
             name="base-default-seed0",

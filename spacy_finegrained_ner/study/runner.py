@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,9 @@ def run_all(
     with one core each do more than one with two. say: gets a line for each run.
     """
     done = read_records(folder)
+    for run in runs:
+        if run.name in done:
+            _check_same(run, done[run.name], folder)
     missing = [run for run in runs if run.name not in done]
     say(f"{len(runs)} runs, {len(runs) - len(missing)} of them done before.")
     began = time.perf_counter()
@@ -75,6 +79,18 @@ def run_all(
             f"{100 * scores['ents_f']:5.1f}  macro {100 * scores['ents_macro_f']:5.1f}   "
             f"about {left:.0f} min left"
         )
+
+
+def _check_same(run: Run, record: dict[str, Any], folder: Path) -> None:
+    """A record of another study under the same name must not be taken for this one's."""
+    for name, value in asdict(run).items():
+        # As it comes back from JSON: with lists
+        if name != "sets" and record.get(name) != srsly.json_loads(srsly.json_dumps(value)):
+            raise StudyError(
+                f"{folder / 'runs' / run.name}.json is the record of a run with other settings: "
+                f"{name} is {record.get(name)!r}, expected {value!r}. Give another --output "
+                "folder, or delete the record and the run is done again."
+            )
 
 
 def _at_once(

@@ -26,7 +26,7 @@ from thinc.api import Config, fix_random_seed
 from spacy_finegrained_ner.labels.taxonomy import read_taxonomy
 from spacy_finegrained_ner.scoring.scorer import entity_spans, score_entities
 from spacy_finegrained_ner.study.plan import Run, Settings
-from spacy_finegrained_ner.study.sample import surface
+from spacy_finegrained_ner.study.sample import TAGGERS, surface
 
 PACKAGES = (
     "spacy-finegrained-ner",
@@ -45,13 +45,14 @@ class Inputs:
     """Where a run finds its things.
 
     work: folder of `study.sample.prepare`, with gold tables. configs: the project's folder.
-    encoder, base_encoder: folder or name. tagger: of parts of speech, or None.
+    encoder, base_encoder: folder or name. pos: a pipeline with a tagger.
     """
 
     work: Path
     configs: Path
     encoder: str
     base_encoder: str | None = None
+    pos: str | None = None
     taxonomy: Path | None = None
 
 
@@ -59,6 +60,8 @@ def config_of(run: Run, inputs: Inputs) -> Config:
     """The config of a run, but for its number of steps."""
     if run.kind == "crf":
         config = load_config(inputs.configs / "crf.cfg")
+        if run.arm == "crf_pos":
+            _with_tagger(config, inputs.pos)
     else:
         config = load_config(inputs.configs / "default.cfg")
         config["paths"]["encoder"] = (
@@ -132,6 +135,14 @@ def _with_spacys_ner(config: Config) -> None:
     config["training"]["before_update"] = None
     config["training"]["optimizer"]["groups"] = {}
     config["training"]["score_weights"] = {"ents_f": 1.0}
+
+
+def _with_tagger(config: Config, pos: str | None) -> None:
+    """The parts of a trained pipeline that give parts of speech, before the CRF."""
+    config["nlp"]["pipeline"] = [*TAGGERS, *config["nlp"]["pipeline"]]
+    for name in TAGGERS:
+        config["components"][name] = {"source": pos}
+    config["training"]["frozen_components"] = list(TAGGERS)
 
 
 def _batches(config: Config) -> int:

@@ -84,7 +84,8 @@ def simulate(size: str = "small") -> tuple[dict[str, dict], dict[str, dict]]:
         records[run.name] = record(run, tables, probability, number)
     late = plan.arms(this, records, dev=True) + plan.classic(this, pos=True, dev=True)
     for number, run in enumerate(late + plan.base(this, dev=True), len(runs)):
-        records[run.name] = record(run, tables, ARMS[run.arm], number)
+        # Runs of the grid are there already
+        records.setdefault(run.name, record(run, tables, ARMS[run.arm], number))
     return records, tables
 
 
