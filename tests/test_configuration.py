@@ -59,3 +59,15 @@ def test_the_settings_of_the_factory():
     for key in ("auxiliary", "loss", "scorer"):
         (registered,) = (v for k, v in config[key].items() if k.startswith("@"))
         assert rows(body)[key] == f"`{registered.removeprefix('spacy-finegrained-ner.')}`"
+
+
+def test_the_settings_of_the_crf_baseline():
+    import spacy
+
+    _, component, features = re.split(
+        r"^\| setting .*\n", TEXT.split("## The CRF baseline")[1], flags=re.MULTILINE
+    )
+    config = spacy.blank("en").get_factory_meta("crf_ner").default_config
+    assert rows(features) == {key: as_written(value) for key, value in config["features"].items()}
+    blocks = {"features": "a block", "scorer": "`scorer.v1`"}
+    assert rows(component) == {key: blocks.get(key) or as_written(config[key]) for key in config}

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 DECLARED = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]
 
 PUBLIC = {
+    ("spacy_factories", "crf_ner"),
     ("spacy_factories", "finegrained_ner"),
     ("spacy_architectures", "spacy-finegrained-ner.Tagger.v1"),
     ("spacy_architectures", "spacy-finegrained-ner.Tok2VecTransformerLayers.v1"),
@@ -83,7 +84,9 @@ def test_the_factory_is_there_without_an_import():
         "import sys, spacy; nlp = spacy.blank('en');"
         "heavy = [m for m in sys.modules if m.startswith('spacy_finegrained_ner.')];"
         "assert not [m for m in heavy if m.split('.')[1] in ('ml', 'nn', 'cli', 'data')], heavy;"
-        "assert nlp.has_factory('finegrained_ner')"
+        "assert nlp.has_factory('finegrained_ner') and nlp.has_factory('crf_ner');"
+        "assert 'pycrfsuite' not in sys.modules, 'heavy';"
+        "assert 'spacy_finegrained_ner.baselines.crf.component' not in sys.modules, 'heavy'"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -99,8 +102,9 @@ def test_the_command_is_a_part_of_spacys():
         assert verb in done.stdout
 
 
-def test_the_default_config_of_the_factory_is_json():
+@pytest.mark.parametrize("factory", ["crf_ner", "finegrained_ner"])
+def test_the_default_config_of_the_factory_is_json(factory):
     import srsly
 
-    config = spacy.blank("en").get_factory_meta("finegrained_ner").default_config
+    config = spacy.blank("en").get_factory_meta(factory).default_config
     assert srsly.json_loads(srsly.json_dumps(config)) == config

@@ -1,0 +1,1 @@
+"""The traditional baseline: a conditional random field over hand-made features (CRFsuite)."""

