@@ -195,7 +195,7 @@ def benchmark_growth_command(output: Folder, rounds: Rounds = 5) -> None:
 @study_app.command("run")
 def study_run_command(
     data: Annotated[
-        Path, typer.Argument(help="Folder with train.conll, valid.conll and, to report, dev.conll.")
+        Path, typer.Argument(help="Folder of `convert`: train, valid and, to report, dev.spacy.")
     ],
     output: Annotated[Path, typer.Option(help="Folder of the records; what is there is kept.")],
     encoder: Encoder,
@@ -228,10 +228,24 @@ def study_run_command(
             size=size,
             stages=stages.split(","),
             encoder=encoder,
-            base_encoder=base_encoder,
-            pos=pos,
+            base_encoder=base_encoder or None,
+            pos=pos or None,
             configs=configs,
             work=work,
             taxonomy=taxonomy,
             workers=workers,
         )
+
+
+@study_app.command("page")
+def study_page_command(
+    folder: Annotated[Path, typer.Argument(help="Folder of the records, with runs/*.json.")],
+    output: Annotated[
+        Path | None, typer.Option(help="Folder to write to; none for that of the records.")
+    ] = None,
+) -> None:
+    """Write the page of a study: study.html, README.md, figures and analysis.json."""
+    from spacy_finegrained_ner.cli.study import make_page
+
+    with _told():
+        typer.echo(f"✔ Wrote the page: {make_page(folder, output)}")

@@ -35,10 +35,8 @@ def run_study(
     if size not in SIZES:
         raise StudyError(f"There is no size {size!r}, expected one of {', '.join(SIZES)}.")
     stages = plan.check_stages(stages)
-    parts = {name: data / f"{name}.conll" for name in ("train", "valid")}
-    dev = (data / "dev.conll").exists()
-    if dev:
-        parts["dev"] = data / "dev.conll"
+    parts = _parts(data)
+    dev = "dev" in parts
     docs = prepare(parts, SIZES[size], pos, work)
     for part in ("train", "sample"):
         for name in parts.keys() - {"train"}:
@@ -53,6 +51,24 @@ def run_study(
             _say(f"Stage {stage}")
             runs = _runs(stage, size, output, pos is not None, dev, base_encoder)
             run_all(runs, inputs, output, command=command, workers=workers, say=_say)
+
+
+def _parts(data: Path) -> dict[str, Path]:
+    """The files of train, valid and, if there is one, dev: as `convert` writes them, or CoNLL.
+
+    Raises a StudyError where train or valid is missing.
+    """
+    parts = {}
+    for name in ("train", "valid", "dev"):
+        for path in (data / f"{name}.spacy", data / f"{name}.conll"):
+            if path.exists():
+                parts.setdefault(name, path)
+    if missing := {"train", "valid"} - parts.keys():
+        raise StudyError(
+            f"{data}: found no {' and no '.join(sorted(missing))} part. Expected train.spacy and "
+            "valid.spacy, as `convert` writes them (or .conll), and dev.spacy to report on."
+        )
+    return parts
 
 
 def _runs(
@@ -71,6 +87,22 @@ def _runs(
         _say("No --base-encoder: the run with a larger encoder is left out.")
         return []
     return plan.base(this, dev)
+
+
+def make_page(folder: Path, output: Path | None) -> Path:
+    """Write the page of the records in `folder`; returns the path of its HTML.
+
+    Raises a StudyError where there are no records, or what the page needs is not installed.
+    """
+    try:
+        from spacy_finegrained_ner.study.page import write_page
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in ("matplotlib", "scipy"):
+            raise
+        raise StudyError(
+            f'The page needs {error.name}: pip install "spacy-finegrained-ner[study]"'
+        ) from None
+    return write_page(folder, output)
 
 
 def _say(line: str) -> None:

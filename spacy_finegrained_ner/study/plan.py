@@ -124,9 +124,9 @@ CLASSIC = {"crf": "traditional CRF", "crf_pos": "traditional CRF with parts of s
 
 
 @lru_cache
-def design(size: Size, factors: tuple[Factor, ...] = FACTORS) -> tuple[dict[str, str], ...]:
+def design(points: int, factors: tuple[Factor, ...] = FACTORS) -> tuple[dict[str, str], ...]:
     """The points of the screening: the same ones each time."""
-    return tuple(d_optimal(factors, size.points))
+    return tuple(d_optimal(factors, points))
 
 
 def factors_with(pos: bool) -> tuple[Factor, ...]:
@@ -149,7 +149,7 @@ def grid(size: Size, dev: bool) -> list[Run]:
 def screening(size: Size, pos: bool) -> list[Run]:
     """Each point of the design with each seed, at the middle rate of the grid; all points with
     the first seed come first, so that a part of it can be looked at."""
-    points = design(size, factors_with(pos))
+    points = design(size.points, factors_with(pos))
     return [
         Run(
             name=f"screening-{number:02d}-seed{seed}",

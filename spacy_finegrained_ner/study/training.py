@@ -62,6 +62,8 @@ def config_of(run: Run, inputs: Inputs) -> Config:
         config = load_config(inputs.configs / "crf.cfg")
         if run.arm == "crf_pos":
             _with_tagger(config, inputs.pos)
+        else:
+            config["components"]["crf_ner"]["features"]["pos"] = False
     else:
         config = load_config(inputs.configs / "default.cfg")
         config["paths"]["encoder"] = (
@@ -85,7 +87,8 @@ def config_of(run: Run, inputs: Inputs) -> Config:
 def run_once(run: Run, inputs: Inputs) -> dict[str, Any]:
     """Train and score. Takes the last model, not the best: no choice is made by the scores.
 
-    RETURNS: the run's fields; `steps`, `words` (of the training, over all epochs), `seconds` of the
+    RETURNS: the run's fields; `pooled`: of the traditional CRF, scores over the sentences of the
+    training and the dev set together, as the paper's code seems to have them; `steps`, `words` (of the training, over all epochs), `seconds` of the
     training; `curve`: rows of the log; `sets`: for each set `scores` (of the scorer), `hits` (a
     character for each entity of the gold table: 1 found, 0 not) and `false` ([sentence, type, 1 if
     its text is an entity of the training part] of each prediction that is wrong); `versions`.
@@ -105,6 +108,7 @@ def run_once(run: Run, inputs: Inputs) -> dict[str, Any]:
     return {
         **asdict(run),
         "sets": {name: _scored(nlp, run, name, inputs) for name in run.sets},
+        "pooled": _pooled(nlp, run, inputs) if run.kind == "crf" and "dev" in run.sets else None,
         "steps": config["training"]["max_steps"],
         "seconds": round(seconds, 1),
         "threads": torch.get_num_threads(),
@@ -160,11 +164,7 @@ def _batches(config: Config) -> int:
 def _scored(nlp: Language, run: Run, name: str, inputs: Inputs) -> dict[str, Any]:
     gold = srsly.read_json(inputs.work / f"gold-{run.data}-{name}.json")
     seen = set(srsly.read_json(inputs.work / f"seen-{run.data}.json"))
-    corpus = Corpus(inputs.work / f"{name}.spacy", gold_preproc=False)
-    references = [example.reference for example in corpus(nlp)]
-    bare = [Doc(nlp.vocab, words=[t.text for t in doc]) for doc in references]
-    predicted = nlp.pipe(bare)
-    examples = [Example(p, r) for p, r in zip(predicted, references, strict=True)]
+    examples = _predicted(nlp, inputs.work / f"{name}.spacy")
     hits = []
     false = []
     for number, example in enumerate(examples):
@@ -174,12 +174,27 @@ def _scored(nlp: Language, run: Run, name: str, inputs: Inputs) -> dict[str, Any
         for start, end, label in sorted(found - set(true)):
             known = surface(example.reference[start:end].text) in seen
             false.append([number, gold["types"].index(label), int(known)])
-    scores = score_entities(examples, taxonomy=read_taxonomy(inputs.taxonomy))
     return {
-        "scores": {key: value for key, value in scores.items() if isinstance(value, float)},
+        "scores": _scores(examples, inputs),
         "hits": "".join(map(str, hits)),
         "false": false,
     }
+
+
+def _pooled(nlp: Language, run: Run, inputs: Inputs) -> dict[str, float]:
+    parts = [_predicted(nlp, inputs.work / f"{name}.spacy") for name in (run.data, "dev")]
+    return _scores(parts[0] + parts[1], inputs)
+
+
+def _predicted(nlp: Language, path: Path) -> list[Example]:
+    references = [example.reference for example in Corpus(path)(nlp)]
+    bare = [Doc(nlp.vocab, words=[t.text for t in doc]) for doc in references]
+    return [Example(p, r) for p, r in zip(nlp.pipe(bare), references, strict=True)]
+
+
+def _scores(examples: list[Example], inputs: Inputs) -> dict[str, float]:
+    scores = score_entities(examples, taxonomy=read_taxonomy(inputs.taxonomy))
+    return {key: value for key, value in scores.items() if isinstance(value, float)}
 
 
 def _point(row: dict[str, Any]) -> dict[str, Any]:

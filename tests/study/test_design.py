@@ -31,7 +31,7 @@ def test_the_same_arguments_give_the_same_points():
 
 
 def test_the_design_of_the_study_has_each_level_and_tells_all_effects_apart():
-    points = design(SIZES["small"])
+    points = design(SIZES["small"].points)
     assert len(points) == 36
     x = model_matrix(points, FACTORS)
     assert np.linalg.matrix_rank(x) == x.shape[1] == 1 + len(terms(FACTORS))
@@ -67,7 +67,7 @@ def test_what_does_not_matter_changes_no_column(levels):
 
 def test_the_effect_of_blending_is_its_mean_over_places_and_windows():
     """Least squares on scores without noise gives back what was put in."""
-    points = design(SIZES["small"])
+    points = design(SIZES["small"].points)
     x = model_matrix(points, FACTORS)
 
     def score(p):
