@@ -10,7 +10,7 @@ import typer
 
 app = typer.Typer(
     name="finegrained-ner",
-    help="Fine-grained NER: fetch, convert, evaluate, show, benchmark.",
+    help="Fine-grained NER: fetch, convert, evaluate, show, study, benchmark.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )

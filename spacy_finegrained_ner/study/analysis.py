@@ -55,6 +55,7 @@ def analyse(records: Records, folder: Path, draws: int = DRAWS) -> dict[str, Any
     for stage, runs in stages.items():
         if runs:
             found[stage] = _arms(runs, folder, draws)
+    found["pooled"] = {r["arm"]: r["pooled"] for r in stages["classic"] if r.get("pooled")}
     found["curves"] = [
         {"arm": r["arm"], "seed": r["seed"], "steps": r["steps"], "points": r["curve"]}
         for r in stages["arms"] + stages["base"]
@@ -236,7 +237,7 @@ def _fit(values: Floats, means: Floats, x: Floats, average: Floats) -> dict[str,
     within = values - (average > 0).T @ means
     repeats = len(values) - len(means)
     return {
-        "r2": float(1 - residuals.var() / means.var()),
+        "r2": float(1 - residuals.var() / (means.var() or 1.0)),
         "unexplained": float(np.sqrt((residuals**2).sum() / freedom)),
         "seeds": float(np.sqrt((within**2).sum() / repeats)) if repeats else None,
         "freedom": freedom,

@@ -55,7 +55,7 @@ class Size:
 
 
 SIZES = {
-    "smoke": Size(300, 120, 1, 1, 30, (0, 1), (0, 1), looks=2, arms_on_sample=True, base_epochs=1),
+    "smoke": Size(300, 120, 4, 4, 30, (0, 1), (0, 1), looks=2, arms_on_sample=True, base_epochs=2),
     "small": Size(3000, 0, 4, 3, 36, (0, 1), (0, 1, 2)),
     "full": Size(
         0,
