@@ -41,6 +41,11 @@ OUTSIDE = {
     },
     "pipeline": {"spacy", "thinc", "numpy"},
     "baselines": {"spacy", "thinc", "numpy", "pycrfsuite", "json", "sys", "tempfile"},
+    "study": {
+        *("spacy", "thinc", "torch", "numpy", "scipy", "srsly", "matplotlib", "markdown_it"),
+        *("concurrent", "html", "importlib", "math", "multiprocessing", "os", "random", "shlex"),
+        *("statistics", "subprocess", "sys", "tempfile", "textwrap", "time"),
+    },
 }
 
 

@@ -58,7 +58,7 @@ def _parts(data: Path) -> dict[str, Path]:
 
     Raises a StudyError where train or valid is missing.
     """
-    parts = {}
+    parts: dict[str, Path] = {}
     for name in ("train", "valid", "dev"):
         for path in (data / f"{name}.spacy", data / f"{name}.conll"):
             if path.exists():

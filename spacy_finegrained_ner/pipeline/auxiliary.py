@@ -13,9 +13,8 @@ from spacy_finegrained_ner.labels.bio import UNKNOWN, TagSet
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 from spacy_finegrained_ner.ml.decoder import Tags
 
-
 UNIVERSAL_POS = tuple(
-    "ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SPACE SYM VERB X".split()
+    ["ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT", "SCONJ", "SPACE", "SYM", "VERB", "X"]
 )
 """Those of Universal Dependencies, and spaCy's for whitespace."""
 

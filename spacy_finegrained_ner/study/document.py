@@ -12,6 +12,9 @@ from markdown_it import MarkdownIt
 
 from spacy_finegrained_ner.study.svg import Plot
 
+SHORT = 12
+"""Rows of a table that is not cut in print."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -92,10 +95,12 @@ def _html(part: str | Table | Plot, md: MarkdownIt) -> str:
         return _boxed(md.render(part))
     head = "".join(f'<th scope="col">{md.renderInline(cell)}</th>' for cell in part.head)
     rows = "\n".join(f"<tr>{_html_row(row, md)}</tr>" for row in part.rows)
-    # A box that scrolls must be reached by keyboard too
+    short = " short" if len(part.rows) <= SHORT else ""
+    # A box that scrolls must be reached by keyboard too, and its caption must not scroll with it
     return (
-        f'<div class="table" tabindex="0" role="region" aria-label="{escape(part.caption)}">'
-        f"<table>\n<caption>{md.renderInline(part.caption)}</caption>\n"
+        f'<p class="caption">{md.renderInline(part.caption)}</p>\n'
+        f'<div class="table{short}" tabindex="0" role="region" aria-label="{escape(part.caption)}">'
+        "<table>\n"
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table></div>\n"
     )
 
@@ -133,32 +138,36 @@ CSS = """
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--back); color: var(--ink); overflow-wrap: break-word;
   font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
-main { max-width: 46rem; margin: 0 auto; padding: 1.25rem 1rem 3rem; }
+main { max-width: 62rem; margin: 0 auto; padding: 1.25rem 1rem 3rem; }
+h1, h2, h3, p, ul, ol, pre, nav { max-width: 46rem; }
 h1 { font-size: 1.7rem; line-height: 1.2; margin: .5rem 0 1rem; }
 h2 { font-size: 1.3rem; line-height: 1.25; margin: 2.75rem 0 .75rem; padding-top: .75rem;
   border-top: 1px solid var(--line); }
 h3 { font-size: 1.05rem; margin: 1.75rem 0 .5rem; }
 p, ul, ol { margin: 0 0 .85rem; }
-li { margin: .2rem 0; }
+ul, ol { padding-left: 1.25rem; }
+li { margin: .35rem 0; }
 a { color: var(--link); }
 code { font: .9em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 pre { background: var(--box); border-radius: .4rem; padding: .7rem .9rem; margin: 0 0 1rem;
   white-space: pre-wrap; overflow-wrap: anywhere; }
 nav { background: var(--box); border-radius: .4rem; padding: .7rem .9rem; margin: 1.25rem 0; }
+nav li { margin: .15rem 0; }
 nav ul { list-style: none; margin: 0; padding: 0; columns: 2 14rem; font-size: .92rem; }
 #conclusions { border-left: .25rem solid var(--link); padding-left: 1rem; margin: 1.5rem 0; }
 #conclusions h2 { border: 0; padding: 0; margin: 1.25rem 0 .5rem; }
-.table { overflow-x: auto; margin: 1rem 0 1.5rem; }
-table { border-collapse: collapse; font-size: .875rem; line-height: 1.35;
+.table { overflow-x: auto; margin: 0 0 1.5rem; }
+table { border-collapse: separate; border-spacing: 0; font-size: 14px; line-height: 19px;
   font-variant-numeric: tabular-nums; }
-caption { text-align: left; color: var(--soft); padding: 0 0 .4rem; max-width: 44rem; }
-th, td { padding: .32rem .6rem; text-align: right; white-space: nowrap;
+.caption { color: var(--soft); font-size: .9rem; margin: 1.25rem 0 .3rem; break-after: avoid; }
+th, td { padding: 5px .5rem; text-align: right; white-space: nowrap;
   border-bottom: 1px solid var(--line); }
 thead th { vertical-align: bottom; white-space: normal; border-bottom: 2px solid var(--line); }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 tbody th { font-weight: 400; }
+th:first-child { position: sticky; left: 0; background: var(--back); }
 figure { margin: 1.25rem 0 1.75rem; }
-figure svg { display: block; width: 100%; max-width: 34rem; height: auto; }
+figure svg { display: block; width: 100%; max-width: 30rem; height: auto; }
 figcaption { color: var(--soft); font-size: .9rem; margin-top: .4rem; max-width: 40rem; }
 @media (max-width: 40rem) { tbody th { white-space: normal; min-width: 7.5rem; } }
 @page { margin: 1.5cm; }
@@ -168,13 +177,15 @@ figcaption { color: var(--soft); font-size: .9rem; margin-top: .4rem; max-width:
   body { font-size: 10pt; }
   main { max-width: none; padding: 0; }
   nav { display: none; }
-  h1, h2, h3, caption { break-after: avoid; }
-  figure, tr, pre { break-inside: avoid; }
+  h1, h2, h3 { break-after: avoid; }
+  figure, tr, pre, .short { break-inside: avoid; }
   figure svg { width: auto; max-width: 13cm; max-height: 21cm; margin: 0 auto; }
   thead { display: table-header-group; }
   .table { overflow: visible; }
-  table { font-size: 7.5pt; }
-  th, td { padding: .2rem .35rem; white-space: normal; }
+  table { font-size: 7.5pt; line-height: 1.3; }
+  th, td { padding: .2rem .35rem; }
+  tbody th { white-space: normal; }
+  .caption, figcaption { font-size: 9pt; }
 }
 """
 """Light and dark, phone and print: tables scroll in their boxes, figures are not cut."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-WIDTH = 5.0
+WIDTH = 4.4
 """Inches. On a phone about as large as here, so that 9 points stay readable."""
 
 INK = "#010203"
@@ -19,7 +21,23 @@ INK = "#010203"
 
 GRID = "#8a8f96"
 
-STYLE = {
+BLUE, ORANGE, GREEN, PINK, RED, SKY, GRAY = (
+    *("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#7f7f7f"),
+)
+"""Okabe and Ito's colors, which the colorblind can tell apart; each has a marker too."""
+
+ARM_STYLES = {
+    "linear": (ORANGE, "o"),
+    "default": (BLUE, "s"),
+    "ner": (RED, "^"),
+    "no_blending": (SKY, "D"),
+    "no_auxiliary": (GREEN, "v"),
+    "paper": (PINK, "P"),
+    "base": (GRAY, "X"),
+}
+
+
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.size": 9.5,
     "axes.titlesize": 10.5,
@@ -81,6 +99,30 @@ def draw(
         written = io.StringIO()
         figure.savefig(written, format="svg", metadata=WITHOUT_DATE, transparent=True)
     return Plot(name, title, caption, _embedded(written.getvalue(), name, title))
+
+
+def legend(
+    figure: Figure,
+    styles: Mapping[str, tuple[str, str]],
+    titles: Mapping[str, str],
+    columns: int = 3,
+) -> None:
+    handles = [
+        Line2D([], [], color=color, marker=marker, label=titles[name].replace("`", ""))
+        for name, (color, marker) in styles.items()
+    ]
+    figure.legend(handles=handles, loc="outside upper left", ncols=columns)
+
+
+def by_plan(names: Any) -> list[str]:
+    """Each once, in the order of the styles."""
+    found = set(names)
+    return [name for name in ARM_STYLES if name in found]
+
+
+def shifts(count: int) -> list[float]:
+    """Of several rows' marks around the row's place."""
+    return [0.24 * (i - (count - 1) / 2) for i in range(count)]
 
 
 def _embedded(svg: str, name: str, title: str) -> str:

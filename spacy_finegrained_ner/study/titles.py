@@ -14,6 +14,13 @@ ARM_TITLES = (
     | CLASSIC
     | {"base": "default config, larger encoder"}
 )
+SHORT_TITLES = {name: title.replace("`", "") for name, title in ARM_TITLES.items()} | {
+    "no_blending": "no blending",
+    "no_auxiliary": "no auxiliary task",
+    "paper": "all techniques",
+    "base": "larger encoder",
+}
+"""In plots, where there is little room and no Markdown."""
 SET_TITLES = {"valid": "validation", "dev": "dev"}
 METRIC_TITLES = {"micro": "micro F1", "macro": "macro F1"}
 FACTOR_TITLES = {factor.name: factor.title for factor in FACTORS}

@@ -87,11 +87,12 @@ def config_of(run: Run, inputs: Inputs) -> Config:
 def run_once(run: Run, inputs: Inputs) -> dict[str, Any]:
     """Train and score. Takes the last model, not the best: no choice is made by the scores.
 
-    RETURNS: the run's fields; `pooled`: of the traditional CRF, scores over the sentences of the
-    training and the dev set together, as the paper's code seems to have them; `steps`, `words` (of the training, over all epochs), `seconds` of the
-    training; `curve`: rows of the log; `sets`: for each set `scores` (of the scorer), `hits` (a
-    character for each entity of the gold table: 1 found, 0 not) and `false` ([sentence, type, 1 if
-    its text is an entity of the training part] of each prediction that is wrong); `versions`.
+    RETURNS: the run's fields; `steps`, and `seconds` of the training; `curve`: rows of the log;
+    `sets`: for each set `scores` (of the scorer), `hits` (a character for each entity of the gold
+    table: 1 found, 0 not) and `false` ([sentence, type, 1 if its text is an entity of the training
+    part] of each prediction that is wrong); `pooled`: of the traditional CRF, scores over the
+    sentences of the training and the dev set together, as the paper's code seems to have them;
+    `versions`.
     """
     config = config_of(run, inputs)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Effects in words: an effect is claimed only where its interval, as it is printed, leaves out 0."""
+"""Effects in words. None is claimed unless its interval, as it is printed, leaves out 0."""
 
 from __future__ import annotations
 
@@ -63,22 +63,23 @@ def corrected(row: Row) -> str:
 
 def at_most(row: Row) -> str:
     """How large an undecided effect may be: "at most 1.3 points either way"."""
-    largest = max(abs(points(row["low"])), abs(points(row["high"])))
-    return f"at most {number(largest)} points either way"
+    return f"at most {number(_reach(row))} points either way"
 
 
-def clause(row: Row, of: str = "") -> str:
-    """A predicate: "adds 1.2 points of macro F1 (0.3 to 2.1)". of: what the points are of."""
+def clause(row: Row, of: str) -> str:
+    """A predicate, as "adds 1.2 points of macro F1 (0.3 to 2.1)". of: what the points are of."""
     found = verdict(row)
-    of = f" of {of}" if of else ""
     if found == UNDECIDED:
-        return f"is undecided: {at_most(row)}{of} ({effect(row)})"
-    return f"{found} {number(abs(points(row['effect'])))} points{of} ({interval(row)})"
+        return f"is undecided in {of}: {effect(row)}, {at_most(row)}"
+    return f"{found} {number(abs(points(row['effect'])))} points of {of} ({interval(row)})"
 
 
 def both(micro: Row, macro: Row) -> str:
     """A predicate on both metrics."""
-    return f"{clause(micro, 'micro F1')} and {clause(macro, 'macro F1')}"
+    if {verdict(micro), verdict(macro)} != {UNDECIDED}:
+        return f"{clause(micro, 'micro F1')}, and {clause(macro, 'macro F1')}"
+    widest = max(micro, macro, key=_reach)
+    return f"is undecided: micro F1 {effect(micro)}, macro F1 {effect(macro)}, {at_most(widest)}"
 
 
 def enumeration(words: Sequence[str]) -> str:
@@ -91,16 +92,21 @@ def by_verdict(rows: Sequence[Row], name: str) -> str:
     points either way". name: the key of a row that says which part it is of."""
     found = []
     for word in (ADDS, COSTS):
-        if some := [row for row in rows if verdict(row) == word]:
-            found.append(
-                f"{word} in {enumeration([f'{row[name]}: {effect(row)}' for row in some])}"
-            )
-    if some := [row for row in rows if verdict(row) == UNDECIDED]:
-        widest = max(some, key=lambda row: max(abs(row["low"]), abs(row["high"])))
-        every = "all: " if len(some) == len(rows) else ""
-        which = enumeration([str(row[name]) for row in some])
-        found.append(f"is undecided in {every}{which}, {at_most(widest)}")
+        some = [f"{row[name]}: {effect(row)}" for row in rows if verdict(row) == word]
+        if some:
+            found.append(f"{word} in {enumeration(some)}")
+    open_ = [row for row in rows if verdict(row) == UNDECIDED]
+    if open_:
+        widest = max(open_, key=_reach)
+        which = f"in {enumeration([str(row[name]) for row in open_])}"
+        if len(open_) == len(rows) > 1:
+            which = "in each of them"
+        found.append(f"is undecided {which}, {at_most(widest)}")
     return "; ".join(found)
+
+
+def _reach(row: Row) -> float:
+    return max(abs(points(row["low"])), abs(points(row["high"])))
 
 
 def of_the_claim(row: Row) -> str:

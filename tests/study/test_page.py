@@ -1,0 +1,356 @@
+"""The page of a study that was never run: what is there, and what it may not say."""
+
+import builtins
+import re
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import pytest
+import srsly
+from hypothesis import given
+from hypothesis import strategies as st
+from study.simulated import simulate, write
+from typer.testing import CliRunner
+
+from spacy_finegrained_ner.cli.main import app
+from spacy_finegrained_ner.study import wording
+from spacy_finegrained_ner.study.page import write_page
+from spacy_finegrained_ner.study.plan import StudyError
+
+DRAWS = 60
+SECTIONS = (
+    "The answer in numbers",
+    "What the techniques add",
+    "The paper's claim: 0.03 to 0.05 macro F1 by the techniques",
+    "Open question 2: does another auxiliary task help?",
+    "Open question 3: does blending help at every length?",
+    "Screening: every technique on its own",
+    "Learning rates",
+    "Where it matters: length, seen and unseen entities",
+    "Which types gain",
+    "Learning curves",
+    "Traditional CRF",
+    "Larger encoder",
+    "How it was measured",
+    "Raw results",
+)
+FIGURES = ("arms", "comparisons", "curves", "length", "screening", "seen", "types")
+VOID = {"meta", "br", "hr", "img", "link", "input"}
+
+
+class Reader(HTMLParser):
+    """Checks that tags are balanced, and keeps what is seen and what is referred to."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.text, self.headings, self.ids = [], [], [], []
+        self.assets, self.links = [], []
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        self.ids += [found["id"]] if "id" in found else []
+        keys = ("src", "srcset", "data", "xlink:href") + (() if tag == "a" else ("href",))
+        self.assets += [found[key] for key in keys if key in found]
+        self.links += [found["href"]] if tag == "a" else []
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if "style" not in self.open:
+            self.text.append(data)
+        if self.open and self.open[-1] == "h2":
+            self.headings.append(data)
+
+
+def read(html):
+    reader = Reader()
+    reader.feed(html)
+    reader.close()
+    assert reader.open == []
+    return reader
+
+
+def headings(folder):
+    lines = (folder / "README.md").read_text(encoding="utf-8").splitlines()
+    return [line[3:] for line in lines if line.startswith("## ")]
+
+
+def tables(markdown):
+    """Each as a list of rows of cells."""
+    found, rows = [], []
+    for line in [*markdown.splitlines(), ""]:
+        if line.startswith("|"):
+            rows.append([cell.strip() for cell in line.strip("|").split("|")])
+        elif rows:
+            found.append(rows)
+            rows = []
+    return found
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    write(folder)
+    (folder / "conclusions.md").write_text("## What to take\n\nTake `default.cfg`, <b>now</b>.\n")
+    write_page(folder, draws=DRAWS)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def markdown(folder):
+    return (folder / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def html(folder):
+    return (folder / "study.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def some(tmp_path):
+    """Writes the records that are asked for, and their page."""
+    records, gold = simulate()
+
+    def make(wanted, change=lambda record: record):
+        for name, table in gold.items():
+            for data in ("train", "sample"):
+                srsly.write_json(tmp_path / f"gold-{data}-{name}.json", table)
+        (tmp_path / "runs").mkdir()
+        for name, record in records.items():
+            if wanted(record):
+                srsly.write_json(tmp_path / "runs" / f"{name}.json", change(record))
+        write_page(tmp_path, draws=DRAWS)
+        read((tmp_path / "study.html").read_text(encoding="utf-8"))
+        return headings(tmp_path)
+
+    return make
+
+
+def test_all_sections_are_there_in_both_and_in_order(folder, html):
+    assert headings(folder) == ["What to take", *SECTIONS]
+    assert read(html).headings == ["What to take", *SECTIONS]
+
+
+def test_conclusions_come_after_the_title_and_bring_no_markup_of_html(markdown, html):
+    assert markdown.index("# What each") < markdown.index("What to take")
+    assert markdown.index("What to take") < markdown.index(SECTIONS[0])
+    assert "<b>now" not in html
+    assert "&lt;b&gt;now" in html
+
+
+def test_figures_are_inside_of_the_html_and_beside_the_markdown(folder, markdown, html):
+    assert {path.stem for path in folder.glob("figures/*.svg")} == set(FIGURES)
+    assert html.count("<svg") == len(FIGURES)
+    for name in FIGURES:
+        assert f"(figures/{name}.svg)" in markdown
+        svg = (folder / "figures" / f"{name}.svg").read_text(encoding="utf-8")
+        read(svg)
+        assert "<title" in svg
+        assert "currentColor" not in svg
+        assert "#010203" not in svg + html
+
+
+def test_the_html_needs_nothing_else(folder, html):
+    reader = read(html)
+    assert all(asset.startswith("#") for asset in reader.assets)
+    assert "url(" not in re.sub(r"url\(#\w+\)", "", html)
+    assert "<script" not in html
+    assert len(reader.ids) == len(set(reader.ids))
+    for link in reader.links:
+        there = link[1:] in reader.ids if link.startswith("#") else (folder / link).exists()
+        assert there, link
+
+
+def test_nothing_is_missing_in_what_is_seen(markdown, html):
+    for text in (" ".join(read(html).text), markdown):
+        assert not re.search(r"\b(nan|None|inf)\b", text)
+
+
+def test_rows_of_a_table_are_as_long_as_its_head(markdown):
+    found = tables(markdown)
+    assert len(found) > 15
+    for rows in found:
+        assert {len(row) for row in rows} == {len(rows[0])}
+
+
+def test_a_verdict_is_that_of_the_interval_before_it(markdown):
+    verdicts = 0
+    for rows in tables(markdown):
+        for row in rows[2:]:
+            for cell, after in pairwise(row):
+                edges = re.search(r"\((\S+) to (\S+)\)", cell.replace("\N{MINUS SIGN}", "-"))
+                if edges and re.match("adds|costs|undecided", after):
+                    low, high = float(edges[1]), float(edges[2])
+                    sign = "adds" if low > 0 else "costs" if high < 0 else "undecided"
+                    assert after.startswith(sign), row
+                    verdicts += 1
+    assert verdicts > 50
+
+
+def test_what_was_put_in_comes_out(markdown):
+    """The CRF adds, and nothing else does."""
+    rows = {row[0]: row for table in reversed(tables(markdown)) for row in table}
+    assert rows["head: CRF, against linear"][2] == "adds"
+    assert rows["default config, against plain linear head"][2] == "adds"
+    assert rows["window of the blending: 2, against 1"][2] == "undecided"
+
+
+def test_the_same_records_give_the_same_bytes(folder, tmp_path):
+    again = write_page(folder, tmp_path / "page", draws=DRAWS).parent
+    for name in ("study.html", "README.md", "analysis.json"):
+        ours, theirs = ((f / name).read_text(encoding="utf-8") for f in (folder, again))
+        # Only the links to the records differ
+        assert theirs.replace("../", "").replace(f"{folder.name}/", "") == ours.replace(
+            f"{folder.name}/", ""
+        )
+    for name in FIGURES:
+        path = f"figures/{name}.svg"
+        assert (folder / path).read_bytes() == (again / path).read_bytes()
+
+
+def test_only_the_screening(some):
+    found = some(lambda record: record["stage"] == "screening")
+    assert found == [
+        *(SECTIONS[i] for i in (3, 4, 5, 7)),
+        "How it was measured",
+        "Raw results",
+    ]
+
+
+def test_a_screening_of_too_few_points(some):
+    found = some(lambda record: record["arm"] in ("point 0", "point 1", "point 2"))
+    assert found == ["How it was measured", "Raw results"]
+
+
+def test_a_part_of_the_screening(some):
+    first = {f"point {number}" for number in range(30)}
+    found = some(lambda record: record["arm"] in first and record["seed"] == 0)
+    assert set(found) <= {*SECTIONS}
+
+
+def test_only_the_grid(some, tmp_path):
+    """Or a part of it."""
+    found = some(lambda r: r["stage"] == "arms" and r["seed"] == 0 and r["arm"] == "linear")
+    assert "Learning rates" in found
+    assert "What the techniques add" not in found
+
+
+def test_arms_without_dev(some, tmp_path):
+    def without(record):
+        return {**record, "sets": {"valid": record["sets"]["valid"]}, "versions": {"commit": None}}
+
+    found = some(lambda record: record["stage"] == "arms", without)
+    assert "What the techniques add" in found
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "Dev part" not in text
+    assert "commit `unknown`" in text
+
+
+def test_some_arms_with_one_seed(some):
+    found = some(lambda r: r["stage"] == "arms" and (r["seed"] == 0 or r["arm"] == "default"))
+    assert "What the techniques add" in found
+
+
+@pytest.mark.parametrize("stage", ["classic", "base"])
+def test_a_late_stage_alone(some, stage):
+    title = {"classic": "Traditional CRF", "base": "Larger encoder"}[stage]
+    assert title in some(lambda record: record["stage"] == stage)
+
+
+def test_the_traditional_crf_with_pooled_counts_beside_the_papers(some, tmp_path):
+    scores = {"ents_f": 0.951, "ents_macro_f": 0.934}
+    some(lambda record: record["stage"] == "classic", lambda record: {**record, "pooled": scores})
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "| traditional CRF, here | training and dev pooled | 95.1 | 93.4 |" in text
+    assert "in the paper | dev | 75 | 70 |" in text
+
+
+def test_versions_that_differ_are_told(some, tmp_path):
+    def other(record):
+        return {**record, "versions": {"spacy": f"3.8.{record['seed']}"}}
+
+    some(lambda record: record["stage"] == "screening", other)
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "**They differ between runs**: spacy `3.8.0` (36 runs) and `3.8.1` (36 runs)" in text
+
+
+@given(
+    st.floats(-0.2, 0.2),
+    st.floats(0, 0.1),
+    st.floats(0, 0.1),
+    st.floats(0, 1),
+)
+def test_no_difference_is_claimed_that_the_interval_does_not_have(effect, below, above, holm):
+    row = {"effect": effect, "low": effect - below, "high": effect + above, "holm": holm}
+    row["value"] = "here"
+    texts = (
+        wording.verdict(row),
+        wording.corrected(row),
+        wording.clause(row, "micro F1"),
+        wording.both(row, row),
+        wording.by_verdict([row], "value"),
+    )
+    if row["low"] <= 0:
+        assert not any("adds" in text for text in texts)
+        assert "above 0" not in wording.of_the_claim(row)
+    if row["high"] >= 0:
+        assert not any("costs" in text for text in texts)
+        assert "below 0" not in wording.of_the_claim(row)
+    if holm >= 0.05:
+        assert wording.corrected(row) not in ("adds", "costs")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.01, 0.029, "above 0, less than the paper's 3 to 5"),
+        (0.01, 0.03, "above 0, compatible with the paper's 3 to 5"),
+        (-0.01, 0.06, "not told from 0, compatible with the paper's 3 to 5"),
+        (-0.01, 0.02, "not told from 0, less than the paper's 3 to 5"),
+        (-0.04, -0.02, "below 0, less than the paper's 3 to 5"),
+        (0.06, 0.09, "above 0, more than the paper's 3 to 5"),
+    ],
+)
+def test_the_papers_claim(low, high, expected):
+    assert wording.of_the_claim({"low": low, "high": high}) == expected
+
+
+def test_an_effect_has_a_sign_and_points():
+    assert wording.effect({"effect": 0.0123, "low": 0.003, "high": 0.021}) == "+1.2 (0.3 to 2.1)"
+    row = {"effect": -0.0004, "low": -0.011, "high": 0.0004}
+    assert wording.effect(row) == "0.0 (\N{MINUS SIGN}1.1 to 0.0)"
+
+
+def test_no_records(tmp_path):
+    with pytest.raises(StudyError, match="no records"):
+        write_page(tmp_path)
+
+
+def test_the_command_writes_the_page(some, tmp_path, monkeypatch):
+    some(lambda record: record["stage"] == "classic")
+    (tmp_path / "study.html").unlink()
+    result = CliRunner().invoke(app, ["study", "page", str(tmp_path)])
+    assert result.exit_code == 0
+    assert "study.html" in result.output
+    assert (tmp_path / "study.html").exists()
+
+
+def test_the_command_tells_what_is_missing(tmp_path, monkeypatch):
+    result = CliRunner().invoke(app, ["study", "page", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "no records" in result.output
+
+    genuine = builtins.__import__
+
+    def without_matplotlib(name, *arguments, **keywords):
+        if name == "spacy_finegrained_ner.study.page":
+            raise ModuleNotFoundError("No module named 'matplotlib'", name="matplotlib")
+        return genuine(name, *arguments, **keywords)
+
+    monkeypatch.setattr(builtins, "__import__", without_matplotlib)
+    result = CliRunner().invoke(app, ["study", "page", str(tmp_path)])
+    assert result.exit_code == 1
+    assert 'matplotlib: pip install "spacy-finegrained-ner[study]"' in result.output
