@@ -202,7 +202,7 @@ def study_run_command(
     size: Annotated[str, typer.Option(help="smoke, small or full.")] = "small",
     stages: Annotated[
         str, typer.Option(help="Which, with commas between.")
-    ] = "grid,screening,arms,classic,base",
+    ] = "grid,screening,followup,arms,classic,base",
     base_encoder: Annotated[
         str | None, typer.Option(help="Folder or name of a larger encoder, for one run.")
     ] = None,

@@ -77,8 +77,8 @@ def _runs(
     this = SIZES[size]
     if stage == "grid":
         return plan.grid(this, dev)
-    if stage == "screening":
-        return plan.screening(this, pos)
+    if stage in ("screening", "followup"):
+        return plan.screening(this, pos, stage)
     if stage == "arms":
         return plan.arms(this, read_records(output), dev)
     if stage == "classic":

@@ -48,8 +48,13 @@ def analyse(records: Records, folder: Path, draws: int = DRAWS) -> dict[str, Any
         "draws": draws,
         "grid": _grid(records),
     }
-    if screening := of_stage(records, "screening"):
-        found["screening"] = _screening(screening, folder, draws)
+    for stage in ("screening", "followup"):
+        if designed := of_stage(records, stage):
+            result = _screening(designed, folder, draws)
+            if stage == "screening" or result["effects"]:
+                # What follows from a screening follows from the last one
+                found["first_screening"] = found.get("screening")
+                found["screening"] = result
     stages = {stage: of_stage(records, stage) for stage in ("arms", "classic", "base")}
     stages["arms"] = [r for r in stages["arms"] if r["rate"] == chosen_rate(records, r["arm"])]
     for stage, runs in stages.items():

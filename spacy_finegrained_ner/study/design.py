@@ -62,6 +62,7 @@ def _random(
 def _exchange(design: list[dict[str, str]], factors: Sequence[Factor]) -> list[dict[str, str]]:
     x = model_matrix(design, factors)
     best = _log_determinant(x)
+    rows: dict[tuple[str, ...], Matrix] = {}
     better = True
     while better:
         better = False
@@ -70,7 +71,10 @@ def _exchange(design: list[dict[str, str]], factors: Sequence[Factor]) -> list[d
                 for level in factor.levels:
                     before, row_before = point[factor.key], row.copy()
                     point[factor.key] = level
-                    row[:] = model_matrix([point], factors)[0]
+                    levels = tuple(point.values())
+                    if levels not in rows:
+                        rows[levels] = model_matrix([point], factors)[0]
+                    row[:] = rows[levels]
                     value = _log_determinant(x)
                     if value > best + 1e-9:
                         best, better = value, True

@@ -25,12 +25,16 @@ class Table:
     rows: Sequence[tuple[str, ...]]
 
 
+Part = str | Table | Plot
+"""Markdown, a table or a plot."""
+
+
 @dataclass
 class Section:
-    """parts: Markdown, tables and plots, in their order."""
+    """parts: in their order."""
 
     title: str
-    parts: list[str | Table | Plot] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

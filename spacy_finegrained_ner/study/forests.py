@@ -44,8 +44,8 @@ LABEL_WIDTH = 19
 """Characters of a label before a plot's row."""
 
 
-def screening_plot(effects: Sequence[Row]) -> Plot:
-    """All effects of levels, by factor."""
+def screening_plot(effects: Sequence[Row], name: str = "screening") -> Plot:
+    """All effects of levels, by factor. name: of the figure."""
     whole = pick(effects, kind="all")
     labels: list[tuple[float, str, bool]] = []
     places: dict[tuple[str, str, str], float] = {}
@@ -58,12 +58,12 @@ def screening_plot(effects: Sequence[Row]) -> Plot:
         )
         y += 1
         for row in pick(whole, factor=factor, metric="micro"):
-            name = level_title(row["level"])
+            text = level_title(row["level"])
             if row["against"] != plain["against"]:
                 # Pooled, or against another level than the rest
-                name, _, pooled = row["level"].partition(",")
-                name = f"{name}, pooled" if pooled else f"{name} less {row['against']}"
-            labels.append((y, name, False))
+                text, _, pooled = row["level"].partition(",")
+                text = f"{text}, pooled" if pooled else f"{text} less {row['against']}"
+            labels.append((y, text, False))
             places[factor, row["level"], row["against"]] = y
             y += 1
         y += 0.4
@@ -87,7 +87,7 @@ def screening_plot(effects: Sequence[Row]) -> Plot:
         legend(figure, METRIC_STYLES, METRIC_TITLES)
 
     return draw(
-        "screening",
+        name,
         "Effects of each technique in the screening, with 95% intervals",
         "Each level against the first one of its technique, averaged over the other techniques, "
         "with 95% intervals. An interval that crosses the line leaves the sign undecided.",

@@ -21,7 +21,7 @@ from spacy_finegrained_ner.study.factors import (
 RATES = (1e-4, 2e-4, 4e-4)
 """The grid of learning rates that each side has."""
 
-STAGES = ("grid", "screening", "arms", "classic", "base")
+STAGES = ("grid", "screening", "followup", "arms", "classic", "base")
 
 Records = Mapping[str, Mapping[str, Any]]
 """What came out of the runs, by name; see `study.training.run_once`."""
@@ -38,7 +38,7 @@ class Size:
     sample: sentences of the training part that the screening trains on, 0 for all. held_out:
     sentences of the validation part that are scored, 0 for all. sample_epochs, epochs: of runs on
     the sample, and of arms, which train on the whole part, or on the sample too where
-    `arms_on_sample`. points: of the design. seeds: of the screening. arm_seeds: of the arms; the
+    `arms_on_sample`. points: of a design. seeds: of both screenings. arm_seeds: of the arms; the
     grid has the first one. looks: evaluations in a run of an arm, for its curve.
     """
 
@@ -55,16 +55,35 @@ class Size:
 
 
 SIZES = {
-    "smoke": Size(300, 120, 4, 4, 30, (0, 1), (0, 1), looks=2, arms_on_sample=True, base_epochs=2),
-    "small": Size(3000, 0, 4, 3, 36, (0, 1), (0, 1, 2)),
+    "smoke": Size(
+        sample=300,
+        held_out=120,
+        sample_epochs=4,
+        epochs=4,
+        points=30,
+        seeds=(0, 1),
+        arm_seeds=(0, 1),
+        looks=2,
+        arms_on_sample=True,
+        base_epochs=2,
+    ),
+    "small": Size(
+        sample=3000,
+        held_out=0,
+        sample_epochs=4,
+        epochs=3,
+        points=36,
+        seeds=(0, 1),
+        arm_seeds=(0, 1, 2),
+    ),
     "full": Size(
-        0,
-        0,
-        3,
-        3,
-        32,
-        (0, 1, 2),
-        (0, 1, 2, 3, 4),
+        sample=0,
+        held_out=0,
+        sample_epochs=3,
+        epochs=3,
+        points=36,
+        seeds=(0, 1, 2),
+        arm_seeds=(0, 1, 2, 3, 4),
     ),
 }
 
@@ -129,11 +148,20 @@ def design(points: int, factors: tuple[Factor, ...] = FACTORS) -> tuple[dict[str
     return tuple(d_optimal(factors, points))
 
 
-def factors_with(pos: bool) -> tuple[Factor, ...]:
-    """Those of the study; without parts of speech in the data, no task of theirs."""
-    if pos:
-        return FACTORS
-    return tuple(replace(f, levels=tuple(x for x in f.levels if x != "pos")) for f in FACTORS)
+LEARNING = ("10", "30")
+"""Factors of the head's rate at which all heads learn in a short training."""
+
+
+def factors_with(pos: bool, learning: bool = False) -> tuple[Factor, ...]:
+    """Those of the study; without parts of speech in the data, no task of theirs. learning: only
+    those rates of the head at which all heads learn."""
+
+    def kept(factor: Factor, level: str) -> bool:
+        if factor.key == "head_rate" and learning:
+            return level in LEARNING
+        return pos or level != "pos"
+
+    return tuple(replace(f, levels=tuple(x for x in f.levels if kept(f, x))) for f in FACTORS)
 
 
 def grid(size: Size, dev: bool) -> list[Run]:
@@ -146,14 +174,18 @@ def grid(size: Size, dev: bool) -> list[Run]:
     ]
 
 
-def screening(size: Size, pos: bool) -> list[Run]:
+def screening(size: Size, pos: bool, stage: str = "screening") -> list[Run]:
     """Each point of the design with each seed, at the middle rate of the grid; all points with
-    the first seed come first, so that a part of it can be looked at."""
-    points = design(size.points, factors_with(pos))
+    the first seed come first, so that a part of it can be looked at.
+
+    stage: "screening", with all levels, or "followup": what the first one shows about the rate of
+    the head is left out, as heads that learn too slowly hide what the other techniques do.
+    """
+    points = design(size.points, factors_with(pos, learning=stage == "followup"))
     return [
         Run(
-            name=f"screening-{number:02d}-seed{seed}",
-            stage="screening",
+            name=f"{stage}-{number:02d}-seed{seed}",
+            stage=stage,
             arm=f"point {number}",
             seed=seed,
             rate=RATES[1],

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from spacy_finegrained_ner.study import forests, plots, sentences, tables
-from spacy_finegrained_ner.study.document import Section
+from spacy_finegrained_ner.study.document import Part, Section
 from spacy_finegrained_ner.study.scores import LENGTH_NAMES, RARITY
 from spacy_finegrained_ner.study.titles import METRIC_TITLES, SET_TITLES, first, pick
 from spacy_finegrained_ner.study.wording import percent
@@ -32,6 +32,7 @@ def of_page(analysis: Analysis) -> list[Section]:
         _auxiliary(analysis),
         _blending(analysis),
         _screening(analysis),
+        _first_screening(analysis),
         _rates(analysis),
         _where(analysis),
         _types(analysis),
@@ -134,9 +135,26 @@ def _blending(analysis: Analysis) -> Section:
 
 def _screening(analysis: Analysis) -> Section:
     section = Section("Screening: every technique on its own")
-    found = analysis.get("screening", {})
-    if not found.get("effects"):
-        return section
+    if (found := analysis.get("screening") or {}).get("effects"):
+        if analysis.get("first_screening"):
+            section.parts.append(
+                "This is the second screening, with the rates of the head at which all heads "
+                "learn: the first one (below) has lower ones too, and what they cost hides the "
+                "rest."
+            )
+        section.parts += _of_a_screening(found, "screening")
+    return section
+
+
+def _first_screening(analysis: Analysis) -> Section:
+    section = Section("The first screening: with low rates of the head")
+    if (found := analysis.get("first_screening") or {}).get("effects"):
+        section.parts += _of_a_screening(found, "first_screening")
+    return section
+
+
+def _of_a_screening(found: Mapping[str, Any], name: str) -> list[Part]:
+    """name: of its figure."""
     effects = found["effects"]
     fit = " ".join(
         f"For {METRIC_TITLES[metric]} the effects explain {one['r2']:.0%} of what the points "
@@ -147,7 +165,7 @@ def _screening(analysis: Analysis) -> Section:
     )
     told_apart = first(effects, factor="head_rate_bilstm")
     interaction = ", but for the head's rate with and without BiLSTM" if told_apart else ""
-    section.parts += [
+    return [
         f"All techniques were varied at once, at {len(found['points'])} points of a D-optimal "
         f"design, each with {found['seeds']} "
         f"{'seed' if found['seeds'] == 1 else 'seeds'}. An effect is that of one level against "
@@ -157,7 +175,7 @@ def _screening(analysis: Analysis) -> Section:
         f"other's way (the model has main effects only{interaction}), and what a longer training "
         "on all data would do. *Inflation* says how much less sure an effect is than in a "
         "comparison of two halves of all points, as a ratio of variances. " + fit,
-        forests.screening_plot(effects),
+        forests.screening_plot(effects, name),
         tables.effects_table(
             effects,
             found["inflation"],
@@ -172,7 +190,6 @@ def _screening(analysis: Analysis) -> Section:
             pooled=True,
         ),
     ]
-    return section
 
 
 def _rates(analysis: Analysis) -> Section:

@@ -75,10 +75,11 @@ def simulate(size: str = "small") -> tuple[dict[str, dict], dict[str, dict]]:
     this = SIZES[size]
     records: dict[str, dict] = {}
     runs = plan.grid(this, dev=True) + plan.screening(this, pos=True)
+    runs += plan.screening(this, True, "followup")
     for number, run in enumerate(runs):
         probability = (
             0.5 + HEAD[run.levels["head"]]
-            if run.stage == "screening" and run.levels
+            if run.stage in ("screening", "followup") and run.levels
             else ARMS[run.arm]
         )
         records[run.name] = record(run, tables, probability, number)

@@ -10,6 +10,13 @@ from spacy_finegrained_ner.study.plan import ARMS, RATES, SIZES, StudyError, bes
 SMALL = SIZES["small"]
 
 
+def test_the_follow_up_has_the_rates_at_which_all_heads_learn():
+    first, second = (plan.screening(SMALL, True, stage) for stage in ("screening", "followup"))
+    assert {run.levels["head_rate"] for run in first if run.levels} == {"1", "3", "10", "30"}
+    assert {run.levels["head_rate"] for run in second if run.levels} == {"10", "30"}
+    assert not {run.name for run in first} & {run.name for run in second}
+
+
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
 def test_names_are_unique_and_each_stage_has_its_seeds(size):
     runs = plan.grid(size, dev=True) + plan.screening(size, pos=True) + plan.base(size, dev=True)
