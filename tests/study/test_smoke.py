@@ -23,7 +23,7 @@ def study(folder: Path, *more: str, verb: str = "run", data: Path = EMBEDDED) ->
         more += ("--configs", CONFIGS, "--work", str(folder / "work"), "--size", "smoke")
     done = CliRunner().invoke(app, ["study", verb, *more])
     assert done.exit_code == 0, done.output + done.stderr
-    return done.output + done.stderr
+    return done.output
 
 
 @pytest.mark.slow
