@@ -14,7 +14,11 @@ Settings = dict[str, Any]
 
 COMPONENT = "components.finegrained_ner"
 MODEL = f"{COMPONENT}.model"
-ALWAYS: Callable[[Levels], bool] = lambda levels: True  # noqa: E731
+
+
+def always(levels: Levels) -> bool:
+    """Of a factor whose level makes a difference whatever those of the others are."""
+    return True
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class Factor:
     name: str
     levels: tuple[str, ...]
     title: str
-    matters: Callable[[Levels], bool] = field(default=ALWAYS, repr=False)
+    matters: Callable[[Levels], bool] = field(default=always, repr=False)
     of: str = ""
 
     @property
@@ -42,7 +46,7 @@ class Factor:
         centered where it does: so the effect of blending is that over all places and windows."""
         if not self.matters(levels):
             return 0.0
-        mean = 0.0 if self.matters is ALWAYS else 1.0 / len(self.levels)
+        mean = 0.0 if self.matters is always else 1.0 / len(self.levels)
         return float(levels[self.key] == level) - mean
 
 

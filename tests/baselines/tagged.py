@@ -1,5 +1,6 @@
 """Texts, and a tagger for them, for the tests of the CRF."""
 
+import spacy
 from pipelines import SENTENCES
 from spacy.language import Language
 
@@ -26,3 +27,15 @@ def set_pos(doc):
         token.pos_ = "ADV" if token.text.endswith("ly") else "NOUN" if after_the else "VERB"
         token.tag_ = {"ADV": "RB", "NOUN": "NN", "VERB": "VB"}[token.pos_]
     return doc
+
+
+WITHOUT_POS = {"features": {"pos": False}, "report_every": 0}
+WITH_POS = {"features": {}, "report_every": 0}
+
+
+def make_crf(name: str = "crf_ner", before: tuple[str, ...] = (), **config) -> Language:
+    nlp = spacy.blank("en")
+    for component in before:
+        nlp.add_pipe(component)
+    nlp.add_pipe("crf_ner", name=name, config={**WITHOUT_POS, **config})
+    return nlp
