@@ -12,7 +12,7 @@ import numpy as np
 from spacy_finegrained_ner.study.counts import Floats
 from spacy_finegrained_ner.study.design import model_matrix, terms, variance_inflation
 from spacy_finegrained_ner.study.factors import FACTORS, Factor
-from spacy_finegrained_ner.study.plan import ARMS, Records, chosen_rate, grid_of
+from spacy_finegrained_ner.study.plan import ARMS, PAIRS, Records, chosen_rate, grid_of
 from spacy_finegrained_ner.study.scores import Part, Scores, gold_of, of_stage
 from spacy_finegrained_ner.study.statistics import effects, holm
 
@@ -22,8 +22,8 @@ METRICS = ("micro", "macro")
 COMPARISONS = (
     ("default", "linear"),
     ("default", "ner"),
-    ("default", "no_blending"),
-    ("default", "no_auxiliary"),
+    *PAIRS.values(),
+    ("bilstm", "default"),
     ("paper", "linear"),
     ("paper", "default"),
 )

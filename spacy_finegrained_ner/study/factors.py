@@ -98,23 +98,23 @@ FACTORS = (
     Factor("layers", ("1", "3"), "last layers of the encoder"),
 )
 
-DEFAULT: dict[str, str] = {
-    "head": "crf",
-    "blending": "concatenate",
-    "place": "sequence",
-    "window": "1",
-    "auxiliary": "coarse",
-    "schedule": "linear",
-    "residual": "0.1",
-    "head_rate": "10",
-    "layers": "1",
-}
-"""Those of configs/default.cfg."""
-
-PLAIN: dict[str, str] = DEFAULT | {"head": "linear", "blending": "none", "auxiliary": "none"}
+PLAIN: dict[str, str] = {factor.key: factor.levels[0] for factor in FACTORS}
 """The plain linear head: no technique, but the head's rate."""
 
-PAPER: dict[str, str] = DEFAULT | {"head": "bilstm_crf", "layers": "3"}
+DEFAULT: dict[str, str] = PLAIN | {
+    "head": "crf",
+    "blending": "concatenate",
+    "window": "2",
+    "layers": "3",
+}
+"""Those of configs/default.cfg: what the study found best."""
+
+PAPER: dict[str, str] = PLAIN | {
+    "head": "bilstm_crf",
+    "blending": "concatenate",
+    "auxiliary": "coarse",
+    "layers": "3",
+}
 """All techniques at once, as the paper has them."""
 
 TASKS = {"coarse": "CoarseTask", "mention": "MentionTask", "pos": "PosTask"}

@@ -55,17 +55,18 @@ class Size:
 
 
 SIZES = {
+    # To see that it works, in minutes: nothing can be concluded from it
     "smoke": Size(
-        sample=300,
-        held_out=120,
-        sample_epochs=4,
-        epochs=4,
+        sample=150,
+        held_out=100,
+        sample_epochs=2,
+        epochs=2,
         points=30,
-        seeds=(0, 1),
+        seeds=(0,),
         arm_seeds=(0, 1),
         looks=2,
         arms_on_sample=True,
-        base_epochs=2,
+        base_epochs=1,
     ),
     "small": Size(
         sample=3000,
@@ -124,20 +125,31 @@ class Arm:
 
 
 ARMS = {
-    "linear": Arm("plain linear head", "finegrained", PLAIN, "linear"),
     "default": Arm("default config", "finegrained", DEFAULT, "default"),
+    "linear": Arm("plain linear head", "finegrained", PLAIN, "linear"),
     "ner": Arm("spaCy's `ner`", "ner", None, "ner"),
+    "auxiliary": Arm(
+        "default with the coarse task", "finegrained", DEFAULT | {"auxiliary": "coarse"}, "default"
+    ),
+    "bilstm": Arm(
+        "default with a BiLSTM at 30 times the rate",
+        "finegrained",
+        DEFAULT | {"head": "bilstm_crf", "head_rate": "30"},
+        "default",
+    ),
     "no_blending": Arm(
         "default without blending", "finegrained", DEFAULT | {"blending": "none"}, "default"
-    ),
-    "no_auxiliary": Arm(
-        "default without auxiliary task", "finegrained", DEFAULT | {"auxiliary": "none"}, "default"
     ),
     "paper": Arm("all techniques, as the paper", "finegrained", PAPER, "default"),
 }
 """Of the encoder; the first three have a grid of their own."""
 
-WITHOUT = {"no_blending": "blending", "no_auxiliary": "auxiliary"}
+CANDIDATES = ("default", "auxiliary", "bilstm")
+"""What may be best by the screenings. That which is so on all of the training data, at the middle
+rate of the grid and with the first seed, became the default config."""
+
+PAIRS = {"blending": ("default", "no_blending"), "auxiliary": ("auxiliary", "default")}
+"""For a technique: the arm that has it, and the one that is the same without it."""
 
 CLASSIC = {"crf": "traditional CRF", "crf_pos": "traditional CRF with parts of speech"}
 
@@ -165,12 +177,14 @@ def factors_with(pos: bool, learning: bool = False) -> tuple[Factor, ...]:
 
 
 def grid(size: Size, dev: bool) -> list[Run]:
-    """Each rate of the grid for each arm that is tuned, with the first seed."""
+    """The candidates at the middle rate, and each rate of the grid for each arm that is tuned, all
+    with the first seed."""
+    middle = RATES[len(RATES) // 2]
+    tuned = [name for name, arm in ARMS.items() if arm.tuned_as == name]
+    pairs = [(name, middle) for name in (*CANDIDATES, *tuned)]
+    pairs += [(name, rate) for rate in RATES for name in tuned]
     return [
-        _arm_run(size, name, rate, size.arm_seeds[0], dev)
-        for name, arm in ARMS.items()
-        if arm.tuned_as == name
-        for rate in RATES
+        _arm_run(size, name, rate, size.arm_seeds[0], dev) for name, rate in dict.fromkeys(pairs)
     ]
 
 

@@ -21,17 +21,19 @@ INK = "#010203"
 
 GRID = "#8a8f96"
 
-BLUE, ORANGE, GREEN, PINK, RED, SKY, GRAY = (
-    *("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#7f7f7f"),
+BLUE, ORANGE, GREEN, PINK, RED, SKY, YELLOW, GRAY = (
+    *("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#c9b900", "#7f7f7f"),
 )
-"""Okabe and Ito's colors, which the colorblind can tell apart; each has a marker too."""
+"""Okabe and Ito's colors (the yellow is darker), which the colorblind can tell apart; each has a
+marker too."""
 
 ARM_STYLES = {
     "linear": (ORANGE, "o"),
     "default": (BLUE, "s"),
     "ner": (RED, "^"),
+    "auxiliary": (GREEN, "v"),
+    "bilstm": (YELLOW, "*"),
     "no_blending": (SKY, "D"),
-    "no_auxiliary": (GREEN, "v"),
     "paper": (PINK, "P"),
     "base": (GRAY, "X"),
 }

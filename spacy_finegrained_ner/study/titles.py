@@ -15,8 +15,9 @@ ARM_TITLES = (
     | {"base": "default config, larger encoder"}
 )
 SHORT_TITLES = {name: title.replace("`", "") for name, title in ARM_TITLES.items()} | {
+    "auxiliary": "with coarse task",
+    "bilstm": "with BiLSTM",
     "no_blending": "no blending",
-    "no_auxiliary": "no auxiliary task",
     "paper": "all techniques",
     "base": "larger encoder",
 }
@@ -42,9 +43,6 @@ STAGE_TITLES = {
     "classic": "traditional CRF",
     "base": "larger encoder",
 }
-
-WITHOUT = {"blending": "no_blending", "auxiliary": "no_auxiliary"}
-"""For a factor: the arm that is the default config without it."""
 
 
 def pick(rows: Iterable[Mapping[str, Any]], **wanted: Any) -> list[Row]:

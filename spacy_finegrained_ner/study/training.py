@@ -134,6 +134,7 @@ def _with_spacys_ner(config: Config) -> None:
     stock = init_config(lang="en", pipeline=["ner"], optimize="efficiency", gpu=True)
     stock = stock.interpolate()
     config["nlp"]["pipeline"] = ["transformer", "ner"]
+    config["components"]["transformer"]["model"]["layers"] = 1
     del config["components"]["finegrained_ner"]
     config["components"]["ner"] = stock["components"]["ner"]
     config["initialize"]["components"] = {}

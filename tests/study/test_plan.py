@@ -23,7 +23,7 @@ def test_names_are_unique_and_each_stage_has_its_seeds(size):
     assert len({run.name for run in runs}) == len(runs)
     screened = [run for run in runs if run.stage == "screening"]
     assert len(screened) == size.points * len(size.seeds)
-    assert len({run.seed for run in screened}) >= 2
+    assert len({run.seed for run in screened}) >= (1 if size is SIZES["smoke"] else 2)
     assert len(size.arm_seeds) >= 2
 
 
@@ -52,12 +52,12 @@ def test_each_side_has_the_same_grid_and_the_best_of_it():
     chosen = {run.arm: run.rate for run in runs}
     assert chosen == {
         "linear": 1e-4, "default": 2e-4, "ner": 4e-4,
-        "no_blending": 2e-4, "no_auxiliary": 2e-4, "paper": 2e-4,
+        "auxiliary": 2e-4, "bilstm": 2e-4, "no_blending": 2e-4, "paper": 2e-4,
     }  # fmt: skip
     assert len(runs) == len(ARMS) * 3
     # What the grid did is not done again
     grid = {run.name for run in plan.grid(SMALL, dev=True)}
-    assert len(grid & {run.name for run in runs}) == 3
+    assert len(grid & {run.name for run in runs}) == 5  # three that are tuned, two candidates
 
 
 def test_arms_wait_for_the_grid():

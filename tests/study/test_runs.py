@@ -25,14 +25,15 @@ from spacy_finegrained_ner.study.training import Inputs, apply, config_of, run_o
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SIZE = replace(plan.SIZES["smoke"], sample=15, held_out=0)
-RUN = Run("a", "arms", "default", 0, rate=1e-2, settings=settings(DEFAULT), epochs=12, looks=3)
+HELPED = DEFAULT | {"auxiliary": "coarse"}
+RUN = Run("a", "arms", "auxiliary", 0, rate=1e-2, settings=settings(HELPED), epochs=12, looks=3)
 LEVELS = [(factor.key, level) for factor in FACTORS for level in factor.levels]
 
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
-    tiny_bert(folder / "encoder")
+    tiny_bert(folder / "encoder", layers=3)  # the last three are a level
     vocab = spacy.blank("en").vocab
     texts = [sentence_to_doc(vocab, sentence(text)) for text in SENTENCES * 4]
     for doc in texts:
@@ -62,6 +63,13 @@ def test_each_level_is_a_config_that_builds(inputs, factor, level):
     run = replace(RUN, settings=settings(levels), levels=levels)
     nlp = load_model_from_config(config_of(run, inputs), auto_fill=True)
     assert nlp.pipe_names == ["transformer", "finegrained_ner"]
+
+
+def test_spacys_ner_has_the_encoder_of_its_users(inputs):
+    """Whatever layers the default config takes."""
+    config = config_of(replace(RUN, kind="ner", settings={}), inputs)
+    assert config["components"]["transformer"]["model"]["layers"] == 1
+    assert load_model_from_config(config, auto_fill=True).pipe_names == ["transformer", "ner"]
 
 
 def test_a_setting_that_is_not_there_is_refused():

@@ -37,11 +37,11 @@ def test_the_smoke_study_from_the_embedded_corpus_to_the_page(tmp_path, monkeypa
     stages = [record["stage"] for record in records.values()]
     designed = smoke.points * len(smoke.seeds)
     assert stages.count("screening") == stages.count("followup") == designed
-    assert stages.count("arms") == 9 + 6 * len(smoke.arm_seeds) - 3
+    assert stages.count("arms") in (20, 22)  # two more where the middle rate was not best
     assert stages.count("classic") == stages.count("base") == 1
     # Again: nothing is left to do
     said = study(tmp_path, "--base-encoder", str(tmp_path / "encoder"))
-    assert said.count(" 60 of them done before") == 2  # both screenings
+    assert said.count(f" {designed} of them done before") == 2  # both screenings
     assert read_records(tmp_path / "out") == records
     study(tmp_path, str(tmp_path / "out"), verb="page")
     for name in ("study.html", "README.md", "analysis.json"):
