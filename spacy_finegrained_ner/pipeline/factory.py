@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from spacy.language import Language
 from thinc.api import Config, Model
 
+from spacy_finegrained_ner.scoring.score_weights import SCORE_WEIGHTS
+
 if TYPE_CHECKING:
     from spacy_finegrained_ner.pipeline.finegrained_ner import FineGrainedNER
 
@@ -46,17 +48,7 @@ upstream = "*"
         "spans_key": "finegrained_ner",
         "scorer": {"@scorers": "spacy-finegrained-ner.scorer.v1"},
     },
-    default_score_weights={
-        "ents_macro_f": 1.0,
-        "ents_f": 0.0,
-        "ents_p": 0.0,
-        "ents_r": 0.0,
-        "ents_coarse_f": 0.0,
-        "ents_mention_f": 0.0,
-        # None: no part of the score, but kept in meta.json
-        "ents_per_type": None,
-        "ents_coarse_per_type": None,
-    },
+    default_score_weights=SCORE_WEIGHTS,
 )
 def make_finegrained_ner(
     nlp: Language,

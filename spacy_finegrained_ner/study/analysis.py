@@ -18,11 +18,15 @@ from spacy_finegrained_ner.study.statistics import effects, holm
 
 DRAWS = 2000
 METRICS = ("micro", "macro")
+FREEDOM = 4
+"""Points that a design must have more than effects: with fewer, intervals are too wide to read."""
 
 COMPARISONS = (
     ("default", "linear"),
     ("default", "ner"),
     *PAIRS.values(),
+    ("layers", "default"),
+    ("wide", "default"),
     ("bilstm", "default"),
     ("paper", "linear"),
     ("paper", "default"),
@@ -172,7 +176,7 @@ def _screening(records: Sequence[Mapping[str, Any]], folder: Path, draws: int) -
     )
     x = model_matrix(points, factors)
     summary: dict[str, Any] = {"points": points, "seeds": len({r["seed"] for r in records})}
-    if np.linalg.matrix_rank(x) < x.shape[1] or len(points) <= x.shape[1]:
+    if np.linalg.matrix_rank(x) < x.shape[1] or len(points) - x.shape[1] < FREEDOM:
         return summary | {"effects": []}
     average = np.array([[float(r["arm"] == arm) for r in records] for arm in numbers])
     average /= average.sum(axis=1, keepdims=True)

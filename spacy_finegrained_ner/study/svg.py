@@ -32,6 +32,8 @@ ARM_STYLES = {
     "default": (BLUE, "s"),
     "ner": (RED, "^"),
     "auxiliary": (GREEN, "v"),
+    "layers": (GRAY, "<"),
+    "wide": (GRAY, ">"),
     "bilstm": (YELLOW, "*"),
     "no_blending": (SKY, "D"),
     "paper": (PINK, "P"),

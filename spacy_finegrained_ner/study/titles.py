@@ -16,6 +16,8 @@ ARM_TITLES = (
 )
 SHORT_TITLES = {name: title.replace("`", "") for name, title in ARM_TITLES.items()} | {
     "auxiliary": "with coarse task",
+    "layers": "three layers",
+    "wide": "three layers, window 2",
     "bilstm": "with BiLSTM",
     "no_blending": "no blending",
     "paper": "all techniques",

@@ -12,7 +12,15 @@ HEAD = {"linear": 0.0, "crf": 0.06, "bilstm": 0.0, "bilstm_crf": 0.06}
 """Put in: what the CRF adds to the probability that an entity is found. Nothing else adds."""
 
 ARMS = {"linear": 0.5, "default": 0.6, "ner": 0.5, "no_blending": 0.6, "auxiliary": 0.6}
-ARMS |= {"bilstm": 0.6, "paper": 0.6, "crf": 0.35, "crf_pos": 0.36, "base": 0.65}
+ARMS |= {
+    "layers": 0.6,
+    "wide": 0.6,
+    "bilstm": 0.6,
+    "paper": 0.6,
+    "crf": 0.35,
+    "crf_pos": 0.36,
+    "base": 0.65,
+}
 
 
 def gold(sentences: int = 400, seed: int = 0) -> dict:
