@@ -12,7 +12,7 @@ import numpy as np
 from spacy_finegrained_ner.study.counts import Floats
 from spacy_finegrained_ner.study.design import model_matrix, terms, variance_inflation
 from spacy_finegrained_ner.study.factors import FACTORS, Factor
-from spacy_finegrained_ner.study.plan import ARMS, PAIRS, Records, chosen_rate, grid_of
+from spacy_finegrained_ner.study.plan import ARMS, WITHOUT, Records, chosen_rate, grid_of
 from spacy_finegrained_ner.study.scores import Part, Scores, gold_of, of_stage
 from spacy_finegrained_ner.study.statistics import effects, holm
 
@@ -24,9 +24,9 @@ FREEDOM = 4
 COMPARISONS = (
     ("default", "linear"),
     ("default", "ner"),
-    *PAIRS.values(),
-    ("layers", "default"),
-    ("wide", "default"),
+    *(("default", arm) for arm in WITHOUT.values()),
+    ("layers", "no_auxiliary"),
+    ("wide", "no_auxiliary"),
     ("bilstm", "default"),
     ("paper", "linear"),
     ("paper", "default"),

@@ -101,7 +101,11 @@ FACTORS = (
 PLAIN: dict[str, str] = {factor.key: factor.levels[0] for factor in FACTORS}
 """The plain linear head: no technique, but the head's rate."""
 
-DEFAULT: dict[str, str] = PLAIN | {"head": "crf", "blending": "concatenate"}
+DEFAULT: dict[str, str] = PLAIN | {
+    "head": "crf",
+    "blending": "concatenate",
+    "auxiliary": "coarse",
+}
 """Those of configs/default.cfg: what the study found best."""
 
 PAPER: dict[str, str] = PLAIN | {

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from spacy_finegrained_ner.study.plan import PAIRS
+from spacy_finegrained_ner.study.plan import WITHOUT
 from spacy_finegrained_ner.study.scores import LENGTH_NAMES
 from spacy_finegrained_ner.study.svg import (
     ARM_STYLES,
@@ -82,7 +82,7 @@ def length_plot(analysis: Analysis) -> Plot:
 
     def paint(figure: Figure) -> None:
         panels = figure.subplots(2, 1, sharex=True)
-        for axes, factor in zip(panels, PAIRS, strict=True):
+        for axes, factor in zip(panels, WITHOUT, strict=True):
             for name, shift in zip(series, shifts(len(series)), strict=True):
                 color, marker = styles[name]
                 for row in series[name][factor]:
@@ -101,8 +101,8 @@ def length_plot(analysis: Analysis) -> Plot:
         "length",
         "Effects of blending and auxiliary task by length of the sentence",
         "What blending and the auxiliary task add to micro F1, by length of the sentence, with "
-        "95% intervals. Screening: any level against none; arms: the default config with it "
-        "against the same without it.",
+        "95% intervals. Screening: any level against none; arms: the default config against the "
+        "same without it.",
         5.6,
         paint,
     )
@@ -113,12 +113,12 @@ def length_effects(analysis: Analysis) -> dict[str, dict[str, list[Row]]]:
     found = {}
     if effects := analysis.get("screening", {}).get("effects"):
         found["screening, validation"] = {
-            factor: pick(effects, kind="length", factor=factor, level="any") for factor in PAIRS
+            factor: pick(effects, kind="length", factor=factor, level="any") for factor in WITHOUT
         }
     for name, one in analysis.get("arms", {}).items():
         rows = {
-            factor: pick(one["comparisons"], kind="length", a=a, b=b)
-            for factor, (a, b) in PAIRS.items()
+            factor: pick(one["comparisons"], kind="length", a="default", b=arm)
+            for factor, arm in WITHOUT.items()
         }
         if any(rows.values()):
             found[f"arms, {SET_TITLES[name]}"] = rows

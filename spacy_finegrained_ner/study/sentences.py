@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from spacy_finegrained_ner.study.plan import PAIRS, Records
+from spacy_finegrained_ner.study.plan import WITHOUT, Records
 from spacy_finegrained_ner.study.scores import LENGTH_NAMES
 from spacy_finegrained_ner.study.titles import SET_TITLES, first, pick
 from spacy_finegrained_ner.study.wording import (
@@ -45,7 +45,7 @@ def answer_auxiliary(analysis: Analysis) -> list[str]:
             clauses.append(f"the task of {name} {both(*some)}")
     if clauses:
         found.append(f"Against the task of coarse types, {'; '.join(clauses)}.")
-    return found + _arm_sentence(analysis, "auxiliary", "The coarse task in the default config")
+    return found + _arm_sentence(analysis, "auxiliary", "The coarse task of the default config")
 
 
 def answer_blending(analysis: Analysis) -> list[str]:
@@ -56,15 +56,14 @@ def answer_blending(analysis: Analysis) -> list[str]:
         level="any",
         metric="micro",
     )
-    found = _arm_sentence(analysis, "blending", "Blending in the default config")
+    found = _arm_sentence(analysis, "blending", "The default config's blending")
     series: list[tuple[str, list[Row]]] = []
     if effects:
         series.append(("in the screening (any kind, against none)", effects))
     if arms := analysis.get("arms"):
         # By length there are few entities: the larger part tells more
         name = max(arms, key=lambda name: arms[name]["means"][0]["support"])
-        with_it, without = PAIRS["blending"]
-        rows = pick(arms[name]["comparisons"], a=with_it, b=without, metric="micro")
+        rows = pick(arms[name]["comparisons"], a="default", b=WITHOUT["blending"], metric="micro")
         if rows:
             series.append((f"in the default config ({SET_TITLES[name]} part)", rows))
     if not series:
@@ -194,8 +193,7 @@ def commands(records: Records) -> str:
 def _arm_sentence(analysis: Analysis, factor: str, subject: str) -> list[str]:
     """On the last set, which is the reported one, of the default config with and without."""
     for name, one in reversed(list(analysis.get("arms", {}).items())):
-        with_it, without = PAIRS[factor]
-        rows = pick(one["comparisons"], kind="all", a=with_it, b=without)
+        rows = pick(one["comparisons"], kind="all", a="default", b=WITHOUT[factor])
         if some := _metrics(rows):
             return [
                 f"{subject}, against the same without it (whole training part, scored on the "

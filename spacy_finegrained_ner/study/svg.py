@@ -31,7 +31,7 @@ ARM_STYLES = {
     "linear": (ORANGE, "o"),
     "default": (BLUE, "s"),
     "ner": (RED, "^"),
-    "auxiliary": (GREEN, "v"),
+    "no_auxiliary": (GREEN, "v"),
     "layers": (GRAY, "<"),
     "wide": (GRAY, ">"),
     "bilstm": (YELLOW, "*"),

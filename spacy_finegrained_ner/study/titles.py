@@ -15,11 +15,9 @@ ARM_TITLES = (
     | {"base": "default config, larger encoder"}
 )
 SHORT_TITLES = {name: title.replace("`", "") for name, title in ARM_TITLES.items()} | {
-    "auxiliary": "with coarse task",
-    "layers": "three layers",
-    "wide": "three layers, window 2",
-    "bilstm": "with BiLSTM",
+    "no_auxiliary": "no auxiliary task",
     "no_blending": "no blending",
+    "bilstm": "with BiLSTM",
     "paper": "all techniques",
     "base": "larger encoder",
 }

@@ -11,7 +11,7 @@ TYPES = ("Artist", "Athlete", "Drink", "Facility", "Symptom")
 HEAD = {"linear": 0.0, "crf": 0.06, "bilstm": 0.0, "bilstm_crf": 0.06}
 """Put in: what the CRF adds to the probability that an entity is found. Nothing else adds."""
 
-ARMS = {"linear": 0.5, "default": 0.6, "ner": 0.5, "no_blending": 0.6, "auxiliary": 0.6}
+ARMS = {"linear": 0.5, "default": 0.6, "ner": 0.5, "no_blending": 0.6, "no_auxiliary": 0.6}
 ARMS |= {
     "layers": 0.6,
     "wide": 0.6,

@@ -25,8 +25,7 @@ from spacy_finegrained_ner.study.training import Inputs, apply, config_of, run_o
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SIZE = replace(plan.SIZES["smoke"], sample=15, held_out=0)
-HELPED = DEFAULT | {"auxiliary": "coarse"}
-RUN = Run("a", "arms", "auxiliary", 0, rate=1e-2, settings=settings(HELPED), epochs=12, looks=3)
+RUN = Run("a", "arms", "default", 0, rate=1e-2, settings=settings(DEFAULT), epochs=12, looks=3)
 LEVELS = [(factor.key, level) for factor in FACTORS for level in factor.levels]
 
 
