@@ -12,7 +12,15 @@ import numpy as np
 from spacy_finegrained_ner.study.counts import Floats
 from spacy_finegrained_ner.study.design import model_matrix, terms, variance_inflation
 from spacy_finegrained_ner.study.factors import FACTORS, Factor
-from spacy_finegrained_ner.study.plan import ARMS, WITHOUT, Records, chosen_rate, grid_of
+from spacy_finegrained_ner.study.plan import (
+    ARMS,
+    CANDIDATES,
+    MIDDLE_RATE,
+    WITHOUT,
+    Records,
+    chosen_rate,
+    grid_of,
+)
 from spacy_finegrained_ner.study.scores import Part, Scores, gold_of, of_stage
 from spacy_finegrained_ner.study.statistics import effects, holm
 
@@ -51,6 +59,7 @@ def analyse(records: Records, folder: Path, draws: int = DRAWS) -> dict[str, Any
         "hours": round(sum(r["seconds"] for r in records.values()) / 3600, 2),
         "draws": draws,
         "grid": _grid(records),
+        "candidates": _candidates(records),
     }
     for stage in ("screening", "followup"):
         if designed := of_stage(records, stage):
@@ -86,6 +95,20 @@ def _grid(records: Records) -> list[dict[str, Any]]:
         for arm in ARMS
         if ARMS[arm].tuned_as == arm
         for rate, record in grid_of(records, arm)
+    ]
+
+
+def _candidates(records: Records) -> list[dict[str, Any]]:
+    """Rows: arm, micro and macro F1 on the validation part, at the middle rate of the grid."""
+    runs = {arm: dict(grid_of(records, arm)).get(MIDDLE_RATE) for arm in CANDIDATES}
+    return [
+        {
+            "arm": arm,
+            "micro": record["sets"]["valid"]["scores"]["ents_f"],
+            "macro": record["sets"]["valid"]["scores"]["ents_macro_f"],
+        }
+        for arm, record in runs.items()
+        if record is not None
     ]
 
 

@@ -20,6 +20,7 @@ from spacy_finegrained_ner.study.factors import (
 
 RATES = (1e-4, 2e-4, 4e-4)
 """The grid of learning rates that each side has."""
+MIDDLE_RATE = RATES[1]
 
 STAGES = ("grid", "screening", "followup", "arms", "classic", "base")
 
@@ -193,9 +194,8 @@ def factors_with(pos: bool, learning: bool = False) -> tuple[Factor, ...]:
 def grid(size: Size, dev: bool) -> list[Run]:
     """The candidates at the middle rate, and each rate of the grid for each arm that is tuned, all
     with the first seed."""
-    middle = RATES[len(RATES) // 2]
     tuned = [name for name, arm in ARMS.items() if arm.tuned_as == name]
-    pairs = [(name, middle) for name in (*CANDIDATES, *tuned)]
+    pairs = [(name, MIDDLE_RATE) for name in (*CANDIDATES, *tuned)]
     pairs += [(name, rate) for rate in RATES for name in tuned]
     return [
         _arm_run(size, name, rate, size.arm_seeds[0], dev) for name, rate in dict.fromkeys(pairs)
@@ -216,7 +216,7 @@ def screening(size: Size, pos: bool, stage: str = "screening") -> list[Run]:
             stage=stage,
             arm=f"point {number}",
             seed=seed,
-            rate=RATES[1],
+            rate=MIDDLE_RATE,
             settings=settings(levels),
             levels=levels,
             epochs=size.sample_epochs,

@@ -102,6 +102,17 @@ def grid_table(grid: Sequence[Row]) -> Table:
     )
 
 
+def candidates_table(candidates: Sequence[Row]) -> Table:
+    return Table(
+        "The candidates on the validation part.",
+        ("pipeline", "micro F1, %", "macro F1, %"),
+        [
+            (ARM_TITLES[row["arm"]], percent(row["micro"]), percent(row["macro"]))
+            for row in candidates
+        ],
+    )
+
+
 def effects_table(
     effects: Sequence[Row], inflation: Mapping[str, float], caption: str, **wanted: Any
 ) -> Table:
