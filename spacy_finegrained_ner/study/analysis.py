@@ -9,18 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from spacy_finegrained_ner.study.arms import ARMS, CANDIDATES, WITHOUT
 from spacy_finegrained_ner.study.counts import Floats
 from spacy_finegrained_ner.study.design import model_matrix, terms, variance_inflation
 from spacy_finegrained_ner.study.factors import FACTORS, Factor
-from spacy_finegrained_ner.study.plan import (
-    ARMS,
-    CANDIDATES,
-    MIDDLE_RATE,
-    WITHOUT,
-    Records,
-    chosen_rate,
-    grid_of,
-)
+from spacy_finegrained_ner.study.plan import MIDDLE_RATE, Records, chosen_rate, grid_of
 from spacy_finegrained_ner.study.scores import Part, Scores, gold_of, of_stage
 from spacy_finegrained_ner.study.statistics import effects, holm
 

@@ -168,12 +168,11 @@ th, td { padding: 5px .5rem; text-align: right; white-space: nowrap;
   border-bottom: 1px solid var(--line); }
 thead th { vertical-align: bottom; white-space: normal; border-bottom: 2px solid var(--line); }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
-tbody th { font-weight: 400; }
+tbody th { font-weight: 400; white-space: normal; min-width: 7.5rem; }
 th:first-child { position: sticky; left: 0; background: var(--back); }
 figure { margin: 1.25rem 0 1.75rem; }
 figure svg { display: block; width: 100%; max-width: 30rem; height: auto; }
 figcaption { color: var(--soft); font-size: .9rem; margin-top: .4rem; max-width: 40rem; }
-@media (max-width: 40rem) { tbody th { white-space: normal; min-width: 7.5rem; } }
 @page { margin: 1.5cm; }
 @media print {
   :root { color-scheme: light; --back: #fff; --ink: #000; --soft: #444; --line: #bbb;
@@ -188,7 +187,6 @@ figcaption { color: var(--soft); font-size: .9rem; margin-top: .4rem; max-width:
   .table { overflow: visible; }
   table { font-size: 7.5pt; line-height: 1.3; }
   th, td { padding: .2rem .35rem; }
-  tbody th { white-space: normal; }
   .caption, figcaption { font-size: 9pt; }
 }
 """

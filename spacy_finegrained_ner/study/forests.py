@@ -40,7 +40,7 @@ Analysis = Mapping[str, Any]
 METRIC_STYLES = {"micro": (BLUE, "o"), "macro": (RED, "D")}
 SET_STYLES = {"valid": (BLUE, "o"), "dev": (RED, "D")}
 SEEN_STYLES = {"seen": (GREEN, "o"), "unseen": (PINK, "D")}
-LABEL_WIDTH = 19
+LABEL_WIDTH = 24
 """Characters of a label before a plot's row."""
 
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from spacy_finegrained_ner.study import sentences, tables
+from spacy_finegrained_ner.study.arms import CANDIDATES
 from spacy_finegrained_ner.study.document import Section
-from spacy_finegrained_ner.study.plan import CANDIDATES, Records
+from spacy_finegrained_ner.study.plan import Records
 from spacy_finegrained_ner.study.titles import ARM_TITLES
 
 Analysis = Mapping[str, Any]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from spacy_finegrained_ner.study.plan import WITHOUT
+from spacy_finegrained_ner.study.arms import WITHOUT
 from spacy_finegrained_ner.study.scores import LENGTH_NAMES
 from spacy_finegrained_ner.study.svg import (
     ARM_STYLES,

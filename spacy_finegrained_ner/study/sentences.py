@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from spacy_finegrained_ner.study.plan import WITHOUT, Records
+from spacy_finegrained_ner.study.arms import WITHOUT
+from spacy_finegrained_ner.study.plan import Records
 from spacy_finegrained_ner.study.scores import LENGTH_NAMES
 from spacy_finegrained_ner.study.titles import SET_TITLES, first, pick
 from spacy_finegrained_ner.study.wording import (

@@ -28,14 +28,14 @@ BLUE, ORANGE, GREEN, PINK, RED, SKY, YELLOW, GRAY = (
 marker too."""
 
 ARM_STYLES = {
-    "linear": (ORANGE, "o"),
     "default": (BLUE, "s"),
+    "linear": (ORANGE, "o"),
     "ner": (RED, "^"),
     "no_auxiliary": (GREEN, "v"),
+    "no_blending": (SKY, "D"),
     "layers": (GRAY, "<"),
     "wide": (GRAY, ">"),
     "bilstm": (YELLOW, "*"),
-    "no_blending": (SKY, "D"),
     "paper": (PINK, "P"),
     "base": (GRAY, "X"),
 }

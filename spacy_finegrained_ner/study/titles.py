@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from spacy_finegrained_ner.study.arms import ARMS, CLASSIC
 from spacy_finegrained_ner.study.factors import FACTORS
-from spacy_finegrained_ner.study.plan import ARMS, CLASSIC
 from spacy_finegrained_ner.study.wording import Row
 
 ARM_TITLES = (
@@ -38,7 +38,8 @@ DIFFERENCE_TITLES = {
     "unseen less seen": "unseen less seen entities",
 }
 STAGE_TITLES = {
-    "screening": "screening",
+    "screening": "first screening",
+    "followup": "second screening",
     "arms": "arms (and their grid of rates)",
     "classic": "traditional CRF",
     "base": "larger encoder",

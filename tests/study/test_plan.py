@@ -4,8 +4,9 @@ import pytest
 from simulated import simulate
 
 from spacy_finegrained_ner.study import plan
+from spacy_finegrained_ner.study.arms import ARMS
 from spacy_finegrained_ner.study.factors import FACTORS
-from spacy_finegrained_ner.study.plan import ARMS, RATES, SIZES, StudyError, best_rate
+from spacy_finegrained_ner.study.plan import RATES, SIZES, StudyError, best_rate
 
 SMALL = SIZES["small"]
 
