@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from spacy_finegrained_ner.study.arms import ARMS, CANDIDATES, WITHOUT
 from spacy_finegrained_ner.study.counts import Floats
 from spacy_finegrained_ner.study.design import model_matrix, terms, variance_inflation
 from spacy_finegrained_ner.study.factors import FACTORS, Factor
-from spacy_finegrained_ner.study.plan import MIDDLE_RATE, Records, chosen_rate, grid_of
+from spacy_finegrained_ner.study.plan import LEARNING, MIDDLE_RATE, Records, chosen_rate, grid_of
 from spacy_finegrained_ner.study.scores import Part, Scores, gold_of, of_stage
 from spacy_finegrained_ner.study.statistics import effects, holm
 
@@ -54,13 +55,9 @@ def analyse(records: Records, folder: Path, draws: int = DRAWS) -> dict[str, Any
         "grid": _grid(records),
         "candidates": _candidates(records),
     }
-    for stage in ("screening", "followup"):
-        if designed := of_stage(records, stage):
-            result = _screening(designed, folder, draws)
-            if stage == "screening" or result["effects"]:
-                # What follows from a screening follows from the last one
-                found["first_screening"] = found.get("screening")
-                found["screening"] = result
+    found |= _screenings(
+        of_stage(records, "screening") + of_stage(records, "followup"), folder, draws
+    )
     stages = {stage: of_stage(records, stage) for stage in ("arms", "classic", "base")}
     stages["arms"] = [r for r in stages["arms"] if r["rate"] == chosen_rate(records, r["arm"])]
     for stage, runs in stages.items():
@@ -177,6 +174,21 @@ def _comparisons(scores: Scores, names: list[str], x: Floats) -> list[dict[str, 
     return rows
 
 
+def _screenings(
+    records: Sequence[Mapping[str, Any]], folder: Path, draws: int
+) -> dict[str, dict[str, Any]]:
+    """`screening` of the points of both designs at which all heads learn, and `all_rates` of all
+    points. Where there are too few of the former, `screening` is of all points."""
+    if not records:
+        return {}
+    every = _screening(records, folder, draws)
+    learning = [r for r in records if r["levels"]["head_rate"] in LEARNING]
+    some = _screening(learning, folder, draws) if len(learning) < len(records) else every
+    if some is every or not some["effects"]:
+        return {"screening": every}
+    return {"screening": some, "all_rates": every}
+
+
 def _screening(records: Sequence[Mapping[str, Any]], folder: Path, draws: int) -> dict[str, Any]:
     """The points, effects of each level against the first one (and some of them pooled), by part,
     and how well the design and its model do.
@@ -184,17 +196,20 @@ def _screening(records: Sequence[Mapping[str, Any]], folder: Path, draws: int) -
     The runs of a point are averaged over seeds before the model is fitted: what it leaves
     unexplained is seeds and what factors do only together.
     """
-    numbers = sorted({r["arm"] for r in records}, key=lambda arm: int(arm.split()[1]))
-    points = [next(r["levels"] for r in records if r["arm"] == arm) for arm in numbers]
+    named_points = {(r["stage"], r["arm"]): r["levels"] for r in records}
+    points = list(named_points.values())
     factors = tuple(
         replace(f, levels=tuple(x for x in f.levels if any(p[f.key] == x for p in points)))
         for f in FACTORS
     )
     x = model_matrix(points, factors)
-    summary: dict[str, Any] = {"points": points, "seeds": len({r["seed"] for r in records})}
+    runs = Counter((r["stage"], r["arm"]) for r in records)
+    summary: dict[str, Any] = {"points": points, "seeds": sorted(set(runs.values()))}
     if np.linalg.matrix_rank(x) < x.shape[1] or len(points) - x.shape[1] < FREEDOM:
         return summary | {"effects": []}
-    average = np.array([[float(r["arm"] == arm) for r in records] for arm in numbers])
+    average = np.array(
+        [[float((r["stage"], r["arm"]) == name) for r in records] for name in named_points]
+    )
     average /= average.sum(axis=1, keepdims=True)
     scores = Scores(records, "valid", gold_of(folder, records[0]["data"], "valid"), draws)
     named, contrasts = _contrasts(factors)
@@ -217,9 +232,9 @@ def _screening(records: Sequence[Mapping[str, Any]], folder: Path, draws: int) -
         "fit": fit,
         "inflation": variance_inflation(points, factors),
         "scores": [
-            {"point": arm, "micro": float(a), "macro": float(b)}
-            for arm, a, b in zip(
-                numbers,
+            {"design": stage, "point": arm, "micro": float(a), "macro": float(b)}
+            for (stage, arm), a, b in zip(
+                named_points,
                 *(average @ scores.of(scores.parts[0], metric)[0] for metric in METRICS),
                 strict=True,
             )

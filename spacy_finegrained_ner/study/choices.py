@@ -16,20 +16,19 @@ Analysis = Mapping[str, Any]
 def screening(analysis: Analysis) -> Section:
     section = Section("Screening: every technique on its own")
     if (found := analysis.get("screening") or {}).get("effects"):
-        if analysis.get("first_screening"):
+        if analysis.get("all_rates"):
             section.parts.append(
-                "This is the second screening, with the rates of the head at which all heads "
-                "learn: the first one (below) has lower ones too, and what they cost hides the "
-                "rest."
+                "These are the points whose head has a rate at which all heads learn. Those with "
+                "lower ones are in the next section: what such a rate costs hides the rest."
             )
         section.parts += _of_a_screening(found, "screening")
     return section
 
 
-def first_screening(analysis: Analysis) -> Section:
-    section = Section("The first screening: with low rates of the head")
-    if (found := analysis.get("first_screening") or {}).get("effects"):
-        section.parts += _of_a_screening(found, "first_screening")
+def all_rates(analysis: Analysis) -> Section:
+    section = Section("The same with low rates of the head")
+    if (found := analysis.get("all_rates", {})).get("effects"):
+        section.parts += _of_a_screening(found, "all_rates")
     return section
 
 
@@ -46,9 +45,9 @@ def _of_a_screening(found: Mapping[str, Any], name: str) -> list[Part]:
     told_apart = first(effects, factor="head_rate_bilstm")
     interaction = ", but for the head's rate with and without BiLSTM" if told_apart else ""
     return [
-        f"All techniques were varied at once, at {len(found['points'])} points of a D-optimal "
-        f"design, each with {found['seeds']} "
-        f"{'seed' if found['seeds'] == 1 else 'seeds'}. An effect is that of one level against "
+        f"All techniques were varied at once, at {len(found['points'])} points of D-optimal "
+        f"designs, each with {' or '.join(map(str, found['seeds']))} "
+        f"{'seed' if found['seeds'] == [1] else 'seeds'}. An effect is that of one level against "
         "the first level of its technique, averaged over the levels of the others.",
         "What it can tell: which technique is worth more runs, and about how much it adds beside "
         "the others. What it can't: whether two techniques need each other or get in each "

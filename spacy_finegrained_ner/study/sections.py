@@ -31,7 +31,7 @@ def of_page(analysis: Analysis) -> list[Section]:
         _auxiliary(analysis),
         _blending(analysis),
         choices.screening(analysis),
-        choices.first_screening(analysis),
+        choices.all_rates(analysis),
         choices.candidates(analysis),
         choices.rates(analysis),
         _where(analysis),

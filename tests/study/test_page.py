@@ -22,7 +22,7 @@ SECTIONS = (
     "Open question 2: does another auxiliary task help?",
     "Open question 3: does blending help at every length?",
     "Screening: every technique on its own",
-    "The first screening: with low rates of the head",
+    "The same with low rates of the head",
     "The choice of the default config",
     "Learning rates",
     "Where it matters: length, seen and unseen entities",
@@ -39,7 +39,7 @@ FIGURES = (
     "curves",
     "length",
     "screening",
-    "first_screening",
+    "all_rates",
     "seen",
     "types",
 )
