@@ -181,21 +181,27 @@ def _screenings(
     points. Where there are too few of the former, `screening` is of all points."""
     if not records:
         return {}
-    every = _screening(records, folder, draws)
-    learning = [r for r in records if r["levels"]["head_rate"] in LEARNING]
-    some = _screening(learning, folder, draws) if len(learning) < len(records) else every
+    scores = Scores(records, "valid", gold_of(folder, records[0]["data"], "valid"), draws)
+    every = _screening(records, scores, [True] * len(records))
+    learning = [r["levels"]["head_rate"] in LEARNING for r in records]
+    some = every if all(learning) else _screening(records, scores, learning)
     if some is every or not some["effects"]:
         return {"screening": every}
     return {"screening": some, "all_rates": every}
 
 
-def _screening(records: Sequence[Mapping[str, Any]], folder: Path, draws: int) -> dict[str, Any]:
+def _screening(
+    records: Sequence[Mapping[str, Any]], scores: Scores, chosen: Sequence[bool]
+) -> dict[str, Any]:
     """The points, effects of each level against the first one (and some of them pooled), by part,
     and how well the design and its model do.
 
     The runs of a point are averaged over seeds before the model is fitted: what it leaves
     unexplained is seeds and what factors do only together.
+
+    scores: of the records. chosen: of which of them.
     """
+    records = [record for record, keep in zip(records, chosen, strict=True) if keep]
     named_points = {(r["stage"], r["arm"]): r["levels"] for r in records}
     points = list(named_points.values())
     factors = tuple(
@@ -207,17 +213,19 @@ def _screening(records: Sequence[Mapping[str, Any]], folder: Path, draws: int) -
     summary: dict[str, Any] = {"points": points, "seeds": sorted(set(runs.values()))}
     if np.linalg.matrix_rank(x) < x.shape[1] or len(points) - x.shape[1] < FREEDOM:
         return summary | {"effects": []}
+    keep = np.array(chosen)
     average = np.array(
         [[float((r["stage"], r["arm"]) == name) for r in records] for name in named_points]
     )
     average /= average.sum(axis=1, keepdims=True)
-    scores = Scores(records, "valid", gold_of(folder, records[0]["data"], "valid"), draws)
     named, contrasts = _contrasts(factors)
     rows: list[dict[str, Any]] = []
     fit = {}
     for part in scores.parts:
+        if part.kind in ("type", "rarity"):
+            continue  # A short training finds little of rare types
         for metric in _metrics(part):
-            values, replicates = scores.of(part, metric)
+            values, replicates = (of_runs[keep] for of_runs in scores.of(part, metric))
             means = average @ values
             found = effects(means, average @ replicates, x, contrasts)
             rows += [
@@ -235,7 +243,7 @@ def _screening(records: Sequence[Mapping[str, Any]], folder: Path, draws: int) -
             {"design": stage, "point": arm, "micro": float(a), "macro": float(b)}
             for (stage, arm), a, b in zip(
                 named_points,
-                *(average @ scores.of(scores.parts[0], metric)[0] for metric in METRICS),
+                *(average @ scores.of(scores.parts[0], metric)[0][keep] for metric in METRICS),
                 strict=True,
             )
         ],

@@ -17,6 +17,8 @@ ARM_TITLES = (
 SHORT_TITLES = {name: title.replace("`", "") for name, title in ARM_TITLES.items()} | {
     "no_auxiliary": "no auxiliary task",
     "no_blending": "no blending",
+    "layers": "three layers",
+    "wide": "three layers, window 2",
     "bilstm": "with BiLSTM",
     "paper": "all techniques",
     "base": "larger encoder",
