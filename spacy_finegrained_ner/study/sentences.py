@@ -137,7 +137,8 @@ def what_was_run(analysis: Analysis, records: Records, gold: Mapping[str, Analys
     )
     seeds = enumeration(sorted({str(r["seed"]) for r in records.values()}, key=int))
     found = _versions(records)
-    made = f" Made with {_listed(found)}." if found else ""
+    packages = {name: counts for name, counts in found.items() if name != "commit"}
+    made = f" Made with {_listed(packages)}." if packages else ""
     if any(len(counts) > 1 for counts in found.values()):
         made += " These differ between runs: see [How it was measured](#how-it-was-measured)."
     larger = any(record["encoder"] == "base" for record in records.values())
