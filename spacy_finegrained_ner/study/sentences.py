@@ -116,7 +116,10 @@ def of_the_types(one: Analysis, name: str) -> str:
     if undecided := sum(verdict(row) == UNDECIDED for row in rows):
         found.append(f"{undecided} {'is' if undecided == 1 else 'are'} undecided")
     text = f"{part}, of {len(rows)} types {'; '.join(found)}."
-    thirds = pick(one["comparisons"], kind="rarity", a="default", b="linear")
+    thirds = [
+        {**row, "value": f"the {row['value']}"}
+        for row in pick(one["comparisons"], kind="rarity", a="default", b="linear")
+    ]
     if thirds:
         text += (
             " Taken together by how many entities they have, the default config against the plain "
