@@ -21,7 +21,18 @@ def screening(analysis: Analysis) -> Section:
                 "These are the points whose head has a rate at which all heads learn. Those with "
                 "lower ones are in the next section: what such a rate costs hides the rest."
             )
-        section.parts += _of_a_screening(found, "screening")
+        told_apart = first(found["effects"], factor="head_rate_bilstm")
+        interaction = ", but for the head's rate with and without BiLSTM" if told_apart else ""
+        section.parts += [
+            "All techniques were varied at once. An effect is that of one level against the first "
+            "level of its technique, averaged over the levels of the others.",
+            "What it can tell: which technique is worth more runs, and about how much it adds "
+            "beside the others. What it can't: whether two techniques need each other or get in "
+            f"each other's way (the model has main effects only{interaction}), and what a longer "
+            "training on all data would do. *Inflation* says how much less sure an effect is than "
+            "in a comparison of two halves of all points, as a ratio of variances.",
+            *_of_a_screening(found, "screening"),
+        ]
     return section
 
 
@@ -42,18 +53,10 @@ def _of_a_screening(found: Mapping[str, Any], name: str) -> list[Part]:
         + ("." if one["seeds"] is None else f", and seeds scatter by {percent(one['seeds'])}.")
         for metric, one in found["fit"].items()
     )
-    told_apart = first(effects, factor="head_rate_bilstm")
-    interaction = ", but for the head's rate with and without BiLSTM" if told_apart else ""
     return [
-        f"All techniques were varied at once, at {len(found['points'])} points of D-optimal "
-        f"designs, each with {' or '.join(map(str, found['seeds']))} "
-        f"{'seed' if found['seeds'] == [1] else 'seeds'}. An effect is that of one level against "
-        "the first level of its technique, averaged over the levels of the others.",
-        "What it can tell: which technique is worth more runs, and about how much it adds beside "
-        "the others. What it can't: whether two techniques need each other or get in each "
-        f"other's way (the model has main effects only{interaction}), and what a longer training "
-        "on all data would do. *Inflation* says how much less sure an effect is than in a "
-        "comparison of two halves of all points, as a ratio of variances. " + fit,
+        f"{len(found['points'])} points of D-optimal designs, each with "
+        f"{' or '.join(map(str, found['seeds']))} "
+        f"{'seed' if found['seeds'] == [1] else 'seeds'}. {fit}",
         forests.screening_plot(effects, name),
         tables.effects_table(
             effects,
