@@ -17,7 +17,6 @@ from spacy_finegrained_ner.study.svg import (
     INK,
     RED,
     Plot,
-    by_plan,
     draw,
     legend,
     shifts,
@@ -26,6 +25,7 @@ from spacy_finegrained_ner.study.titles import (
     FACTOR_TITLES,
     SET_TITLES,
     SHORT_TITLES,
+    by_plan,
     pick,
 )
 from spacy_finegrained_ner.study.wording import Row

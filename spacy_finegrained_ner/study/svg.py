@@ -118,12 +118,6 @@ def legend(
     figure.legend(handles=handles, loc="outside upper left", ncols=columns)
 
 
-def by_plan(names: Any) -> list[str]:
-    """Each once, in the order of the styles."""
-    found = set(names)
-    return [name for name in ARM_STYLES if name in found]
-
-
 def shifts(count: int) -> list[float]:
     """Of several rows' marks around the row's place."""
     return [0.24 * (i - (count - 1) / 2) for i in range(count)]

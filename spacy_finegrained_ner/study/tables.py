@@ -12,6 +12,7 @@ from spacy_finegrained_ner.study.titles import (
     METRIC_TITLES,
     SET_TITLES,
     STAGE_TITLES,
+    by_plan,
     effect_title,
     first,
     pair_title,
@@ -45,7 +46,7 @@ def means_table(means: Sequence[Row], caption: str) -> Table:
     """A row for each pipeline: F1 on all entities."""
     whole = pick(means, kind="all")
     rows = []
-    for arm in _by_plan(whole):
+    for arm in by_plan(row["arm"] for row in whole):
         one = pick(whole, arm=arm)
         cells = [ARM_TITLES[arm], str(one[0]["seeds"])]
         for row in (first(one, metric=metric) for metric in METRIC_TITLES):
@@ -150,7 +151,7 @@ def parts_table(means: Sequence[Row], kind: str, caption: str) -> Table:
                 ARM_TITLES[arm],
                 *(f"{percent(row['mean'])} ({interval(row)})" for row in pick(some, arm=arm)),
             )
-            for arm in _by_plan(some)
+            for arm in by_plan(row["arm"] for row in some)
         ],
     )
 
@@ -252,12 +253,6 @@ def runs_table(records: Records) -> Table:
     return Table(
         "What was run.", ("stage", "runs", "hours of training", "seeds", "trained on"), rows
     )
-
-
-def _by_plan(rows: Sequence[Row]) -> list[str]:
-    """The arms of the rows, in the order of the plan."""
-    found = {row["arm"] for row in rows}
-    return [arm for arm in ARM_TITLES if arm in found]
 
 
 def _trained(record: Mapping[str, Any]) -> str:

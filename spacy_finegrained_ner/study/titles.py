@@ -57,6 +57,12 @@ def first(rows: Iterable[Mapping[str, Any]], **wanted: Any) -> Row | None:
     return next(iter(pick(rows, **wanted)), None)
 
 
+def by_plan(arms: Iterable[str]) -> list[str]:
+    """Each once, in the order of the plan."""
+    found = set(arms)
+    return [arm for arm in ARM_TITLES if arm in found]
+
+
 def level_title(level: str) -> str:
     return LEVEL_TITLES.get(level, level)
 
