@@ -200,6 +200,6 @@ def test_any_labels_come_back_from_bytes_with_the_same_predictions(labels, rando
     assert other.taxonomy == taxonomy
     docs = [nlp.make_doc("see green tea in lyon")]
     for mine, theirs in zip(pipe.predict(docs), other.predict(docs), strict=True):
-        assert mine.tolist() == theirs.tolist()
+        assert mine == theirs
     other.set_annotations(docs, other.predict(docs))
     assert {ent.label_ for ent in docs[0].ents} <= set(labels)

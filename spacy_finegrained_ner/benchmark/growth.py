@@ -13,7 +13,7 @@ from torch import Tensor
 from torchcrf import CRF
 
 from spacy_finegrained_ner.benchmark.speed import Say, machine, peak_mib, spread
-from spacy_finegrained_ner.nn.crf import crf_loss
+from spacy_finegrained_ner.nn.crf_loss import crf_loss
 from spacy_finegrained_ner.nn.viterbi import viterbi
 
 

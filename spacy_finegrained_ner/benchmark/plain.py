@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from spacy_finegrained_ner.benchmark.pipelines import Pipeline
-from spacy_finegrained_ner.data.alignment import gold_tags
+from spacy_finegrained_ner.data.gold import gold_of
 from spacy_finegrained_ner.labels.bio import TagSet
-from spacy_finegrained_ner.nn.crf import crf_loss
+from spacy_finegrained_ner.nn.crf_loss import crf_loss
 from spacy_finegrained_ner.nn.loss import IGNORE
 
 Sentence = tuple[list[str], Tensor, Tensor]
@@ -38,10 +38,11 @@ class PlainLoop:
         ]
         self._sentences: dict[int, Sentence] = {}
         for example in ours._examples:
-            tags = gold_tags(example, fine)
-            (other,) = component.auxiliary.gold([example], [tags], fine, component.taxonomy)
+            gold = gold_of(example, fine)
+            (other,) = component.auxiliary.gold([example], [gold], fine, component.taxonomy)
             words = [token.text for token in example.predicted]
-            self._sentences[id(example)] = words, torch.from_numpy(tags), torch.from_numpy(other)
+            tags = torch.from_numpy(gold.tags), torch.from_numpy(other.tags)
+            self._sentences[id(example)] = words, *tags
         tagger, encoder = self.modules.tagger, self.modules.encoder
         self._parameters = [*encoder.parameters(), *tagger.parameters()]
         self._optimizer = torch.optim.AdamW(

@@ -17,12 +17,12 @@ from thinc.api import PyTorchShim
 from spacy_finegrained_ner.benchmark.pipelines import Pipeline, our_config
 from spacy_finegrained_ner.benchmark.sample import Sample
 from spacy_finegrained_ner.benchmark.speed import Say, machine, spread
+from spacy_finegrained_ner.data.annotation import Annotation
 from spacy_finegrained_ner.ml import encoder_batches
 from spacy_finegrained_ner.ml.decoder import Decoder
 from spacy_finegrained_ner.ml.encoder_shim import EncoderShim
 from spacy_finegrained_ner.nn import bilstm, blending, tagger
 from spacy_finegrained_ner.pipeline import finegrained_ner
-from spacy_finegrained_ner.pipeline.annotation import Annotation
 
 TOKENIZE, ALIGN, POOL = "tokenizing", "alignment", "pooling"
 ENCODER, ENCODER_BACK = "encoder, forward", "encoder, backward"
@@ -130,7 +130,7 @@ def _watched(clock: Clock, pipeline: Pipeline) -> Iterator[None]:
         (tagger.Tagger, "forward", LINEAR),
         (shim, "finish_update", OPTIMIZER),
         (EncoderShim, "finish_update", OPTIMIZER),
-        (finegrained_ner, "gold_tags", GOLD),
+        (finegrained_ner, "gold_of", GOLD),
         (Annotation, "write", ANNOTATE),
         (Decoder, "decode", VITERBI),
     ]

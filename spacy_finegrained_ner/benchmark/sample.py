@@ -11,7 +11,7 @@ from spacy.tokens import Doc, DocBin
 from spacy.training import Corpus, Example
 from spacy.vocab import Vocab
 
-from spacy_finegrained_ner.data.corpus import build_conll_corpus_v1
+from spacy_finegrained_ner.data.corpus import bare_copy, build_conll_corpus_v1
 
 
 class BenchmarkError(ValueError):
@@ -38,11 +38,11 @@ class Sample:
 
     def examples(self, vocab: Vocab) -> list[Example]:
         """New Examples, whose predicted side has the gold tokens only."""
-        return [Example(Doc(vocab, words=_words(doc)), doc) for doc in self.gold(vocab)]
+        return [Example(bare_copy(doc, vocab), doc) for doc in self.gold(vocab)]
 
     def bare(self, vocab: Vocab) -> list[Doc]:
         """Docs to annotate."""
-        return [Doc(vocab, words=_words(doc)) for doc in self.gold(vocab)]
+        return [bare_copy(doc, vocab) for doc in self.gold(vocab)]
 
 
 def draw(data: Path, sentences: int, config: Path, encoder: str) -> Sample:
@@ -73,7 +73,3 @@ def read_docs(data: Path) -> list[Doc]:
     if not data.exists():
         raise BenchmarkError(f"{data}: there is no such file.")
     return [example.reference for example in corpus(nlp)]
-
-
-def _words(doc: Doc) -> list[str]:
-    return [token.text for token in doc]

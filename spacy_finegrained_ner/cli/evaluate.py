@@ -14,7 +14,7 @@ from spacy.training import Example
 from spacy.vocab import Vocab
 
 from spacy_finegrained_ner.data.conll import read_conll
-from spacy_finegrained_ner.data.corpus import sentence_to_doc
+from spacy_finegrained_ner.data.corpus import bare_copy, sentence_to_doc
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 from spacy_finegrained_ner.scoring.bootstrap import bootstrap
 
@@ -36,7 +36,7 @@ def evaluate(model: str, data: Path, output: Path, samples: int = 0) -> dict[str
     gold = read_gold(nlp, data)
     if not gold:
         raise EvaluationError(f"{data}: the file holds no texts.")
-    on_tokens = [Example(Doc(nlp.vocab, words=[t.text for t in doc]), doc) for doc in gold]
+    on_tokens = [Example(bare_copy(doc, nlp.vocab), doc) for doc in gold]
     on_text = [Example(nlp.make_doc(doc.text), doc) for doc in gold]
     unreachable = sum(
         eg.predicted.char_span(ent.start_char, ent.end_char) is None
@@ -119,28 +119,32 @@ def unmet(report: dict[str, Any], bars: dict[str, float]) -> list[str]:
     ]
 
 
-def taxonomy_of(nlp: Language) -> Taxonomy:
-    """The taxonomy of the pipeline's component."""
+def component_of(nlp: Language) -> Any:
+    """The pipeline's component. An EvaluationError where there is none, or it is not trained."""
     for _, pipe in nlp.pipeline:
         try:
             if hasattr(pipe, "taxonomy"):
-                return pipe.taxonomy
+                return pipe
         except ValueError as error:  # not initialized
             raise EvaluationError(str(error)) from None
     raise EvaluationError(f"The pipeline {nlp.pipe_names} has no component 'finegrained_ner'.")
 
 
+def taxonomy_of(nlp: Language) -> Taxonomy:
+    """The taxonomy of the pipeline's component."""
+    taxonomy: Taxonomy = component_of(nlp).taxonomy
+    return taxonomy
+
+
 def _scores(nlp: Language, examples: list[Example], samples: int) -> dict[str, Any]:
+    """Of the pipeline's component, and intervals of the same counts. Annotates the examples."""
+    component = component_of(nlp)
+    docs = nlp.pipe([example.predicted for example in examples])
+    annotated = [Example(doc, eg.reference) for doc, eg in zip(docs, examples, strict=True)]
     scores = {
-        key: value for key, value in nlp.evaluate(examples).items() if key.startswith("ents_")
+        key: value for key, value in component.score(annotated).items() if key.startswith("ents_")
     }
     if samples:
-        # nlp.evaluate works on copies
-        docs = nlp.pipe([example.predicted for example in examples])
-        predicted = [Example(doc, eg.reference) for doc, eg in zip(docs, examples, strict=True)]
-        scores["bootstrap"] = {
-            "samples": samples,
-            "level": 0.95,
-            "intervals": bootstrap(predicted, samples),
-        }
+        intervals = bootstrap(annotated, samples, taxonomy=component.taxonomy, read=component.read)
+        scores["bootstrap"] = {"samples": samples, "level": 0.95, "intervals": intervals}
     return scores

@@ -27,6 +27,14 @@ def sentence_to_doc(vocab: Vocab, sentence: Sentence) -> Doc:
     return Doc(vocab, words=list(sentence.words), ents=tags)
 
 
+def bare_copy(doc: Doc, vocab: Vocab) -> Doc:
+    """The tokens of a Doc and nothing else, with its own spaces where it knows them."""
+    words = [token.text for token in doc]
+    if doc.has_unknown_spaces:
+        return Doc(vocab, words=words)
+    return Doc(vocab, words=words, spaces=[bool(token.whitespace_) for token in doc])
+
+
 def build_conll_corpus_v1(
     path: str | Path | None, limit: int = 0
 ) -> Callable[[Language], Iterator[Example]]:
@@ -49,6 +57,6 @@ def build_conll_corpus_v1(
     def read(nlp: Language) -> Iterator[Example]:
         for sentence in islice(read_conll(path), limit or None):
             gold = sentence_to_doc(nlp.vocab, sentence)
-            yield Example(Doc(nlp.vocab, words=list(sentence.words)), gold)
+            yield Example(bare_copy(gold, nlp.vocab), gold)
 
     return read

@@ -45,6 +45,23 @@ class TagSet:
         """The id of B-label; the id of I-label is one more. KeyError for a foreign label."""
         return self._begin[label]
 
+    @cached_property
+    def _spelling(self) -> dict[str, str]:
+        return {label.casefold(): label for label in self.labels}
+
+    def spelled(self, label: str) -> str | None:
+        """The label as it is spelled here; None for one that is not here in any case."""
+        return label if label in self._begin else self._spelling.get(label.casefold())
+
+    def none_of(self, labels: Iterable[str]) -> npt.NDArray[np.bool_]:
+        """*Shape:* (tags,). Which tags belong to none of the labels: O, and those of others."""
+        others = np.ones(len(self), dtype=bool)
+        for label in labels:
+            spelled = self.spelled(label)
+            if spelled is not None:
+                others[self.begin(spelled) : self.begin(spelled) + 2] = False
+        return others
+
     def label_of(self, tag: int) -> str:
         """The label of a tag other than O."""
         return self.labels[(tag - 1) // 2]

@@ -76,16 +76,24 @@ class Taxonomy:
         """The coarse types, each once, in the order of the taxonomy."""
         return tuple(dict.fromkeys(self.coarse_of.values()))
 
-    def coarse_label(self, fine: str) -> str:
-        """The coarse type of a fine type, or a `TaxonomyError` that names the label."""
-        known = self._folded.get(fine.casefold())
+    def spelled(self, label: str) -> str | None:
+        """The fine type as it is spelled here; None for one that is not here in any case."""
+        return self._folded.get(label.casefold())
+
+    def fine_label(self, label: str) -> str:
+        """The same, or a `TaxonomyError` that names the label."""
+        known = self.spelled(label)
         if known is None:
             raise TaxonomyError(
-                f"The label {fine!r} is not in the taxonomy ({self.source}), which has the fine "
+                f"The label {label!r} is not in the taxonomy ({self.source}), which has the fine "
                 f"types {sorted(self.coarse_of)}. Add it to a taxonomy file of your own and give "
                 "that file as [initialize.components.<name>.taxonomy] path."
             )
-        return self.coarse_of[known]
+        return known
+
+    def coarse_label(self, fine: str) -> str:
+        """The coarse type of a fine type, or a `TaxonomyError` that names the label."""
+        return self.coarse_of[self.fine_label(fine)]
 
     def spelled_as(self, labels: Iterable[str]) -> "Taxonomy":
         """This taxonomy with the spelling of the labels of the data, case-insensitively.

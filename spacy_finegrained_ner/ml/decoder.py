@@ -1,22 +1,22 @@
-"""From emissions to tags (prediction) and to a loss (training)."""
+"""From emissions to entities (prediction), and with gold to a loss (training)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from thinc.api import torch2xp, xp2torch
 from torch import Tensor
 
-from spacy_finegrained_ner.labels.bio import UNKNOWN, TagSet
+from spacy_finegrained_ner.labels.bio import Entity, TagSet
+from spacy_finegrained_ner.labels.gold import Gold
 from spacy_finegrained_ner.ml.tagger import Scores
-from spacy_finegrained_ner.nn.crf import crf_loss
+from spacy_finegrained_ner.nn.crf import Expectations
+from spacy_finegrained_ner.nn.crf_loss import crf_cross_entropy
 from spacy_finegrained_ner.nn.loss import IGNORE, token_cross_entropy
 from spacy_finegrained_ner.nn.viterbi import viterbi
-
-Tags = npt.NDArray[np.int64]
 
 
 class Decoder:
@@ -28,14 +28,15 @@ class Decoder:
     """
 
     def __init__(self, tag_set: TagSet) -> None:
+        self.tag_set = tag_set
         self.legal_transitions = torch.from_numpy(tag_set.legal_transitions)  # (tags, tags)
         self.legal_starts = torch.from_numpy(tag_set.legal_starts)  # (tags,)
 
-    def decode(self, scores: Scores, lengths: list[int]) -> list[Tags]:
-        """Tag ids for each Doc, each of shape (tokens,).
+    def decode(self, scores: Scores, lengths: list[int]) -> list[list[Entity]]:
+        """The entities of each Doc.
 
-        Raises a ValueError if the scores are not finite: then the weights are broken, and no tag
-        would mean anything.
+        Raises a ValueError if the scores are not finite: then the weights are broken, and no
+        entity would mean anything.
         """
         tensors = [xp2torch(cast(Any, array)).float() for array in scores]
         if not all(torch.isfinite(tensor).all() for tensor in tensors):
@@ -44,40 +45,53 @@ class Decoder:
                 "Load an earlier checkpoint, or train again with a lower learning rate."
             )
         paths = viterbi(tensors[0], torch.tensor(lengths), *self._constrained(*tensors)).cpu()
-        return [paths[i, :n].numpy() for i, n in enumerate(lengths)]
+        tags = paths.numpy()
+        return [self.tag_set.decode(tags[i, :n]) for i, n in enumerate(lengths)]
 
     def loss(
-        self, scores: Scores, lengths: list[int], gold: list[Tags], weight: float = 1.0
-    ) -> tuple[float, Scores]:
-        """The loss per token with a known tag (not weighted), and the gradient of `weight` times
-        the loss with respect to each of the scores.
+        self, scores: Scores, lengths: list[int], gold: Sequence[Gold], weight: float = 1.0
+    ) -> tuple[float, Scores | None]:
+        """The loss per token of which something is known (not weighted), and the gradient of
+        `weight` times the loss with respect to each of the scores: None where nothing is known,
+        of all tokens or (the transitions under soft targets) of one of the scores.
 
-        gold: for each Doc tag ids, UNKNOWN where the tag is not known.
-        Raises a ValueError if gold tags are no legal BIO: a CRF can't learn them.
+        Raises a ValueError if the gold does not fit the scores, or allows no legal BIO: a CRF
+        can't learn that.
         """
-        leaves = [xp2torch(cast(Any, array)).float().requires_grad_() for array in scores]
-        emissions = leaves[0]
-        padded = np.full(emissions.shape[:2], IGNORE, dtype=np.int64)
-        for row, tags in zip(padded, gold, strict=True):
-            row[: len(tags)] = np.where(tags == UNKNOWN, IGNORE, tags)
-        gold_tags = torch.from_numpy(padded).to(emissions.device)
-        with torch.enable_grad():
-            if len(leaves) == 1:
-                loss = token_cross_entropy(emissions, gold_tags)
-            else:
-                loss = crf_loss(
-                    emissions,
-                    gold_tags,
-                    torch.tensor(lengths, device=emissions.device),
-                    *self._constrained(*leaves),
+        for tokens, known in zip(lengths, gold, strict=True):
+            if known.allowed.shape != (tokens, len(self.tag_set)):
+                raise ValueError(
+                    f"The gold of a Doc has the shape {known.allowed.shape}, expected "
+                    f"{(tokens, len(self.tag_set))}: its tokens, and the tags of the task."
                 )
-            gradients = torch.autograd.grad(loss, leaves, torch.full_like(loss, weight))
+        total = sum(int(one.known.sum()) for one in gold)
+        if not total:
+            return 0.0, None
+        leaves = [xp2torch(cast(Any, array)).float().requires_grad_() for array in scores]
+        device = leaves[0].device
+        with torch.enable_grad():
+            loss = leaves[0].new_zeros(())
+            potentials = self._constrained(*leaves) if len(leaves) > 1 else ()
+            for rows, targets in _targets(gold, leaves[0]):
+                some = leaves[0] if len(rows) == len(gold) else leaves[0][rows]
+                if potentials:
+                    sizes = torch.tensor([lengths[row] for row in rows], device=device)
+                    loss = loss + crf_cross_entropy(some, targets, sizes, *potentials)
+                elif isinstance(targets, Expectations):
+                    loss = loss + token_cross_entropy(some, targets.marginals)
+                else:
+                    loss = loss + token_cross_entropy(some, targets)
+            loss = loss / torch.tensor(total, device=device)
+            gradients = torch.autograd.grad(
+                loss, leaves, torch.full_like(loss, weight), allow_unused=True
+            )
         if torch.isinf(loss):
             raise ValueError(
                 "The gold tags of a Doc are no legal BIO: an I- tag does not go on with what is "
                 "before it. Mark the tag before it as not known (-), or as B-."
             )
-        return float(loss.detach()), tuple(cast(Any, torch2xp(g)) for g in gradients)
+        found = tuple(None if g is None else cast(Any, torch2xp(g)) for g in gradients)
+        return float(loss.detach()), cast(Scores, found)
 
     def _constrained(self, emissions: Tensor, *crf: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Transitions, starts and ends, -inf where they are forbidden."""
@@ -89,3 +103,41 @@ class Decoder:
             torch.where(self.legal_starts.to(device), starts, -torch.inf),
             ends,
         )
+
+
+def _targets(
+    gold: Sequence[Gold], emissions: Tensor
+) -> Iterator[tuple[list[int], Tensor | Expectations]]:
+    """Rows of the batch whose gold is of one form, and it as tensors on the emissions' device."""
+    _, tokens, tags = emissions.shape
+    hard = [i for i, one in enumerate(gold) if one.soft is None]
+    if hard:
+        padded: Any
+        if any(gold[i].has_sets for i in hard):
+            padded = np.ones((len(hard), tokens, tags), dtype=bool)
+            for row, i in zip(padded, hard, strict=True):
+                row[: len(gold[i])] = gold[i].allowed
+        else:
+            padded = np.full((len(hard), tokens), IGNORE, dtype=np.int64)
+            for row, i in zip(padded, hard, strict=True):
+                row[: len(gold[i])] = gold[i].tags  # UNKNOWN is IGNORE
+        yield hard, torch.from_numpy(padded).to(emissions.device)
+    for with_transitions in (True, False):
+        soft = [
+            (i, one.soft)
+            for i, one in enumerate(gold)
+            if one.soft is not None and (one.soft.transitions is not None) == with_transitions
+        ]
+        if soft:
+            marginals = np.zeros((len(soft), tokens, tags))
+            for row, (_, teacher) in zip(marginals, soft, strict=True):
+                row[: len(teacher.marginals)] = teacher.marginals
+            pairs = sum(cast(Any, teacher.transitions) for _, teacher in soft if with_transitions)
+            yield (
+                [i for i, _ in soft],
+                Expectations(
+                    emissions.new_zeros(()),
+                    torch.from_numpy(marginals).to(emissions),
+                    torch.as_tensor(pairs).to(emissions) if with_transitions else None,
+                ),
+            )

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import torch
 from spacy_transformers.layers.hf_shim import HFShim
-from thinc.api import Optimizer, torch2xp
+from thinc.api import ArgsKwargs, Optimizer, torch2xp
 from thinc.types import FloatsXd
 from torch import Tensor, nn
 
@@ -27,6 +27,7 @@ class EncoderShim(HFShim):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._dense: Tensor | None = None  # gradient of the word embeddings, 0 between steps
+        self._learned = False  # whether a gradient came back since the last step
 
     def begin_update(self, inputs: Any) -> Any:
         """As in thinc. A ValueError for mixed precision on a CPU, with the setting's name."""
@@ -43,9 +44,20 @@ class EncoderShim(HFShim):
         for module in self._model.modules():
             if type(module) is nn.Dropout:  # no weights, so nothing that is saved changes
                 module.__class__ = Dropout
-        return super().begin_update(inputs)
+        outputs, backprop = super().begin_update(inputs)
+
+        def learn(gradients: ArgsKwargs) -> Any:
+            self._learned = True
+            return backprop(gradients)
+
+        return outputs, learn
 
     def finish_update(self, optimizer: Optimizer) -> None:
+        """As in thinc; but where no gradient came back, as from texts of which nothing is known,
+        nothing moves or decays."""
+        if not self._learned:
+            return
+        self._learned = False
         embeddings = self._model.get_input_embeddings().weight
         lazy = getattr(optimizer, "lazy", False) and not self._grad_scaler.found_inf
         if embeddings.grad is not None and (lazy or embeddings.grad.is_sparse):

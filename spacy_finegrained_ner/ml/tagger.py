@@ -43,7 +43,7 @@ class Emissions:
     """What the tagger puts out for a batch of Docs, and (as gradient) what it takes back.
 
     tasks: the scores of the fine tags and, in training, of the auxiliary task if there is one. As
-    gradient, None stands for a task that is left out of the backward pass.
+    gradient, None stands for a task, or one of its scores, that is left out of the backward pass.
     lengths: tokens of each Doc.
     """
 
@@ -53,7 +53,20 @@ class Emissions:
 
 class TaggerShim(PyTorchShim):
     """Forgets the gradients after a step, where thinc's sets them to 0: AdamW decays weights and
-    moves by its moments with gradients of 0 too, but what had no part in a loss shall stay."""
+    moves by its moments with gradients of 0 too, but what had no part in a loss shall stay.
+
+    Where no task has a part in it there is no backward pass; the vectors get a gradient of 0."""
+
+    def begin_update(self, inputs: ArgsKwargs) -> tuple[Any, Callable[[ArgsKwargs], ArgsKwargs]]:
+        outputs, backprop = super().begin_update(inputs)
+
+        def backprop_if_any(gradients: ArgsKwargs) -> ArgsKwargs:
+            if gradients.args[0]:
+                found: ArgsKwargs = backprop(gradients)
+                return found
+            return ArgsKwargs(args=(torch.zeros_like(inputs.args[0]),), kwargs={})
+
+        return outputs, backprop_if_any
 
     def finish_update(self, optimizer: Optimizer) -> None:
         super().finish_update(optimizer)
@@ -94,7 +107,8 @@ def _init(
     build: Build,
 ) -> None:
     if X is not None:
-        model.set_dim("nI", get_width(X), force=True)
+        # Not of the first one only: an empty Doc comes as (0, 0)
+        model.set_dim("nI", max(map(get_width, X)), force=True)
     tags = [size for size in (model.get_dim("nO"), model.get_dim("nA")) if size]
     module = build(model.get_dim("nI"), tags)
     model.shims[0]._model = module.to(get_torch_default_device())
@@ -151,11 +165,10 @@ def _convert_outputs(
         outputs: list[Tensor] = []
         gradients: list[Tensor] = []
         for scores, d_scores in zip(tasks, dY.tasks, strict=True):
-            if d_scores is not None:
-                outputs += scores
-                gradients += [
-                    xp2torch(d, device=s.device) for s, d in zip(scores, d_scores, strict=True)
-                ]
+            for score, d_score in zip(scores, d_scores or (None,) * len(scores), strict=True):
+                if d_score is not None:
+                    outputs.append(score)
+                    gradients.append(xp2torch(d_score, device=score.device))
         return ArgsKwargs(args=(outputs,), kwargs={"grad_tensors": gradients})
 
     arrays = [tuple(cast(FloatsXd, torch2xp(s.detach())) for s in scores) for scores in tasks]

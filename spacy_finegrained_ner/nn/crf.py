@@ -1,8 +1,6 @@
-"""Linear-chain CRF (Lafferty et al. 2001): partition function, marginals, loss.
+"""Linear-chain CRF (Lafferty et al. 2001): partition function, marginals, expected transitions.
 
-Forward and backward algorithm run as one scan over time, with the whole batch in each step. The
-gradient of the loss is the difference of two expectations, which the scan gives: autograd never
-walks back over the time steps.
+Forward and backward algorithm run as one scan over time, with the whole batch in each step.
 
 The scan is done with scaled probabilities, a small matrix product for each step. Where that would
 underflow (scores that are far apart) it is done again in log space, so the result is exact.
@@ -17,12 +15,9 @@ Parameters everywhere:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
-
-from spacy_finegrained_ner.nn.loss import IGNORE
 
 _TINY = 1e-25
 """Probabilities above this have lost nothing that counts: what float32 drops is below 1e-38."""
@@ -37,12 +32,13 @@ class Expectations:
 
     log_partition: *Shape:* (batch,). marginals: the probability of each tag at each token, 0 in
     the padding; *Shape:* (batch, tokens, tags). transitions: the expected number of each
-    transition, over the batch; *Shape:* (tags, tags).
+    transition, over the batch; *Shape:* (tags, tags). As a teacher's, to learn from, they may be
+    None: not known.
     """
 
     log_partition: Tensor
     marginals: Tensor
-    transitions: Tensor
+    transitions: Tensor | None
 
 
 def expectations(
@@ -79,94 +75,6 @@ def expectations(
         marginals,
         _expected_transitions(scan, marginals, real, transitions),
     )
-
-
-def crf_loss(
-    emissions: Tensor,
-    tags: Tensor,
-    lengths: Tensor,
-    transitions: Tensor,
-    starts: Tensor,
-    ends: Tensor,
-) -> Tensor:
-    """Negative log-likelihood of the gold tags, over the number of tokens whose tag is known.
-
-    Where a tag is IGNORE, it is summed over all tags there (a partial CRF, Tsuboi et al. 2008).
-    Per token, so that the gradient depends neither on the size of the batch nor on the lengths.
-    Infinite where the gold tags are forbidden.
-
-    tags: *Shape:* (batch, tokens), ids or IGNORE. Returns a scalar.
-    """
-    loss: Tensor = _NegativeLogLikelihood.apply(emissions, tags, lengths, transitions, starts, ends)
-    real = torch.arange(tags.shape[1], device=tags.device) < lengths.unsqueeze(1)
-    return loss / ((tags != IGNORE) & real).sum().clamp(min=1)
-
-
-class _NegativeLogLikelihood(torch.autograd.Function):
-    """Sum over the batch; the gradient is what the model expects less what is there."""
-
-    @staticmethod
-    def forward(
-        context: Any,
-        emissions: Tensor,
-        tags: Tensor,
-        lengths: Tensor,
-        transitions: Tensor,
-        starts: Tensor,
-        ends: Tensor,
-    ) -> Tensor:
-        free = expectations(emissions, lengths, transitions, starts, ends)
-        gold = _gold(emissions, tags, lengths, transitions, starts, ends)
-        difference = free.marginals - gold.marginals
-        last = (lengths - 1).clamp(min=0)
-        rows = torch.arange(len(lengths), device=lengths.device)
-        context.save_for_backward(
-            difference,
-            free.transitions - gold.transitions,
-            difference[:, 0].sum(dim=0) if difference.shape[1] else torch.zeros_like(starts),
-            difference[rows, last].sum(dim=0) if difference.shape[1] else torch.zeros_like(ends),
-        )
-        return (free.log_partition - gold.log_partition).sum()
-
-    @staticmethod
-    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        emissions, transitions, starts, ends = (
-            tensor * gradients[0] for tensor in context.saved_tensors
-        )
-        return emissions, None, None, transitions, starts, ends
-
-
-def _gold(
-    emissions: Tensor,
-    tags: Tensor,
-    lengths: Tensor,
-    transitions: Tensor,
-    starts: Tensor,
-    ends: Tensor,
-) -> Expectations:
-    """The same as `expectations`, of the paths that agree with the gold tags only."""
-    _, tokens, size = emissions.shape
-    real = torch.arange(tokens, device=tags.device) < lengths.unsqueeze(1)
-    unknown = tags == IGNORE
-    if (unknown & real).any():
-        agrees = unknown.unsqueeze(2) | (
-            tags.unsqueeze(2) == torch.arange(size, device=tags.device)
-        )
-        allowed = torch.where(agrees, emissions, -torch.inf)
-        return expectations(allowed, lengths, transitions, starts, ends)
-    # One path: it is counted.
-    tags = torch.where(real, tags, 0)
-    marginals = torch.zeros_like(emissions).scatter_(2, tags.unsqueeze(2), 1.0)
-    marginals = marginals * real.unsqueeze(2)
-    pairs = (tags[:, :-1] * size + tags[:, 1:])[real[:, 1:]]
-    counts = torch.bincount(pairs, minlength=size * size).view(size, size).to(emissions.dtype)
-    score = (emissions * marginals).sum(dim=(1, 2))
-    if tokens:
-        steps = torch.where(real[:, 1:], transitions[tags[:, :-1], tags[:, 1:]], 0.0)
-        last = tags.gather(1, (lengths - 1).clamp(min=0).unsqueeze(1)).squeeze(1)
-        edges = starts[tags[:, 0]] + ends[last]
-        score = score + steps.sum(dim=1) + torch.where(lengths > 0, edges, 0.0)
-    return Expectations(score, marginals, counts)
 
 
 @dataclass

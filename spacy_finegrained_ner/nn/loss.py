@@ -9,16 +9,21 @@ IGNORE = -1
 """In a tensor of gold tags: padding, or a tag that is not known. It adds nothing to the loss."""
 
 
-def token_cross_entropy(emissions: Tensor, tags: Tensor) -> Tensor:
-    """Mean cross-entropy over the tokens whose gold tag is known; 0 where there are none.
+def token_cross_entropy(emissions: Tensor, gold: Tensor) -> Tensor:
+    """Cross-entropy of each token on its own, summed; a token that may have any tag adds nothing.
 
-    The mean over tokens, so that the gradient does not depend on the size of the batch.
-
-    emissions: *Shape:* (batch, tokens, tags). tags: *Shape:* (batch, tokens), ids or IGNORE.
-    Returns a scalar.
+    emissions: *Shape:* (batch, tokens, tags).
+    gold: ids or IGNORE, *Shape:* (batch, tokens); or sets of allowed tags (bool), of which the
+        probability counts that any is right, *Shape:* (batch, tokens, tags); or a teacher's
+        probabilities, 0 in the padding, of the same shape.
+    Returns a scalar. Infinite where nothing is allowed.
     """
-    known = (tags != IGNORE).sum().clamp(min=1)
-    total = F.cross_entropy(
-        emissions.flatten(0, 1), tags.flatten(), ignore_index=IGNORE, reduction="sum"
-    )
-    return total / known
+    if gold.dim() == 2:
+        return F.cross_entropy(
+            emissions.flatten(0, 1), gold.flatten(), ignore_index=IGNORE, reduction="sum"
+        )
+    scores = emissions.log_softmax(dim=2)
+    if gold.is_floating_point():
+        return -(gold * scores).sum()
+    some = ~gold.all(dim=2)
+    return -scores.masked_fill(~gold, -float("inf")).logsumexp(dim=2)[some].sum()

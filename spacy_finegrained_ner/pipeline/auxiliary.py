@@ -10,8 +10,8 @@ import numpy as np
 from spacy.training import Example
 
 from spacy_finegrained_ner.labels.bio import UNKNOWN, TagSet
+from spacy_finegrained_ner.labels.gold import Gold, Tags
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
-from spacy_finegrained_ner.ml.decoder import Tags
 
 UNIVERSAL_POS = (
     *("ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON"),
@@ -33,13 +33,13 @@ class AuxiliaryTask(Protocol):
     def gold(
         self,
         examples: Sequence[Example],
-        fine_gold: Sequence[Tags],
+        fine_gold: Sequence[Gold],
         fine: TagSet,
         taxonomy: Taxonomy,
-    ) -> list[Tags]:
-        """Gold tag ids of each Example, UNKNOWN where they are not known.
+    ) -> list[Gold]:
+        """The gold of each Example, on the tokens of its predicted Doc.
 
-        fine_gold: the fine ones, aligned to the predicted Docs.
+        fine_gold: of the fine tags.
         """
         ...
 
@@ -57,13 +57,14 @@ class _Relabelled(ABC):
     def gold(
         self,
         examples: Sequence[Example],
-        fine_gold: Sequence[Tags],
+        fine_gold: Sequence[Gold],
         fine: TagSet,
         taxonomy: Taxonomy,
-    ) -> list[Tags]:
+    ) -> list[Gold]:
         labels = tuple(self.label(label, taxonomy) for label in fine.labels)
-        table = _table(fine, labels, self.tag_set(fine, taxonomy))
-        return [table[tags] for tags in fine_gold]
+        tags = self.tag_set(fine, taxonomy)
+        table = _table(fine, labels, tags)
+        return [gold.mapped(table, len(tags)) for gold in fine_gold]
 
 
 class CoarseTask(_Relabelled):
@@ -90,10 +91,10 @@ class PosTask:
     def gold(
         self,
         examples: Sequence[Example],
-        fine_gold: Sequence[Tags],
+        fine_gold: Sequence[Gold],
         fine: TagSet,
         taxonomy: Taxonomy,
-    ) -> list[Tags]:
+    ) -> list[Gold]:
         tags = self.tag_set(fine, taxonomy)
         found = [_pos_tags(example, tags) for example in examples]
         if all((ids == UNKNOWN).all() for ids in found):
@@ -104,7 +105,7 @@ class PosTask:
                 "save them with their entities.",
                 stacklevel=2,
             )
-        return found
+        return [Gold.of_tags(ids, len(tags)) for ids in found]
 
 
 def _pos_tags(example: Example, tags: TagSet) -> Tags:
@@ -117,14 +118,11 @@ def _pos_tags(example: Example, tags: TagSet) -> Tags:
 
 @lru_cache
 def _table(fine: TagSet, labels: tuple[str, ...], tags: TagSet) -> Tags:
-    """Tag id of the task by fine tag id. labels: of the task, for each fine label.
-
-    UNKNOWN is -1, so it is the last place of the table that it finds, which holds UNKNOWN."""
-    table = np.zeros(len(fine) + 1, dtype=np.int64)
+    """Tag id of the task by fine tag id. labels: of the task, for each fine label."""
+    table = np.zeros(len(fine), dtype=np.int64)
     for label, other in zip(fine.labels, labels, strict=True):
         begin = fine.begin(label)
         table[begin], table[begin + 1] = tags.begin(other), tags.begin(other) + 1
-    table[UNKNOWN] = UNKNOWN
     table.flags.writeable = False
     return table
 

@@ -46,6 +46,7 @@ upstream = "*"
         "loss": {"@losses": "spacy-finegrained-ner.additive.v1", "scale": 1.0},
         "annotate": "overwrite",
         "spans_key": "finegrained_ner",
+        "extensions": {"coarse_label": "coarse_label"},
         "scorer": {"@scorers": "spacy-finegrained-ner.scorer.v1"},
     },
     default_score_weights=SCORE_WEIGHTS,
@@ -59,6 +60,7 @@ def make_finegrained_ner(
     loss: Callable[[float], tuple[float, float]],
     annotate: str,
     spans_key: str,
+    extensions: dict[str, Any],
     scorer: Callable[..., dict[str, Any]] | None,
 ) -> "FineGrainedNER":
     """Make the component.
@@ -70,11 +72,12 @@ def make_finegrained_ner(
     loss: how w combines the two losses, such as `spacy-finegrained-ner.additive.v1`.
     annotate: "overwrite" replaces `doc.ents`, "fill" adds to it where nothing is, "spans" writes
         `doc.spans[spans_key]` and leaves `doc.ents` alone.
+    extensions: names of the extension attributes of Span, see `data.extensions`.
     scorer: used by `nlp.evaluate`.
     """
     from spacy_finegrained_ner.pipeline.finegrained_ner import FineGrainedNER
 
-    return FineGrainedNER(
+    component = FineGrainedNER(
         nlp.vocab,
         model,
         name,
@@ -83,5 +86,8 @@ def make_finegrained_ner(
         loss=loss,
         annotate=annotate,
         spans_key=spans_key,
+        extensions=extensions,
         scorer=scorer,
     )
+    component.placed_in(nlp)
+    return component

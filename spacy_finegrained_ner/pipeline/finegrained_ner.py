@@ -1,27 +1,32 @@
-"""The trainable component: tags tokens, writes `doc.ents` and the coarse label of each entity."""
+"""The trainable component: from Docs to entities, and from Examples to what is learned of them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from spacy.errors import Errors
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer, set_dropout_rate
 
-from spacy_finegrained_ner.data.alignment import gold_tags
+from spacy_finegrained_ner.data.annotation import Annotation
+from spacy_finegrained_ner.data.entities import trimmed
+from spacy_finegrained_ner.data.extensions import NAMES
+from spacy_finegrained_ner.data.gold import gold_of
 from spacy_finegrained_ner.labels.bio import TagSet
+from spacy_finegrained_ner.labels.prediction import Prediction
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy, read_taxonomy
 from spacy_finegrained_ner.ml.by_length import by_length
-from spacy_finegrained_ner.ml.decoder import Tags
 from spacy_finegrained_ner.ml.forks import one_thread_in_forks
 from spacy_finegrained_ner.ml.tagger import Emissions, is_built
-from spacy_finegrained_ner.pipeline.annotation import Annotation
+from spacy_finegrained_ner.pipeline.annotating import Annotating
 from spacy_finegrained_ner.pipeline.auxiliary import AuxiliaryTask
+from spacy_finegrained_ner.pipeline.labels import find_labels
 from spacy_finegrained_ner.pipeline.objective import decoder_of, not_finite, task_losses
 from spacy_finegrained_ner.pipeline.upstream import Upstream
 from spacy_finegrained_ner.scoring.scorer import score_entities
@@ -35,7 +40,7 @@ def fine_plus_weighted(w: float) -> tuple[float, float]:
     return 1.0, w
 
 
-class FineGrainedNER(TrainablePipe):
+class FineGrainedNER(Annotating, TrainablePipe):
     """Fine-grained named-entity recognition.
 
     After `nlp(text)`, `doc.ents` holds entities with fine labels, and `ent._.coarse_label` is the
@@ -44,9 +49,9 @@ class FineGrainedNER(TrainablePipe):
     vocab: the shared vocabulary. model: from Docs to emissions. name: of the component, also the
     key of its loss. auxiliary: the auxiliary task, or None. auxiliary_weight: its weight w in the
     loss, 0 to 1; set `auxiliary_weight` of the component to change it as training goes on.
-    loss: from w to the factors on the fine and the auxiliary loss. annotate, spans_key: where
-    the entities go, see `pipeline.annotation`. scorer: called by `nlp.evaluate` with the examples
-    and the taxonomy.
+    loss: from w to the factors on the fine and the auxiliary loss. annotate, spans_key,
+    extensions: where the entities go, and names of extension attributes, see `data.annotation`.
+    scorer: called by `nlp.evaluate` with the examples and the taxonomy.
     """
 
     def __init__(
@@ -60,6 +65,7 @@ class FineGrainedNER(TrainablePipe):
         loss: Callable[[float], tuple[float, float]] = fine_plus_weighted,
         annotate: str = "overwrite",
         spans_key: str = "finegrained_ner",
+        extensions: Mapping[str, str | None] = NAMES,
         scorer: Callable[..., dict[str, Any]] | None = score_entities,
     ) -> None:
         # The type: confection 1.x lets "0.1" through.
@@ -81,24 +87,15 @@ class FineGrainedNER(TrainablePipe):
         self.scorer = scorer
         # Saved as JSON beside the weights.
         self.cfg: dict[str, Any] = {"labels": [], "taxonomy": {}}
-        self._annotation = Annotation(annotate, spans_key, name)
+        self._annotation = Annotation(annotate, spans_key, name, extensions)
         self._upstream = Upstream(name)
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The fine labels, sorted."""
-        return tuple(self.cfg["labels"])
+        # Whether nothing was known of any batch since the last step; None if there was no batch
+        self._nothing_known: bool | None = None
 
     @property
     def label_data(self) -> list[str]:
         """What `spacy init labels` writes and `initialize(labels=...)` takes."""
         return list(self.cfg["labels"])
-
-    @property
-    def taxonomy(self) -> Taxonomy:
-        """Fine to coarse, with the spelling of the labels. A ValueError before `initialize`."""
-        self._require_initialized()
-        return Taxonomy(self.cfg["taxonomy"], f"the taxonomy of {self.name!r}")
 
     def initialize(
         self,
@@ -119,27 +116,26 @@ class FineGrainedNER(TrainablePipe):
         ValueError if there are no labels at all.
         """
         validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
-        if labels is None:
-            labels = {ent.label_ for eg in get_examples() for ent in eg.reference.ents}
-        found = sorted(labels)
-        if not found:
-            raise ValueError(
-                f"'{self.name}' found no entities in the training data, so there are no labels to "
-                "learn. Expected Docs with doc.ents, or labels in [initialize.components."
-                f"{self.name}.labels]." + _hint_at_spans(get_examples())
-            )
+        found = find_labels(get_examples, labels, self.name)
         taxonomy = (taxonomy or read_taxonomy()).spelled_as(found)
-        self.cfg["labels"] = found
-        self.cfg["taxonomy"] = dict(taxonomy.coarse_of)
+        with self._new_taxonomy(replace=True):
+            self.cfg["labels"] = found
+            self.cfg["taxonomy"] = dict(taxonomy.coarse_of)
         for label in found:
             self.vocab.strings.add(label)
+        self.placed_in(nlp)
         self._upstream.require_width(self.model)
-        sample = [eg.reference for eg in islice(get_examples(), 10)]
+        full = (eg.reference for eg in get_examples() if len(eg.reference))
+        sample = list(islice(full, 10)) or [Doc(self.vocab, words=["hello"])]
         # Initialized before, perhaps with other labels: it starts anew, as spaCy's components do.
         tagger = self.model.get_ref("tagger")
         tagger.set_dim("nO", len(self._tag_set), force=True)
         tagger.set_dim("nA", len(self._auxiliary_tag_set or ()), force=True)
-        self.model.initialize(X=sample or None)
+        self.model.initialize(X=sample)
+
+    def placed_in(self, nlp: Language | None) -> None:
+        """Tell the component its pipeline: `pipeline.upstream` looks at what is before it."""
+        self._upstream.placed_in(nlp)
 
     def add_label(self, label: str) -> int:
         """Labels come with `initialize`: the number of tags can't change later (ValueError)."""
@@ -151,14 +147,14 @@ class FineGrainedNER(TrainablePipe):
             f"[initialize.components.{self.name}.labels], with a taxonomy that covers them."
         )
 
-    def predict(self, docs: Iterable[Doc]) -> list[Tags]:
-        """Tag ids of each Doc, legal BIO. The Docs are not changed."""
+    def predict(self, docs: Iterable[Doc]) -> list[Prediction]:
+        """The prediction of each Doc. The Docs are not changed."""
         docs = list(docs)
         self._require_initialized()
-        tags = [self._tag_set.encode(0, ()) for _ in docs]
+        predictions = [Prediction() for _ in docs]
         full = [i for i, doc in enumerate(docs) if len(doc)]
         if not full:
-            return tags
+            return predictions
         one_thread_in_forks()
         self._upstream.check(self.model, docs)
         decoder = decoder_of(self._tag_set)
@@ -170,27 +166,15 @@ class FineGrainedNER(TrainablePipe):
             emissions = self.model.get_ref("tagger").predict(vectors)
             fine = emissions.tasks[0]
             assert fine is not None
-            for i, found in zip(rows, decoder.decode(fine, emissions.lengths), strict=True):
-                tags[i] = found
-        return tags
-
-    def set_annotations(self, docs: Iterable[Doc], tags: list[Tags]) -> None:
-        """Write the entities and their coarse labels."""
-        for doc, doc_tags in zip(docs, tags, strict=True):
-            self._annotation.write(doc, self._tag_set.decode(doc_tags), self.cfg["taxonomy"])
+            for i, entities in zip(rows, decoder.decode(fine, emissions.lengths), strict=True):
+                bounds = [(*trimmed(docs[i], start, end), label) for start, end, label in entities]
+                predictions[i] = Prediction([entity for entity in bounds if entity[0] < entity[1]])
+        return predictions
 
     @property
     def cut_tokens(self) -> int:
         """How many tokens had to be tagged without a vector so far: `pipeline.upstream`."""
         return self._upstream.cut_tokens
-
-    def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
-        """Scores of what `annotate` says the component writes."""
-
-        def read(doc: Doc) -> list[Span]:
-            return self._annotation.read(doc, self.cfg["taxonomy"])
-
-        return super().score(examples, **{"entities": read, **kwargs})
 
     def update(
         self,
@@ -204,7 +188,7 @@ class FineGrainedNER(TrainablePipe):
 
         losses: the combined loss is added under the name of the component; with an auxiliary
             task also the two it is made of, as `<name>_fine` and `<name>_auxiliary`. A task of
-            weight 0 is not computed, and adds nothing.
+            weight 0 is not computed, and adds nothing. One of which nothing is known adds 0.
         drop: reaches the thinc layers of the tok2vec; the tagger's own dropout is a setting of
             the architecture.
         """
@@ -213,12 +197,18 @@ class FineGrainedNER(TrainablePipe):
         examples = list(examples)
         validate_examples(examples, f"{type(self).__name__}.update")
         self._require_initialized()
+        nothing_before = self._nothing_known is not False
         if not any(len(eg.predicted) for eg in examples):
+            self._nothing_known = nothing_before
             return losses  # the transformer does not run on such a batch either
         set_dropout_rate(self.model, drop)
-        emissions, backprop = self.model.begin_update([eg.predicted for eg in examples])
+        with self._upstream.same_tokens(self.model):
+            emissions, backprop = self.model.begin_update([eg.predicted for eg in examples])
         parts, gradient = self._losses(examples, emissions)
-        backprop(gradient)
+        nothing = all(task is None for task in gradient.tasks)
+        self._nothing_known = nothing_before and nothing
+        if not (nothing and self._upstream.alone(self.model)):
+            backprop(gradient)
         if sgd is not None:
             self.finish_update(sgd)
         losses[self.name] += sum(weight * loss for weight, loss in parts.values())
@@ -227,6 +217,13 @@ class FineGrainedNER(TrainablePipe):
                 key = f"{self.name}_{task}"
                 losses[key] = losses.get(key, 0.0) + loss
         return losses
+
+    def finish_update(self, sgd: Optimizer) -> None:
+        """Take a step, unless nothing was known of all that was seen since the last one: with a
+        gradient of 0, weights would still decay, and move by their moments."""
+        if not self._nothing_known:
+            super().finish_update(sgd)
+        self._nothing_known = None
 
     def rehearse(self, examples: Iterable[Example], **_: Any) -> dict[str, float]:
         """Not there: a NotImplementedError, where spaCy would do nothing in silence."""
@@ -249,30 +246,37 @@ class FineGrainedNER(TrainablePipe):
         self, examples: list[Example], emissions: Emissions
     ) -> tuple[dict[str, tuple[float, float]], Emissions]:
         """Weight and loss of each task that takes part, and the gradient of their sum."""
-        built, expected = (
-            self.model.get_ref("tagger").get_dim("nA"),
-            len(self._auxiliary_tag_set or ()),
-        )
+        fine, auxiliary = self._tag_set, self._auxiliary_tag_set
+        built, expected = self.model.get_ref("tagger").get_dim("nA"), len(auxiliary or ())
         if built != expected:
             raise ValueError(
                 f"'{self.name}' was initialized with {built} tags of an auxiliary task, but what "
                 f"is set as auxiliary has {expected}. To go on training, set it as it was then "
                 "(null for 0 tags); for another task call nlp.initialize."
             )
-        fine = self._tag_set
-        gold = [gold_tags(example, fine) for example in examples]
+        gold = [gold_of(example, fine) for example in examples]
         tasks = {"fine": (fine, gold)}
         weights = {"fine": 1.0}
-        if self.auxiliary is not None:
-            tag_set = self._auxiliary_tag_set
-            assert tag_set is not None
-            other = self.auxiliary.gold(examples, gold, fine, self.taxonomy)
-            tasks["auxiliary"] = (tag_set, other)
+        if self.auxiliary is not None and auxiliary is not None:
+            other = self.auxiliary.gold(examples, gold, fine, self._taxonomy)
+            tasks["auxiliary"] = (auxiliary, other)
             weights["fine"], weights["auxiliary"] = self.combine_losses(self.auxiliary_weight)
         try:
             return task_losses(emissions, tasks, weights)
         except FloatingPointError:
             raise ValueError(not_finite(self.name, examples)) from None
+
+    def from_bytes(self, data: bytes, *, exclude: Iterable[str] = ()) -> "FineGrainedNER":
+        """Load what `to_bytes` gives. RETURNS: the component itself."""
+        with self._new_taxonomy():
+            super().from_bytes(data, exclude=exclude)
+        return self
+
+    def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "FineGrainedNER":
+        """Load what `to_disk` writes. RETURNS: the component itself."""
+        with self._new_taxonomy():
+            super().from_disk(path, exclude=exclude)
+        return self
 
     def _require_initialized(self) -> None:
         if not self.cfg["labels"] or not is_built(self.model.get_ref("tagger")):
@@ -290,23 +294,10 @@ class FineGrainedNER(TrainablePipe):
     def _auxiliary_tag_set(self) -> TagSet | None:
         if self.auxiliary is None:
             return None
-        return self.auxiliary.tag_set(
-            self._tag_set, Taxonomy(self.cfg["taxonomy"], f"the taxonomy of {self.name!r}")
-        )
+        return self.auxiliary.tag_set(self._tag_set, self._taxonomy)
 
 
 # By labels, not by component: `from_disk` replaces cfg, and workers need nothing pickled.
 @lru_cache
 def _tag_set(labels: tuple[str, ...]) -> TagSet:
     return TagSet(labels)
-
-
-def _hint_at_spans(examples: Iterable[Example]) -> str:
-    keys = sorted({key for eg in examples for key in eg.reference.spans if eg.reference.spans[key]})
-    if not keys:
-        return ""
-    return (
-        f" There are spans in doc.spans ({keys}), which are not read: where they do not overlap, "
-        "set them with doc.set_ents (spacy.util.filter_spans leaves the longest of those that "
-        "do); for nested or overlapping spans take spaCy's spancat."
-    )

@@ -8,7 +8,8 @@ from spacy.training import Example
 from thinc.api import get_array_module
 
 from spacy_finegrained_ner.labels.bio import TagSet
-from spacy_finegrained_ner.ml.decoder import Decoder, Tags
+from spacy_finegrained_ner.labels.gold import Gold
+from spacy_finegrained_ner.ml.decoder import Decoder
 from spacy_finegrained_ner.ml.tagger import Emissions, Scores
 
 
@@ -19,10 +20,11 @@ def decoder_of(tag_set: TagSet) -> Decoder:
 
 def task_losses(
     emissions: Emissions,
-    tasks: Mapping[str, tuple[TagSet, list[Tags]]],
+    tasks: Mapping[str, tuple[TagSet, list[Gold]]],
     weights: Mapping[str, float],
 ) -> tuple[dict[str, tuple[float, float]], Emissions]:
-    """Weight and loss of each task that has a weight, and the gradient of their sum.
+    """Weight and loss of each task that has a weight, and the gradient of their sum: None for a
+    task without a weight, and for one of which nothing is known.
 
     tasks: tags and gold of each, in the order of the emissions.
     Raises a FloatingPointError if the emissions or a loss are NaN or infinite.
@@ -37,6 +39,12 @@ def task_losses(
         # First: the decoder takes an infinite loss for a fault of the gold.
         if not all(get_array_module(array).isfinite(array).all() for array in scores):
             raise FloatingPointError
+        for one in gold:
+            if not isinstance(one, Gold):
+                raise TypeError(
+                    f"The gold of the {task} task is a {type(one).__name__} for a text, expected a "
+                    "Gold (spacy_finegrained_ner.labels.gold), such as Gold.of_tags(ids, tags)."
+                )
         loss, gradient = decoder_of(tags).loss(scores, emissions.lengths, gold, weights[task])
         if not np.isfinite(loss):
             raise FloatingPointError

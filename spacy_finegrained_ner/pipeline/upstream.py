@@ -4,12 +4,16 @@ In prediction spaCy's listeners go on with zeros where nothing came, and the tag
 something up from them.
 """
 
+import re
 import warnings
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 from unicodedata import category
 
 import numpy as np
+from spacy.language import Language
 from spacy.tokens import Doc
 from thinc.api import Model
 from thinc.types import Floats2d
@@ -27,6 +31,14 @@ class Upstream:
     def __init__(self, owner: str) -> None:
         self.owner = owner
         self.cut_tokens = 0
+        self._nlp: Callable[[], Language | None] = _nowhere
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_nlp": _nowhere}  # a weak reference can't be pickled
+
+    def placed_in(self, nlp: Language | None) -> None:
+        """Remember the pipeline of the component, while there is one."""
+        self._nlp = _nowhere if nlp is None else weakref.ref(nlp)
 
     def require_width(self, model: Model[Any, Any]) -> None:
         """A ValueError before `initialize` where nothing has told the listener its width."""
@@ -38,13 +50,17 @@ class Upstream:
             )
 
     def check(self, model: Model[Any, Any], docs: Sequence[Doc]) -> None:
-        """A ValueError for a Doc that a listener got no vectors for."""
+        """A ValueError for a Doc that a listener got no vectors for, or those of other tokens."""
         listener = _listener(model)
         if listener is None:
             return
+        self._check_pipeline(listener)
         for doc in docs:
             if listener.name == _TRANSFORMER:
-                found = doc._.trf_data is not None
+                data = doc._.trf_data
+                found = data is not None
+                if found and len(doc) and len(data.align.lengths) not in (0, len(doc)):
+                    raise ValueError(self._other_tokens(listener, doc, len(data.align.lengths)))
             else:
                 found = len(doc.tensor) == len(doc)
             if not found:
@@ -53,6 +69,34 @@ class Upstream:
                     f"{doc.text[:60]!r}: it would be tagged without vectors. "
                     f"{self._remedy(listener)}"
                 )
+
+    @contextmanager
+    def same_tokens(self, model: Model[Any, Any]) -> Iterator[None]:
+        """In training a listener itself tells that the tokens are others, but not why."""
+        try:
+            yield
+        except ValueError as error:
+            listener = _listener(model)
+            if listener is None or not re.search("Mismatched IDs|E953", str(error)):
+                raise
+            raise ValueError(self._other_tokens(listener)) from error
+
+    def alone(self, model: Model[Any, Any]) -> bool:
+        """Whether nobody else waits for the gradient of a batch. The last component that listens to
+        an encoder passes on the gradients of all: it can't be left out where others have any. Else
+        the listener forgets the batch."""
+        listener: Any = _listener(model)
+        if listener is None:
+            return True
+        nlp = self._nlp()
+        for _, pipe in [] if nlp is None else nlp.pipeline:
+            nodes = getattr(pipe, "listeners", ())
+            if any(node is listener for node in nodes):
+                if len(nodes) > 1:
+                    return False
+                listener.receive(None, None, None)
+                return True
+        return False  # not known
 
     def count_cut(
         self, model: Model[Any, Any], docs: Sequence[Doc], vectors: Sequence[Floats2d]
@@ -85,6 +129,44 @@ class Upstream:
                 )
             self.cut_tokens += len(cut)
 
+    def _check_pipeline(self, listener: Any) -> None:
+        """A ValueError where another transformer comes after the one that is listened to: a Doc has
+        the vectors of the last one only."""
+        nlp = self._nlp()
+        if nlp is None or listener.name != _TRANSFORMER or listener.upstream_name == "*":
+            return
+        last = None
+        for name, pipe in nlp.pipeline:
+            if getattr(pipe, "_upstream", None) is self:
+                break
+            if nlp.get_pipe_meta(name).factory == "transformer":
+                last = name
+        else:
+            return  # it is in another pipeline
+        if last not in (None, listener.upstream_name):
+            raise ValueError(
+                f"'{self.owner}' {self._listens(listener)}, but {last!r} comes between the two, "
+                "and a Doc has the vectors of the last transformer only (doc._.trf_data): it would "
+                f"be tagged from those. Put '{self.owner}' right behind "
+                f"{listener.upstream_name!r}; or give it an encoder of its own: "
+                f"nlp.replace_listeners({listener.upstream_name!r}, '{self.owner}', "
+                "['model.tok2vec'])."
+            )
+
+    def _other_tokens(self, listener: Any, doc: Doc | None = None, seen: int = 0) -> str:
+        kind = _kind(listener)
+        text = (
+            f": of the text {doc.text[:60]!r} it saw {seen}, and there are {len(doc)}"
+            if doc
+            else ""
+        )
+        return (
+            f"'{self.owner}' {self._listens(listener)}, and the tokens are no longer those that it "
+            f"has seen{text}. A component between the two has merged or split tokens: move it "
+            f"before the {kind}, or behind '{self.owner}' (or the {kind} has not run on these "
+            "texts: have it enabled, or among annotating_components if it is frozen)."
+        )
+
     def _listens(self, listener: Any) -> str:
         return f"listens to a {_kind(listener)} ({listener.upstream_name!r})"
 
@@ -95,6 +177,10 @@ class Upstream:
             f"'{self.owner}' an encoder of its own: nlp.replace_listeners('{kind}', "
             f"'{self.owner}', ['model.tok2vec']) in the pipeline that has it."
         )
+
+
+def _nowhere() -> None:
+    return None
 
 
 def _listener(model: Model[Any, Any]) -> Model[Any, Any] | None:

@@ -8,11 +8,18 @@ import numpy as np
 import numpy.typing as npt
 from spacy.training import Example
 
-from spacy_finegrained_ner.scoring.scorer import entity_spans
+from spacy_finegrained_ner.labels.taxonomy import Taxonomy
+from spacy_finegrained_ner.scoring.scorer import Read, entity_spans
 
 
 def bootstrap(
-    examples: Iterable[Example], samples: int, seed: int = 0, level: float = 0.95
+    examples: Iterable[Example],
+    samples: int,
+    seed: int = 0,
+    level: float = 0.95,
+    *,
+    taxonomy: Taxonomy,
+    read: Read | None = None,
 ) -> dict[str, tuple[float, float]]:
     """Percentile intervals of micro and macro F1 over fine types (Efron and Tibshirani 1993).
 
@@ -20,12 +27,13 @@ def bootstrap(
     sentences only: another seed of the training adds its own.
 
     examples: with the predictions in `predicted`. samples: how often it is drawn.
+    taxonomy, read: as for `scorer.score_entities`; the intervals are those of its scores.
     RETURNS: lower and upper bound of `ents_f` and `ents_macro_f`.
     Raises a ValueError if samples is below 1.
     """
     if samples < 1:
         raise ValueError(f"The bootstrap has {samples} samples, expected at least 1.")
-    counts = sentence_counts(examples)
+    counts = sentence_counts(examples, taxonomy, read)
     rng = np.random.default_rng(seed)
     sentences = len(counts)
     scores = []
@@ -38,13 +46,15 @@ def bootstrap(
     return {"ents_f": (micro[0], micro[1]), "ents_macro_f": (macro[0], macro[1])}
 
 
-def sentence_counts(examples: Iterable[Example]) -> npt.NDArray[np.int64]:
+def sentence_counts(
+    examples: Iterable[Example], taxonomy: Taxonomy, read: Read | None = None
+) -> npt.NDArray[np.int64]:
     """*Shape:* (sentences, types, 3): true positives, false positives, false negatives."""
     rows: list[tuple[int, str, int]] = []
     sentences = 0
     for example in examples:
         if example.reference.has_annotation("ENT_IOB"):
-            predicted, gold = entity_spans(example)
+            predicted, gold = entity_spans(example, taxonomy, read)
             for kind, spans in enumerate((predicted & gold, predicted - gold, gold - predicted)):
                 rows += [(sentences, label, kind) for _, _, label in spans]
             sentences += 1

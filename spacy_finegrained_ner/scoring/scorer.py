@@ -1,13 +1,22 @@
 """Precision, recall and F1 of exact spans: fine types, coarse types, mentions."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from spacy.scorer import PRFScore
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc
 from spacy.training import Example
 
+from spacy_finegrained_ner.data.alignment import same_characters
+from spacy_finegrained_ner.data.annotation import read_prediction
+from spacy_finegrained_ner.data.entities import entities_of
+from spacy_finegrained_ner.data.gold import labelled_only
+from spacy_finegrained_ner.labels.prediction import Prediction
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
+
+Read = Callable[[Doc], Prediction]
+"""Gives what counts as prediction in an annotated Doc."""
 
 Spans = set[tuple[int, int, str]]
 """Start, end (exclusive), label; tokens of the reference Doc."""
@@ -58,78 +67,64 @@ class EntityCounts:
 
 
 def entity_spans(
-    example: Example, entities: Callable[[Doc], Iterable[Span]] = lambda doc: doc.ents
+    example: Example, taxonomy: Taxonomy, read: Read | None = None
 ) -> tuple[Spans, Spans]:
-    """Predicted and gold entities, both on the tokens of the reference.
+    """Predicted and gold entities, both on the tokens of the reference, without whitespace at
+    their ends and spelled as in the taxonomy. All scores and intervals are made of these.
 
-    entities: gives the predicted ones of a Doc.
+    read: gives the prediction of an annotated Doc; None for `data.annotation.read_prediction`.
 
     A predicted entity whose tokens are not those of the reference counts as a wrong one. Where
     the reference is not annotated a prediction is neither right nor wrong, and left out, as in
-    spaCy's own scorer.
+    spaCy's own scorer; so is one of a type that is not annotated there (`data.gold.label_only`),
+    unless there is another entity.
+
+    Raises a TaxonomyError for a gold label that the taxonomy does not cover.
     """
-    gold = {(ent.start, ent.end, ent.label_) for ent in example.reference.ents}
+    reference = example.reference
+    gold = set(entities_of(reference.ents, lambda span: taxonomy.fine_label(span.label_)))
+    read = read or partial(read_prediction, taxonomy=taxonomy)
+    found = read(example.predicted).entities
     predicted: Spans = set()
-    found = list(entities(example.predicted))
     if not found:
         return predicted, gold  # saves the alignment
     x2y = example.alignment.x2y
-    known = [token.ent_iob != 0 for token in example.reference]
-    characters = None
-    for ent in found:
-        indices = x2y[ent.start : ent.end]
+    iob = [token.ent_iob for token in reference]
+    labelled = labelled_only(reference)
+    not_labelled = () if labelled is None else {*taxonomy.fine} - {*map(taxonomy.spelled, labelled)}
+    same = None
+    for x_start, x_end, label in found:
+        indices = x2y[x_start:x_end]
         if not len(indices):
             continue  # whitespace that the reference does not have
         start, end = int(indices[0]), int(indices[-1]) + 1
-        if not all(known[start:end]):
+        if 0 in iob[start:end] or (label in not_labelled and {*iob[start:end]} == {2}):
             continue
-        if characters is None:
-            characters = _character_bounds(example)
-        if not characters(ent.start, ent.end, start, end):
+        same = same or same_characters(example)
+        if same(x_start, x_end, start, end):
+            predicted.add((start, end, label))
+        else:
             # The aligned tokens hold more characters than the entity: the span is not exact.
             # A span of its own that no gold entity has.
-            predicted.add((-1 - ent.start, -1 - ent.end, ent.label_))
-        else:
-            predicted.add((start, end, ent.label_))
+            predicted.add((-1 - x_start, -1 - x_end, label))
     return predicted, gold
-
-
-def _character_bounds(example: Example) -> Callable[[int, int, int, int], bool]:
-    """Whether tokens of the prediction and tokens of the reference hold the same characters
-    (whitespace does not count: the two texts may differ in it)."""
-
-    def offsets(doc: Any) -> list[int]:
-        total = 0
-        bounds = [0]
-        for token in doc:
-            total += len("".join(token.text.split()))
-            bounds.append(total)
-        return bounds
-
-    x, y = offsets(example.predicted), offsets(example.reference)
-
-    def same(x_start: int, x_end: int, y_start: int, y_end: int) -> bool:
-        return x[x_start] == y[y_start] and x[x_end] == y[y_end]
-
-    return same
 
 
 def score_entities(
     examples: Iterable[Example],
     *,
     taxonomy: Mapping[str, str] | Taxonomy,
-    entities: Callable[[Doc], Iterable[Span]] = lambda doc: doc.ents,
+    read: Read | None = None,
     **_: Any,
 ) -> dict[str, Any]:
     """Strict scores (exact span and type) of entities against `doc.ents` of the gold.
 
-    taxonomy: the coarse type of each fine type.
-    entities: gives the predicted ones of a Doc.
+    taxonomy: the coarse type of each fine type. Predictions under other labels do not count.
+    read: gives the prediction of an annotated Doc, see `entity_spans`.
     RETURNS: `ents_*` over fine types, `ents_coarse_*` over coarse types and `ents_mention_*` over
     spans without their type (p, r, f only). See `EntityCounts.scores`.
 
-    Raises a TaxonomyError that names a label, in gold or prediction, which the taxonomy does not
-    cover.
+    Raises a TaxonomyError that names a gold label which the taxonomy does not cover.
     """
     if not isinstance(taxonomy, Taxonomy):
         taxonomy = Taxonomy(taxonomy, "the taxonomy of the pipeline")
@@ -137,7 +132,7 @@ def score_entities(
     for example in examples:
         if not example.reference.has_annotation("ENT_IOB"):
             continue  # nothing is known of this text
-        spans = entity_spans(example, entities)
+        spans = entity_spans(example, taxonomy, read)
         fine.add(*spans)
         coarse.add(*({(s, e, taxonomy.coarse_label(x)) for s, e, x in side} for side in spans))
         mention.add(*({(s, e, MENTION) for s, e, _ in side} for side in spans))

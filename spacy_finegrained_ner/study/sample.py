@@ -15,6 +15,8 @@ from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 
 from spacy_finegrained_ner.benchmark.sample import read_docs
+from spacy_finegrained_ner.data.corpus import bare_copy
+from spacy_finegrained_ner.data.entities import entities_of
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 from spacy_finegrained_ner.study.plan import Size, StudyError
 
@@ -82,9 +84,9 @@ def gold_table(
     labels = {ent.label_ for doc in docs for ent in doc.ents}
     types = sorted(taxonomy.spelled_as(labels).fine)
     entities = [
-        [number, types.index(ent.label_), len(ent), int(surface(ent.text) in seen)]
+        [number, types.index(label), end - start, int(surface(doc[start:end].text) in seen)]
         for number, doc in enumerate(docs)
-        for ent in doc.ents
+        for start, end, label in entities_of(doc.ents, lambda span: span.label_)
     ]
     return {"types": types, "words": [len(doc) for doc in docs], "entities": entities}, seen
 
@@ -118,7 +120,7 @@ def _tag(pos: str, docs: list[Doc]) -> None:
             f"{pos}: {error}\nExpected a pipeline with a tagger, such as en_core_web_sm; without "
             "--pos the study goes on without parts of speech."
         ) from None
-    bare = [Doc(nlp.vocab, words=[token.text for token in doc]) for doc in docs]
+    bare = [bare_copy(doc, nlp.vocab) for doc in docs]
     with nlp.select_pipes(enable=[name for name in TAGGERS if name in nlp.pipe_names]):
         for doc, tagged in zip(docs, nlp.pipe(bare, batch_size=256), strict=True):
             if not tagged.has_annotation("POS"):

@@ -16,13 +16,13 @@ import srsly
 import torch
 from spacy.cli.init_config import init_config
 from spacy.language import Language
-from spacy.tokens import Doc
 from spacy.training import Corpus, Example
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
 from spacy.util import load_config, registry
 from thinc.api import Config, fix_random_seed
 
+from spacy_finegrained_ner.data.corpus import bare_copy
 from spacy_finegrained_ner.labels.taxonomy import read_taxonomy
 from spacy_finegrained_ner.scoring.scorer import entity_spans, score_entities
 from spacy_finegrained_ner.study.plan import Run, Settings
@@ -167,13 +167,13 @@ def _scored(nlp: Language, run: Run, name: str, inputs: Inputs) -> dict[str, Any
     gold = srsly.read_json(inputs.work / f"gold-{run.data}-{name}.json")
     seen = set(srsly.read_json(inputs.work / f"seen-{run.data}.json"))
     examples = _predicted(nlp, inputs.work / f"{name}.spacy")
+    taxonomy = read_taxonomy(inputs.taxonomy).spelled_as(gold["types"])
     hits = []
     false = []
     for number, example in enumerate(examples):
-        found, _ = entity_spans(example)
-        true = [(ent.start, ent.end, ent.label_) for ent in example.reference.ents]
-        hits += [int(span in found) for span in true]
-        for start, end, label in sorted(found - set(true)):
+        found, true = entity_spans(example, taxonomy)
+        hits += [int(span in found) for span in sorted(true)]
+        for start, end, label in sorted(found - true):
             known = surface(example.reference[start:end].text) in seen
             false.append([number, gold["types"].index(label), int(known)])
     return {
@@ -190,7 +190,7 @@ def _pooled(nlp: Language, run: Run, inputs: Inputs) -> dict[str, float]:
 
 def _predicted(nlp: Language, path: Path) -> list[Example]:
     references = [example.reference for example in Corpus(path)(nlp)]
-    bare = [Doc(nlp.vocab, words=[t.text for t in doc]) for doc in references]
+    bare = [bare_copy(doc, nlp.vocab) for doc in references]
     return [Example(p, r) for p, r in zip(nlp.pipe(bare), references, strict=True)]
 
 

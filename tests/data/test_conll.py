@@ -8,7 +8,6 @@ import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_finegrained_ner.data.alignment import gold_tags
 from spacy_finegrained_ner.data.conll import (
     MAX_LINE,
     MAX_TOKENS,
@@ -17,6 +16,7 @@ from spacy_finegrained_ner.data.conll import (
     read_conll,
 )
 from spacy_finegrained_ner.data.corpus import build_conll_corpus_v1
+from spacy_finegrained_ner.data.gold import gold_of
 from spacy_finegrained_ner.labels.bio import TagSet, illegal_bio
 
 # MultiCoNER has tokens like these; str.splitlines would cut them.
@@ -263,4 +263,4 @@ def test_entities_come_back_from_a_file(tmp_path_factory, data):
     path = write(tmp_path_factory.getbasetemp(), "".join(f"w\t{tag}\n" for tag in tags))
     (example,) = build_conll_corpus_v1(path)(NLP)
     assert [(ent.start, ent.end, ent.label_) for ent in example.reference.ents] == entities
-    assert gold_tags(example, tag_set).tolist() == tag_set.encode(length, entities).tolist()
+    assert gold_of(example, tag_set).tags.tolist() == tag_set.encode(length, entities).tolist()

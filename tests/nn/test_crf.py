@@ -3,7 +3,8 @@ import torch
 from enumeration import Case, random_case, random_gold
 from torchcrf import CRF
 
-from spacy_finegrained_ner.nn.crf import crf_loss, expectations
+from spacy_finegrained_ner.nn.crf import expectations
+from spacy_finegrained_ner.nn.crf_loss import crf_loss
 from spacy_finegrained_ner.nn.loss import IGNORE
 from spacy_finegrained_ner.nn.viterbi import viterbi
 

@@ -7,8 +7,9 @@ from pipelines import LINEAR, SENTENCES, entities, examples, make_nlp, train
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from spacy_finegrained_ner.data.alignment import gold_tags
+from spacy_finegrained_ner.data.gold import gold_of
 from spacy_finegrained_ner.labels.bio import OUTSIDE, UNKNOWN, TagSet
+from spacy_finegrained_ner.labels.gold import Gold
 from spacy_finegrained_ner.labels.taxonomy import read_taxonomy
 from spacy_finegrained_ner.pipeline.auxiliary import CoarseTask, MentionTask, PosTask
 
@@ -27,8 +28,8 @@ TEXTS = (
 
 
 def gold(task, example: Example) -> list[int]:
-    (found,) = task.gold([example], [gold_tags(example, FINE)], FINE, TAXONOMY)
-    return found.tolist()
+    (found,) = task.gold([example], [gold_of(example, FINE)], FINE, TAXONOMY)
+    return found.tags.tolist()
 
 
 def relabelled(example: Example, label_of) -> Example:
@@ -47,8 +48,8 @@ def relabelled(example: Example, label_of) -> Example:
 )
 def test_gold_is_that_of_the_entities_with_the_other_labels(task, label_of, text):
     (example,) = examples(NLP, [text])
-    expected = gold_tags(relabelled(example, label_of), task.tag_set(FINE, TAXONOMY))
-    assert gold(task, example) == expected.tolist()
+    expected = gold_of(relabelled(example, label_of), task.tag_set(FINE, TAXONOMY))
+    assert gold(task, example) == expected.tags.tolist()
 
 
 def test_gold_of_the_coarse_task_by_hand():
@@ -125,11 +126,12 @@ class LongWords:
         return TagSet(("LONG",))
 
     def gold(self, examples, fine_gold, fine, taxonomy):
-        begin = self.tag_set(fine, taxonomy).begin("LONG")
-        return [
-            np.array([begin if len(token) > 4 else OUTSIDE for token in example.predicted])
-            for example in examples
+        tags = self.tag_set(fine, taxonomy)
+        ids = [
+            np.array([tags.begin("LONG") if len(token) > 4 else OUTSIDE for token in eg.predicted])
+            for eg in examples
         ]
+        return [Gold.of_tags(one, len(tags)) for one in ids]
 
 
 @spacy.registry.misc("test_long_words.v1")

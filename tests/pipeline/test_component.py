@@ -8,6 +8,7 @@ from pipelines import LINEAR, SENTENCES, entities, examples, make_nlp, train
 from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 
+from spacy_finegrained_ner.labels.prediction import Prediction
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy, TaxonomyError
 
 GOLD = [
@@ -101,7 +102,7 @@ def test_empty_docs_train_and_predict():
     empty = Example(Doc(nlp.vocab), Doc(nlp.vocab))
     train(nlp, [*data, empty], 2)
     assert nlp.update([empty]) == {"finegrained_ner": 0.0}
-    assert nlp.get_pipe("finegrained_ner").predict([Doc(nlp.vocab)])[0].tolist() == []
+    assert nlp.get_pipe("finegrained_ner").predict([Doc(nlp.vocab)]) == [Prediction()]
 
 
 def test_random_weights_never_give_an_entity_with_a_space_at_its_end():
@@ -189,9 +190,8 @@ def test_initialize_again_starts_anew_also_with_other_labels(trained):
 
 def test_two_components_with_two_taxonomies():
     nlp = make_nlp("first")
-    nlp.add_pipe(
-        "finegrained_ner", name="second", config={"model": nlp.get_pipe_config("first")["model"]}
-    )
+    model = nlp.get_pipe_config("first")["model"]
+    nlp.add_pipe("finegrained_ner", name="second", config={"model": model, "annotate": "spans"})
     data = examples(nlp)
     first, second = nlp.get_pipe("first"), nlp.get_pipe("second")
     first.initialize(lambda: data, nlp=nlp)

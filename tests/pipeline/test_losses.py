@@ -7,7 +7,7 @@ from enumeration import Case
 from pipelines import LINEAR, examples, make_nlp
 from thinc.api import fix_random_seed
 
-from spacy_finegrained_ner.data.alignment import gold_tags
+from spacy_finegrained_ner.data.gold import gold_of
 from spacy_finegrained_ner.labels.bio import UNKNOWN, TagSet
 from spacy_finegrained_ner.ml.decoder import Decoder
 from spacy_finegrained_ner.training.optimizer import build_adamw_v1
@@ -39,7 +39,7 @@ def scores(nlp, data):
 def tasks(pipe, data) -> list[tuple[TagSet, list]]:
     """Tags and gold of the fine and of the coarse task."""
     fine = TagSet(pipe.labels)
-    gold = [gold_tags(example, fine) for example in data]
+    gold = [gold_of(example, fine) for example in data]
     coarse = pipe.auxiliary.tag_set(fine, pipe.taxonomy)
     return [(fine, gold), (coarse, pipe.auxiliary.gold(data, gold, fine, pipe.taxonomy))]
 
@@ -114,9 +114,9 @@ def test_linear_emissions_of_tokens_whose_gold_is_not_known_get_no_gradient():
     pipe, emissions = scores(nlp, data)
     _, gradient = pipe.get_loss(data, emissions)
     for (d_emissions,), (_, gold) in zip(gradient.tasks, tasks(pipe, data), strict=True):
-        for row, tags in zip(d_emissions, gold, strict=True):
-            learned = row[: len(tags)].any(axis=1)
-            np.testing.assert_array_equal(learned, tags != UNKNOWN)
+        for row, one in zip(d_emissions, gold, strict=True):
+            learned = row[: len(one)].any(axis=1)
+            np.testing.assert_array_equal(learned, one.tags != UNKNOWN)
 
 
 def test_the_crf_sums_over_all_legal_tags_of_tokens_whose_gold_is_not_known():
@@ -137,8 +137,8 @@ def test_the_crf_sums_over_all_legal_tags_of_tokens_whose_gold_is_not_known():
         )
         padded = torch.full(case.emissions.shape[:2], -1)
         for row, i in zip(padded, few, strict=True):
-            row[: len(gold[i])] = torch.from_numpy(gold[i])
-        known = sum(tag != UNKNOWN for i in few for tag in gold[i])
+            row[: len(gold[i])] = torch.from_numpy(gold[i].tags)
+        known = sum(tag != UNKNOWN for i in few for tag in gold[i].tags)
         assert known == 2
         loss = pipe.update([data[i] for i in few])[f"{NAME}_{name}"]  # takes no step
         assert loss == pytest.approx(-case.log_likelihood(padded).item() / known, rel=1e-4)

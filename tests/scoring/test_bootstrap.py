@@ -4,11 +4,12 @@ import spacy
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
+from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 from spacy_finegrained_ner.scoring.bootstrap import bootstrap, f_scores, sentence_counts
 from spacy_finegrained_ner.scoring.scorer import score_entities
 
 VOCAB = spacy.blank("en").vocab
-TAXONOMY = {"X": "C", "Y": "C", "Z": "D"}
+TAXONOMY = Taxonomy({"X": "C", "Y": "C", "Z": "D"})
 
 
 def doc(labels: str) -> Doc:
@@ -30,7 +31,7 @@ def data(seed: int = 0, sentences: int = 60) -> list[Example]:
 def test_the_counts_of_all_sentences_give_the_scores_of_the_scorer():
     examples = data()
     scores = score_entities(examples, taxonomy=TAXONOMY)
-    micro, macro = f_scores(sentence_counts(examples).sum(axis=0))
+    micro, macro = f_scores(sentence_counts(examples, TAXONOMY).sum(axis=0))
     assert micro == pytest.approx(scores["ents_f"])
     assert macro == pytest.approx(scores["ents_macro_f"])
 
@@ -44,7 +45,7 @@ def test_the_intervals_are_quantiles_of_scores_of_drawn_sentences():
         scores = score_entities(sample, taxonomy=TAXONOMY)
         drawn.append((scores["ents_f"], scores["ents_macro_f"]))
     low, high = np.quantile(np.array(drawn), [0.05, 0.95], axis=0)
-    found = bootstrap(examples, 40, seed=3, level=0.9)
+    found = bootstrap(examples, 40, seed=3, level=0.9, taxonomy=TAXONOMY)
     assert found["ents_f"] == pytest.approx((low[0], high[0]))
     assert found["ents_macro_f"] == pytest.approx((low[1], high[1]))
 
@@ -53,7 +54,7 @@ def test_more_sentences_make_it_narrower_and_the_score_lies_within():
     few, many = data(1, 30), data(1, 480)
     width = {}
     for examples in (few, many):
-        low, high = bootstrap(examples, 300)["ents_f"]
+        low, high = bootstrap(examples, 300, taxonomy=TAXONOMY)["ents_f"]
         assert low < score_entities(examples, taxonomy=TAXONOMY)["ents_f"] < high
         width[len(examples)] = high - low
     assert width[30] / width[480] == pytest.approx(4, rel=0.5)
@@ -61,14 +62,14 @@ def test_more_sentences_make_it_narrower_and_the_score_lies_within():
 
 def test_where_all_is_right_there_is_no_spread():
     perfect = [Example(doc(x), doc(x)) for x in ("XY.", "Z..", "...")]
-    assert bootstrap(perfect, 50)["ents_f"][1] == 1.0
-    assert bootstrap([Example(doc("X"), doc("X"))], 50) == {
+    assert bootstrap(perfect, 50, taxonomy=TAXONOMY)["ents_f"][1] == 1.0
+    assert bootstrap([Example(doc("X"), doc("X"))], 50, taxonomy=TAXONOMY) == {
         "ents_f": (1.0, 1.0),
         "ents_macro_f": (1.0, 1.0),
     }
 
 
 def test_nothing_to_score():
-    assert bootstrap([], 5) == {"ents_f": (0.0, 0.0), "ents_macro_f": (0.0, 0.0)}
+    assert bootstrap([], 5, taxonomy=TAXONOMY) == {"ents_f": (0.0, 0.0), "ents_macro_f": (0.0, 0.0)}
     with pytest.raises(ValueError, match="0 samples, expected at least 1"):
-        bootstrap([], 0)
+        bootstrap([], 0, taxonomy=TAXONOMY)

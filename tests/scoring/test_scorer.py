@@ -56,7 +56,7 @@ def score(*examples: Example):
 
 def counts(example: Example) -> tuple[int, int, int]:
     """True positives, false positives, false negatives of mentions."""
-    predicted, gold = entity_spans(example)
+    predicted, gold = entity_spans(example, Taxonomy(TAXONOMY))
     return len(predicted & gold), len(predicted - gold), len(gold - predicted)
 
 

@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +12,7 @@ from spacy import util
 from spacy.errors import Errors
 from spacy.language import Language
 from spacy.pipeline import Pipe
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc
 from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
 
@@ -37,13 +37,16 @@ from spacy_finegrained_ner.baselines.crf.upstream import (
     annotated,
     parts_of_speech,
 )
+from spacy_finegrained_ner.data.annotation import Annotation
+from spacy_finegrained_ner.data.extensions import NAMES
 from spacy_finegrained_ner.labels.bio import Entity, TagSet
+from spacy_finegrained_ner.labels.prediction import Prediction
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy, read_taxonomy
-from spacy_finegrained_ner.pipeline.annotation import Annotation
+from spacy_finegrained_ner.pipeline.annotating import Annotating
 from spacy_finegrained_ner.scoring.scorer import score_entities
 
 
-class CrfNER(Pipe):
+class CrfNER(Annotating, Pipe):
     """Fine-grained named-entity recognition as it was done before neural networks.
 
     After `nlp(text)`, `doc.ents` holds entities with fine labels, and `ent._.coarse_label` is the
@@ -52,8 +55,9 @@ class CrfNER(Pipe):
     nothing.
 
     vocab: the shared vocabulary. name: of the component. features: see `FeatureSettings`.
-    training: see `TrainingSettings`. annotate, spans_key: where the entities go, see
-    `pipeline.annotation`. scorer: called by `nlp.evaluate` with the examples and the taxonomy.
+    training: see `TrainingSettings`. annotate, spans_key, extensions: where the entities go, and
+    names of extension attributes, see `data.annotation`. scorer: called by `nlp.evaluate` with the
+    examples and the taxonomy.
 
     Raises a ValueError for a wrong setting, an ImportError where python-crfsuite is missing.
     """
@@ -67,6 +71,7 @@ class CrfNER(Pipe):
         training: Mapping[str, Any],
         annotate: str = "overwrite",
         spans_key: str = "crf_ner",
+        extensions: Mapping[str, str | None] = NAMES,
         scorer: Callable[..., dict[str, Any]] | None = score_entities,
     ) -> None:
         require_pycrfsuite()  # before anything that takes long
@@ -82,19 +87,8 @@ class CrfNER(Pipe):
         self.cfg: dict[str, Any] = {"labels": [], "taxonomy": {}, "pos": [], "trained_on": {}}
         self._model: CrfModel | None = None
         self._gazetteer = Gazetteer({})
-        self._annotation = Annotation(annotate, spans_key, name)
+        self._annotation = Annotation(annotate, spans_key, name, extensions)
         self._pos = PosCheck(name)
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The fine labels, sorted."""
-        return tuple(self.cfg["labels"])
-
-    @property
-    def taxonomy(self) -> Taxonomy:
-        """Fine to coarse, with the spelling of the labels. A ValueError before `initialize`."""
-        self._require_trained()
-        return Taxonomy(self.cfg["taxonomy"], f"the taxonomy of {self.name!r}")
 
     def initialize(
         self,
@@ -143,40 +137,28 @@ class CrfNER(Pipe):
         self._model, known = train_crf(sequences, self.training, self.name)
         self._gazetteer = names
         self._pos = pos
-        self.cfg = {
-            "labels": labels,
-            "taxonomy": dict(taxonomy.coarse_of),
-            "pos": pos.kinds,
-            "trained_on": asdict(counts) | known,
-        }
+        with self._new_taxonomy(replace=True):
+            self.cfg = {
+                "labels": labels,
+                "taxonomy": dict(taxonomy.coarse_of),
+                "pos": pos.kinds,
+                "trained_on": asdict(counts) | known,
+            }
         for label in labels:
             self.vocab.strings.add(label)
         counts.warn(self.name)
         if self.features.pos:
             pos.after_training(nlp, self)
 
-    def predict(self, docs: Iterable[Doc]) -> list[list[Entity]]:
-        """The entities of each Doc: start and end token, label. The Docs are not changed."""
-        model = self._require_trained()
-        return [self._entities(doc, model) for doc in docs]
-
-    def set_annotations(self, docs: Iterable[Doc], entities: Iterable[Sequence[Entity]]) -> None:
-        """Write the entities and their coarse labels."""
-        for doc, found in zip(docs, entities, strict=True):
-            self._annotation.write(doc, found, self.cfg["taxonomy"])
+    def predict(self, docs: Iterable[Doc]) -> list[Prediction]:
+        """The prediction of each Doc. The Docs are not changed."""
+        model = self._require_initialized()
+        return [Prediction(self._entities(doc, model)) for doc in docs]
 
     def __call__(self, doc: Doc) -> Doc:
         """Write the entities of a Doc into it. RETURNS: the Doc."""
         self.set_annotations([doc], self.predict([doc]))
         return doc
-
-    def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
-        """Scores of what `annotate` says the component writes."""
-
-        def read(doc: Doc) -> list[Span]:
-            return self._annotation.read(doc, self.cfg["taxonomy"])
-
-        return super().score(examples, **{"entities": read, **kwargs})
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
         """The trained component, without its settings (they are in the config)."""
@@ -218,7 +200,8 @@ class CrfNER(Pipe):
 
     def _readers(self) -> dict[str, Callable[[bytes], None]]:
         def read_cfg(data: bytes) -> None:
-            self.cfg = json.loads(data)
+            with self._new_taxonomy():
+                self.cfg = json.loads(data)
             self._pos = PosCheck(self.name)
 
         def read_model(data: bytes) -> None:
@@ -253,7 +236,7 @@ class CrfNER(Pipe):
         # Whitespace within an entity belongs to it.
         return [(words[start].i, words[end - 1].i + 1, label) for start, end, label in entities]
 
-    def _require_trained(self) -> CrfModel:
+    def _require_initialized(self) -> CrfModel:
         if self._model is None:
             raise ValueError(
                 Errors.E109.format(name=self.name)

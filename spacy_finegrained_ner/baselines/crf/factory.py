@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         "report_every": 10,
         "annotate": "overwrite",
         "spans_key": "crf_ner",
+        "extensions": {"coarse_label": "coarse_label"},
         "scorer": {"@scorers": "spacy-finegrained-ner.scorer.v1"},
     },
     default_score_weights=SCORE_WEIGHTS,
@@ -51,6 +52,7 @@ def make_crf_ner(
     report_every: int,
     annotate: str,
     spans_key: str,
+    extensions: dict[str, Any],
     scorer: Callable[..., dict[str, Any]] | None,
 ) -> "CrfNER":
     """Make the component.
@@ -60,6 +62,7 @@ def make_crf_ner(
         `baselines.crf.crfsuite.TrainingSettings`.
     annotate: "overwrite" replaces `doc.ents`, "fill" adds to it where nothing is, "spans" writes
         `doc.spans[spans_key]` and leaves `doc.ents` alone.
+    extensions: names of the extension attributes of Span, see `data.extensions`.
     scorer: used by `nlp.evaluate`.
     """
     from spacy_finegrained_ner.baselines.crf.component import CrfNER
@@ -78,5 +81,6 @@ def make_crf_ner(
         },
         annotate=annotate,
         spans_key=spans_key,
+        extensions=extensions,
         scorer=scorer,
     )

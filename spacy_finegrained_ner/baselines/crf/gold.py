@@ -11,7 +11,7 @@ from spacy.tokens import Doc, Token
 from spacy.training import Example
 
 from spacy_finegrained_ner.baselines.crf.features import Features
-from spacy_finegrained_ner.data.alignment import gold_tags
+from spacy_finegrained_ner.data.gold import gold_of
 from spacy_finegrained_ner.labels.bio import UNKNOWN, TagSet
 
 
@@ -37,7 +37,8 @@ class Counts:
         if self.unknown_tokens:
             warnings.warn(
                 f"'{owner}': the gold tag of {self.unknown_tokens} of {self.tokens} tokens is not "
-                "known (not annotated, or tokenized in another way than the gold). CRFsuite can't "
+                "known (not annotated, or not for all types, or tokenized in another way than the "
+                "gold). CRFsuite can't "
                 "learn from sentences with holes: these tokens are left out, and "
                 f"{self.cut_texts} of {self.texts} texts are cut there.",
                 stacklevel=2,
@@ -69,7 +70,7 @@ def gold_sequences(
         counts.tokens += len(words)
         if not words:
             continue
-        tags = gold_tags(example, tag_set)[[token.i for token in words]]
+        tags = gold_of(example, tag_set).tags[[token.i for token in words]]
         unknown = int((tags == UNKNOWN).sum())
         counts.unknown_tokens += unknown
         counts.cut_texts += unknown > 0

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from spacy_finegrained_ner.data import alignment
-from spacy_finegrained_ner.data.alignment import _tags_of_same_tokens, gold_tags
+from spacy_finegrained_ner.data import gold as data_gold
+from spacy_finegrained_ner.data.gold import _tags_of_same_tokens, gold_of
 from spacy_finegrained_ner.labels.bio import UNKNOWN, TagSet, illegal_bio
 
 VOCAB = spacy.blank("en").vocab
@@ -29,7 +29,7 @@ def gold(words: list[str], tags: list[str]) -> Doc:
 
 def names(example: Example) -> list[str]:
     ids = {tag: name for name, tag in NAMES.items()}
-    return [ids[tag] for tag in gold_tags(example, TAGS).tolist()]
+    return [ids[tag] for tag in gold_of(example, TAGS).tags.tolist()]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,8 @@ def test_gold_tags_on_other_tokens(words, tags, predicted, expected):
         (["a", "b"], ["B-X", "O"], ["\n", "a", " ", "b", " "], ["O", "B-X", "O", "O", "O"]),
         (["a", "b"], ["B-X", "I-X"], ["a", " ", "b"], ["B-X", "I-X", "I-X"]),
         # Unknown is never O, whitespace or not.
-        (["a", "b"], ["B-X", "I-X"], ["a", "\n", "b"], ["-", "-", "-"]),
+        (["a", "b"], ["-", "B-X"], ["a", "\n", "b"], ["-", "-", "B-X"]),
+        (["a", "b"], ["B-X", "I-X"], ["a", "\n", "b"], ["B-X", "I-X", "I-X"]),
         (["a", "\xa0", "b"], ["O", "-", "O"], ["a", "\xa0", "b"], ["O", "-", "O"]),
     ],
 )
@@ -87,7 +88,7 @@ def test_a_foreign_label_is_named():
     with pytest.raises(
         ValueError, match=r"'Athlete' at token 1 of 'see usain.*\['X', 'Y', 'a-b'\]"
     ):
-        gold_tags(example, TAGS)
+        gold_of(example, TAGS)
 
 
 @st.composite
@@ -156,7 +157,7 @@ def test_whitespace_in_the_predicted_tokens_never_breaks_an_entity(data):
 
 @given(st.lists(st.sampled_from(["O", "-", "B-X", "B-Y", "I-X", "I-Y", ""]), max_size=6), st.data())
 def test_the_quick_way_for_equal_tokens_finds_what_the_alignment_finds(tags, data):
-    """`alignment._tags_of_same_tokens` against spaCy's alignment, spaces and blocked tokens too."""
+    """`data.gold._tags_of_same_tokens` against spaCy's alignment, spaces and blocked tokens too."""
     words = data.draw(
         st.lists(st.sampled_from(["a", "b", " "]), min_size=len(tags), max_size=len(tags))
     )
@@ -171,8 +172,8 @@ def test_the_quick_way_for_equal_tokens_finds_what_the_alignment_finds(tags, dat
     quick = _tags_of_same_tokens(example, TAGS)
     if quick is None:
         return
-    with patch.object(alignment, "_tags_of_same_tokens", return_value=None):
-        np.testing.assert_array_equal(quick, gold_tags(example, TAGS))
+    with patch.object(data_gold, "_tags_of_same_tokens", return_value=None):
+        np.testing.assert_array_equal(quick, gold_of(example, TAGS).tags)
 
 
 def test_the_quick_way_is_taken_on_gold_tokens():

@@ -1,0 +1,127 @@
+"""Predictions into a Doc and out of it, beside other components that write `doc.ents`."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from spacy.tokens import Doc, Span, SpanGroup
+from spacy.vocab import Vocab
+
+from spacy_finegrained_ner.data.coarse import share_taxonomy
+from spacy_finegrained_ner.data.entities import entities_of
+from spacy_finegrained_ner.data.extensions import (
+    NAMES,
+    check_extensions,
+    facts_of,
+    keep_facts,
+    register_extensions,
+)
+from spacy_finegrained_ner.labels.bio import Entity
+from spacy_finegrained_ner.labels.prediction import Facts, Prediction
+from spacy_finegrained_ner.labels.taxonomy import Taxonomy
+
+COARSE = "coarse_labels"
+"""Of the attrs of a span group: the coarse label of each of its spans."""
+
+
+def read_prediction(doc: Doc, taxonomy: Taxonomy, spans_key: str | None = None) -> Prediction:
+    """What an annotated Doc says now: the entities with labels of this taxonomy, whoever wrote
+    them, and the facts that are kept for their places and labels.
+
+    It works on any Doc, be it from a DocBin, from another process or made by hand.
+
+    spans_key: of the group in `doc.spans` to read; None for `doc.ents`.
+    """
+    spans: Iterable[Span] = doc.ents if spans_key is None else doc.spans.get(spans_key, ())
+    entities: list[Entity] = []
+    facts: dict[Entity, Facts] = {}
+
+    def spelled(span: Span) -> str | None:
+        return taxonomy.spelled(span.label_)
+
+    for span in spans:
+        for entity in entities_of([span], spelled):
+            entities.append(entity)
+            if found := facts_of(span):
+                facts[entity] = found
+    return Prediction(entities, facts)
+
+
+class Annotation:
+    """Where the predictions of a component go.
+
+    how: "overwrite": `doc.ents`, replacing what is there. "fill": `doc.ents`; what is there stays
+        and wins, and tokens that were blocked (`doc.set_ents(blocked=...)`) stay outside.
+        "spans": `doc.spans[spans_key]`, and `doc.ents` is left alone.
+    owner: the name of the component, for messages.
+    extensions: names of the extension attributes, see `data.extensions`.
+
+    The coarse label of an entity follows from its label by a table in the vocab (`data.coarse`).
+    For "spans" they are in the `attrs["coarse_labels"]` of the group, one for each span: two
+    components may give one span two coarse labels.
+
+    Raises a ValueError that names the setting.
+    """
+
+    def __init__(
+        self, how: str, spans_key: str, owner: str, extensions: Mapping[str, Any] = NAMES
+    ) -> None:
+        if how not in ("overwrite", "fill", "spans"):
+            raise ValueError(
+                f"annotate of '{owner}' is {how!r}, expected 'overwrite', 'fill' or 'spans'."
+            )
+        if how == "spans" and not spans_key:
+            raise ValueError(
+                f"spans_key of '{owner}' is empty, expected a key of doc.spans for "
+                "annotate = 'spans'."
+            )
+        self.how = how
+        self.spans_key = spans_key
+        self.owner = owner
+        self.extensions = check_extensions(extensions, owner)
+        register_extensions(self.extensions, owner)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        register_extensions(self.extensions, self.owner)  # unpickled in another process
+
+    def share(self, vocab: Vocab, coarse_of: Mapping[str, str], *, replace: bool = False) -> None:
+        """Let the entities of Docs with this vocab have their coarse labels: see
+        `data.coarse.share_taxonomy`."""
+        if self.how != "spans" and coarse_of:
+            share_taxonomy(vocab, self.owner, coarse_of, replace=replace)
+
+    def write(self, doc: Doc, prediction: Prediction, coarse_of: Mapping[str, str]) -> None:
+        """Write a prediction into a Doc. coarse_of: the taxonomy of the component."""
+        spans = [Span(doc, *entity) for entity in prediction.entities]
+        if self.how == "spans":
+            coarse = [coarse_of[span.label_] for span in spans]
+            doc.spans[self.spans_key] = SpanGroup(
+                doc, name=self.spans_key, spans=spans, attrs={COARSE: coarse}
+            )
+        else:
+            self.share(doc.vocab, coarse_of)
+            if self.how == "overwrite":
+                doc.set_ents(spans, default="outside")
+            else:
+                _fill(doc, spans)
+        for span, entity in zip(spans, prediction.entities, strict=True):
+            facts = prediction.facts.get(entity, {})
+            if facts or facts_of(span):  # of an earlier annotation
+                keep_facts(span, facts)
+
+    def read(self, doc: Doc, taxonomy: Taxonomy) -> Prediction:
+        """What counts as prediction of the component in an annotated Doc: see
+        `read_prediction`."""
+        return read_prediction(doc, taxonomy, self.spans_key if self.how == "spans" else None)
+
+
+def _fill(doc: Doc, spans: list[Span]) -> None:
+    iob = doc.to_array("ENT_IOB")
+    taken = (iob == 1) | (iob == 3)  # I and B; blocked is B without a label
+    spans = [span for span in spans if not taken[span.start : span.end].any()]
+    kept = list(doc.ents)
+    for ent in kept:
+        taken[ent.start : ent.end] = False
+    blocked = [doc[i : i + 1] for i in np.flatnonzero(taken).tolist()]
+    doc.set_ents([*kept, *spans], blocked=blocked, default="outside")

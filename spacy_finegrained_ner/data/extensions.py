@@ -1,0 +1,80 @@
+"""The extension attributes of Span: what users read, and the one place where facts are kept.
+
+Nothing is registered by importing this. A component registers them when it is made or unpickled;
+where there is no pipeline (Docs out of a pickle), call `register_extensions()`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from spacy.tokens import Span
+
+from spacy_finegrained_ner.data.coarse import coarse_label
+from spacy_finegrained_ner.labels.prediction import Facts
+
+FACTS = "_finegrained_ner"
+"""Where facts are kept: `span._` has it by the place of a span, and it is a mapping from label to
+facts. So a span has those of its place *and* its label, and none once it is relabelled or moved."""
+
+GETTERS: dict[str, Callable[[Span], Any]] = {"coarse_label": coarse_label}
+"""The public attributes, by the names that they have unless a pipeline gives them others."""
+
+NAMES = {name: name for name in GETTERS}
+
+
+def register_extensions(names: Mapping[str, str | None] = NAMES, owner: str = "") -> None:
+    """Register the attributes that are not registered yet.
+
+    names: for each attribute in GETTERS the name to give it, None for none.
+    owner: the component that asks, for messages.
+
+    Where something else has such a name it is left alone, and a warning says so.
+    """
+    if not Span.has_extension(FACTS):
+        Span.set_extension(FACTS, default=None)
+    for attribute, name in names.items():
+        if name is None:
+            continue
+        getter = GETTERS[attribute]
+        if not Span.has_extension(name):
+            Span.set_extension(name, getter=getter)
+        elif Span.get_extension(name)[2] is not getter:
+            warnings.warn(
+                f"Span has an extension attribute {name!r} already, which stays what it is: "
+                f"ent._.{name} is not the {attribute} of '{owner}'. To have that under another "
+                f'name, set {attribute} = "another_name" in [components.{owner}.extensions] '
+                "(null to have it under none).",
+                stacklevel=2,
+            )
+
+
+def check_extensions(names: Mapping[str, Any], owner: str) -> dict[str, str | None]:
+    """The names as they are to be registered. A ValueError for what can't be one."""
+    for attribute, name in names.items():
+        if attribute not in GETTERS:
+            raise ValueError(
+                f"extensions of '{owner}' names {attribute!r}, expected some of {sorted(GETTERS)}."
+            )
+        if name is not None and not (isinstance(name, str) and name.isidentifier()):
+            raise ValueError(
+                f"{attribute} in extensions of '{owner}' is {name!r}, expected a name as in "
+                f"ent._.{attribute}, or null."
+            )
+    return {**NAMES, **names}
+
+
+def keep_facts(span: Span, facts: Facts) -> None:
+    """Keep facts for the place and the label of a span, in place of those that it has."""
+    kept = {**(span._.get(FACTS) or {}), span.label_: dict(facts)}
+    span._.set(FACTS, {label: some for label, some in kept.items() if some})
+
+
+def facts_of(span: Span) -> Facts:
+    """The facts that are kept for the place and the label of a span; empty if there are none."""
+    if not Span.has_extension(FACTS):
+        return {}
+    facts: Facts = (span._.get(FACTS) or {}).get(span.label_, {})
+    return facts

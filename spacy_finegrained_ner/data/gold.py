@@ -1,0 +1,126 @@
+"""From an Example to its gold, on the tokens of the predicted Doc."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from spacy.attrs import ENT_IOB, ENT_TYPE, IS_SPACE, ORTH
+from spacy.tokens import Doc, Span
+from spacy.training import Example
+
+from spacy_finegrained_ner.data.alignment import same_characters
+from spacy_finegrained_ner.data.entities import entities_of, trimmed
+from spacy_finegrained_ner.labels.bio import OUTSIDE, UNKNOWN, TagSet
+from spacy_finegrained_ner.labels.gold import Gold, Tags
+
+_IOB_MISSING, _IOB_INSIDE, _IOB_OUTSIDE, _IOB_BEGIN = range(4)  # Token.ent_iob
+_ATTRIBUTES = [ORTH, ENT_IOB, ENT_TYPE, IS_SPACE]
+_LABELLED = "finegrained_ner_labelled"
+
+
+def gold_of(example: Example, tag_set: TagSet) -> Gold:
+    """What the reference says of each token of the predicted Doc. Any tag may be right where
+    nothing is annotated, and where the tokens are not those of the reference.
+
+    Labels are matched without regard to case. A ValueError for one that the tag set does not have.
+    """
+    tags = _tags_of_same_tokens(example, tag_set)
+    if tags is None:
+        tags = _aligned_tags(example, tag_set)
+    gold = Gold.of_tags(tags, len(tag_set))
+    labelled = labelled_only(example.reference)
+    if labelled is not None:
+        gold.allowed[tags == OUTSIDE] = tag_set.none_of(labelled)
+    return gold
+
+
+def label_only(doc: Doc, labels: Iterable[str]) -> None:
+    """Say of a gold Doc that only these labels are annotated in it. A token that is O may then
+    have any of the others; what is missing is not known, as ever.
+
+    It is kept in `doc.user_data`: a DocBin has it with `store_user_data=True`.
+    """
+    doc.user_data[_LABELLED] = sorted(set(labels))
+
+
+def labelled_only(doc: Doc) -> list[str] | None:
+    """The labels that are annotated in a gold Doc; None for all."""
+    labels: list[str] | None = doc.user_data.get(_LABELLED)
+    return labels
+
+
+def _spelled_in(tag_set: TagSet) -> Callable[[Span], str]:
+    def spelled(span: Span) -> str:
+        label = tag_set.spelled(span.label_)
+        if label is None:
+            raise ValueError(
+                f"The gold entity {span.label_!r} at token {span.start} of {span.doc.text[:60]!r} "
+                "is not one of the labels the component was initialized with: "
+                f"{list(tag_set.labels)}. Initialize with data or labels that have it, or take it "
+                "out of the gold."
+            )
+        return label
+
+    return spelled
+
+
+def _tags_of_same_tokens(example: Example, tag_set: TagSet) -> Tags | None:
+    """The tags, where both sides have the same tokens and nothing is special; else None.
+
+    Training on gold tokens asks for this at each step, and spaCy's alignment takes ten times as
+    long."""
+    found = example.reference.to_array(_ATTRIBUTES)
+    if not np.array_equal(found[:, 0], example.predicted.to_array([ORTH])):
+        return None
+    iob, label, space = found[:, 1], found[:, 2], found[:, 3]
+    begin = np.full(len(found), OUTSIDE, dtype=np.int64)
+    for key in set(label.tolist()) - {0}:
+        name = tag_set.spelled(example.reference.vocab.strings[key])
+        if name is None:
+            return None
+        begin[label == key] = tag_set.begin(name)
+    inside = iob == _IOB_INSIDE
+    entity = inside | (iob == _IOB_BEGIN)
+    goes_on = np.append(False, entity[:-1] & (label[:-1] == label[1:]))[: len(found)]
+    if space.any() or (entity & (label == 0)).any() or (inside & ~goes_on).any():
+        return None
+    begin[inside] += 1
+    begin[iob == _IOB_MISSING] = UNKNOWN
+    return begin
+
+
+def _aligned_tags(example: Example, tag_set: TagSet) -> Tags:
+    """By spaCy's alignment. An entity counts where the predicted tokens hold its characters and no
+    others; a token is O where all that it holds is."""
+    reference, predicted = example.reference, example.predicted
+    tags = np.full(len(predicted), UNKNOWN, dtype=np.int64)
+    if not reference.has_annotation("ENT_IOB"):
+        return tags
+    x2y, y2x = example.alignment.x2y, example.alignment.y2x
+    outside = reference.to_array([ENT_IOB]).reshape(-1) == _IOB_OUTSIDE
+    for span in reference.ents:
+        start, end = trimmed(reference, span.start, span.end)
+        outside[span.start : start] = outside[end : span.end] = True
+    same = same_characters(example)
+    for start, end, label in entities_of(reference.ents, _spelled_in(tag_set)):
+        at = y2x[start:end]
+        if len(at) and same(int(at[0]), int(at[-1]) + 1, start, end):
+            tags[at[0] : at[-1] + 1] = tag_set.begin(label) + 1
+            tags[at[0]] = tag_set.begin(label)
+    lengths = x2y.lengths.tolist()
+    for i in np.flatnonzero(tags == UNKNOWN).tolist():
+        if lengths[i] and outside[x2y[i]].all():
+            tags[i] = OUTSIDE
+    # Whitespace that the reference does not have is O where what is around it is known
+    i = 0
+    while i < len(tags):
+        end = i
+        while end < len(tags) and not lengths[end] and predicted[end].is_space:
+            end += 1
+        if end > i and (tags[i:end] == UNKNOWN).all():
+            around = np.concatenate([tags[max(0, i - 1) : i], tags[end : end + 1]])
+            if (around != UNKNOWN).all():
+                tags[i:end] = OUTSIDE
+        i = end + 1
+    return tags

@@ -1,0 +1,67 @@
+"""What all components have in common that find entities by a taxonomy."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from spacy.tokens import Doc
+from spacy.training import Example
+from spacy.vocab import Vocab
+
+from spacy_finegrained_ner.data.annotation import Annotation
+from spacy_finegrained_ner.labels.prediction import Prediction
+from spacy_finegrained_ner.labels.taxonomy import Taxonomy
+
+
+class Annotating:
+    """Stands before spaCy's class in the bases of a component, which sets these attributes.
+
+    cfg: saved as JSON; its "labels" and "taxonomy" (fine to coarse) are there from the start.
+    """
+
+    name: str
+    vocab: Vocab
+    cfg: dict[str, Any]
+    _annotation: Annotation
+    _require_initialized: Callable[[], Any]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The fine labels, sorted."""
+        return tuple(self.cfg["labels"])
+
+    @property
+    def taxonomy(self) -> Taxonomy:
+        """Fine to coarse, with the spelling of the labels. A ValueError before `initialize`."""
+        self._require_initialized()
+        return self._taxonomy
+
+    @property
+    def _taxonomy(self) -> Taxonomy:
+        return Taxonomy(self.cfg["taxonomy"], f"the taxonomy of {self.name!r}")
+
+    def set_annotations(self, docs: Iterable[Doc], predictions: Iterable[Prediction]) -> None:
+        """Write the entities, where `annotate` says."""
+        for doc, prediction in zip(docs, predictions, strict=True):
+            self._annotation.write(doc, prediction, self.cfg["taxonomy"])
+
+    def read(self, doc: Doc) -> Prediction:
+        """What an annotated Doc says now, see `data.annotation.read_prediction`."""
+        return self._annotation.read(doc, self.taxonomy)
+
+    def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
+        """Scores of what `annotate` says the component writes."""
+        read = partial(self._annotation.read, taxonomy=self.taxonomy)
+        scores: dict[str, Any] = super().score(examples, **{"read": read, **kwargs})  # type: ignore[misc]
+        return scores
+
+    @contextmanager
+    def _new_taxonomy(self, *, replace: bool = False) -> Iterator[None]:
+        """Around what puts another taxonomy into cfg: the vocab gets it then.
+
+        replace: also in place of that of another component under this name.
+        """
+        replace = replace or bool(self.cfg["taxonomy"])
+        yield
+        self._annotation.share(self.vocab, self.cfg["taxonomy"], replace=replace)
