@@ -9,7 +9,8 @@ from typing import Any
 from spacy_finegrained_ner.labels.bio import Entity
 
 Facts = Mapping[str, Any]
-"""What is known of an entity beside its label: plain values, which msgpack and JSON take."""
+"""What is known of an entity beside its label: plain values, which msgpack and JSON take. A list
+comes back from a DocBin as a tuple."""
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,8 @@ class Decoder:
         if torch.isinf(loss):
             raise ValueError(
                 "The gold tags of a Doc are no legal BIO: an I- tag does not go on with what is "
-                "before it. Mark the tag before it as not known (-), or as B-."
+                "before it, or sets of allowed tags leave no way through. Mark the tag before it "
+                "as not known (-), or as B-."
             )
         found = tuple(None if g is None else cast(Any, torch2xp(g)) for g in gradients)
         return float(loss.detach()), cast(Scores, found)

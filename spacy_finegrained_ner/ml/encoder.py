@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, cast
 
 import torch
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.util import SimpleFrozenDict
 from spacy_transformers.data_classes import FullTransformerBatch, HFObjects
 from spacy_transformers.layers import TransformerModel, split_trf_batch, trfs2arrays
@@ -63,7 +63,7 @@ def build_transformer_layers_v1(
     # Copies: spacy-transformers writes into these.
     model = TransformerModel(
         name,
-        get_spans,
+        partial(_spans_with_tokens, get_spans),
         dict(tokenizer_config),
         dict(transformer_config),
         mixed_precision,
@@ -136,6 +136,11 @@ def _check(name: str, layers: int, combine: str, wordpieces: int) -> None:
             )
     if combine not in _COMBINE:
         raise ValueError(f"combine of {name} is {combine!r}, expected one of {sorted(_COMBINE)}.")
+
+
+def _spans_with_tokens(get_spans: Callable, docs: list[Doc]) -> list[list[Span]]:
+    """`spacy-transformers.doc_spans.v1` has a span for an empty Doc too, and training fails."""
+    return [[span for span in spans if len(span)] for spans in get_spans(docs)]
 
 
 def _init(model: Any, X: Any = None, Y: Any = None) -> None:

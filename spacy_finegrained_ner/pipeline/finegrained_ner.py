@@ -88,7 +88,7 @@ class FineGrainedNER(Annotating, TrainablePipe):
         # Saved as JSON beside the weights.
         self.cfg: dict[str, Any] = {"labels": [], "taxonomy": {}}
         self._annotation = Annotation(annotate, spans_key, name, extensions)
-        self._upstream = Upstream(name)
+        self.upstream = Upstream(name)
         # Whether nothing was known of any batch since the last step; None if there was no batch
         self._nothing_known: bool | None = None
 
@@ -123,8 +123,8 @@ class FineGrainedNER(Annotating, TrainablePipe):
             self.cfg["taxonomy"] = dict(taxonomy.coarse_of)
         for label in found:
             self.vocab.strings.add(label)
-        self.placed_in(nlp)
-        self._upstream.require_width(self.model)
+        self.upstream.placed_in(nlp)
+        self.upstream.require_width(self.model)
         full = (eg.reference for eg in get_examples() if len(eg.reference))
         sample = list(islice(full, 10)) or [Doc(self.vocab, words=["hello"])]
         # Initialized before, perhaps with other labels: it starts anew, as spaCy's components do.
@@ -132,10 +132,6 @@ class FineGrainedNER(Annotating, TrainablePipe):
         tagger.set_dim("nO", len(self._tag_set), force=True)
         tagger.set_dim("nA", len(self._auxiliary_tag_set or ()), force=True)
         self.model.initialize(X=sample)
-
-    def placed_in(self, nlp: Language | None) -> None:
-        """Tell the component its pipeline: `pipeline.upstream` looks at what is before it."""
-        self._upstream.placed_in(nlp)
 
     def add_label(self, label: str) -> int:
         """Labels come with `initialize`: the number of tags can't change later (ValueError)."""
@@ -156,13 +152,13 @@ class FineGrainedNER(Annotating, TrainablePipe):
         if not full:
             return predictions
         one_thread_in_forks()
-        self._upstream.check(self.model, docs)
+        self.upstream.check(self.model, docs)
         decoder = decoder_of(self._tag_set)
         for places, _ in by_length([len(docs[i]) for i in full], _PADDED_TOKENS):
             rows = [full[place] for place in places]
             some = [docs[i] for i in rows]
             vectors = self.model.get_ref("tok2vec").predict(some)
-            self._upstream.count_cut(self.model, some, vectors)
+            self.upstream.count_cut(self.model, some, vectors)
             emissions = self.model.get_ref("tagger").predict(vectors)
             fine = emissions.tasks[0]
             assert fine is not None
@@ -174,7 +170,7 @@ class FineGrainedNER(Annotating, TrainablePipe):
     @property
     def cut_tokens(self) -> int:
         """How many tokens had to be tagged without a vector so far: `pipeline.upstream`."""
-        return self._upstream.cut_tokens
+        return self.upstream.cut_tokens
 
     def update(
         self,
@@ -202,12 +198,12 @@ class FineGrainedNER(Annotating, TrainablePipe):
             self._nothing_known = nothing_before
             return losses  # the transformer does not run on such a batch either
         set_dropout_rate(self.model, drop)
-        with self._upstream.same_tokens(self.model):
+        with self.upstream.same_tokens(self.model):
             emissions, backprop = self.model.begin_update([eg.predicted for eg in examples])
         parts, gradient = self._losses(examples, emissions)
         nothing = all(task is None for task in gradient.tasks)
         self._nothing_known = nothing_before and nothing
-        if not (nothing and self._upstream.alone(self.model)):
+        if not (nothing and self.upstream.alone(self.model)):
             backprop(gradient)
         if sgd is not None:
             self.finish_update(sgd)

@@ -137,7 +137,7 @@ class Upstream:
             return
         last = None
         for name, pipe in nlp.pipeline:
-            if getattr(pipe, "_upstream", None) is self:
+            if getattr(pipe, "upstream", None) is self:
                 break
             if nlp.get_pipe_meta(name).factory == "transformer":
                 last = name

@@ -6,11 +6,11 @@ import pytest
 import spacy
 from hypothesis import given
 from hypothesis import strategies as st
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 
 from spacy_finegrained_ner.data import gold as data_gold
-from spacy_finegrained_ner.data.gold import _tags_of_same_tokens, gold_of
+from spacy_finegrained_ner.data.gold import _tags_of_same_tokens, gold_of, label_only
 from spacy_finegrained_ner.labels.bio import UNKNOWN, TagSet, illegal_bio
 
 VOCAB = spacy.blank("en").vocab
@@ -180,3 +180,48 @@ def test_the_quick_way_is_taken_on_gold_tokens():
     doc = gold(["a", "b", "c", "d"], ["B-X", "I-X", "O", "-"])
     example = Example(Doc(VOCAB, words=["a", "b", "c", "d"]), doc)
     assert _tags_of_same_tokens(example, TAGS).tolist() == [1, 2, 0, UNKNOWN]
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_labels_in_another_case_are_those_of_the_pipeline(quick):
+    words = ["a", "b", "c"]
+    example = Example(Doc(VOCAB, words=words), gold(words, ["B-x", "I-x", "B-A-B"]))
+    way = _tags_of_same_tokens if quick else None
+    with patch.object(data_gold, "_tags_of_same_tokens", way or (lambda *_: None)):
+        assert names(example) == ["B-X", "I-X", "B-a-b"]
+
+
+@pytest.mark.parametrize(
+    ("words", "tags", "expected"),
+    [
+        (["a", "\n"], ["B-X", "I-X"], ["B-X", "O"]),
+        ([" ", "a", " ", "b", "\n"], ["B-X", "I-X", "I-X", "I-X", "I-X"],
+         ["O", "B-X", "I-X", "I-X", "O"]),
+        ([" ", "a"], ["B-X", "O"], ["O", "O"]),
+        ([" ", "a"], ["-", "B-X"], ["-", "B-X"]),
+    ],
+)  # fmt: skip
+def test_whitespace_at_the_ends_of_an_entity_is_outside_of_it(words, tags, expected):
+    """As in what is predicted: see `data.entities`."""
+    example = Example(Doc(VOCAB, words=words), gold(words, tags))
+    assert names(example) == expected
+
+
+def test_a_lower_cased_text_with_longer_letters():
+    words = ["İzmir", "and", "Real", "Madrid"]
+    example = Example(
+        Doc(VOCAB, words=[word.lower() for word in words]),
+        gold(words, ["B-X", "O", "B-Y", "I-Y"]),
+    )
+    assert len("İ".lower()) == 2
+    assert names(example) == ["B-X", "O", "B-Y", "I-Y"]
+
+
+def test_where_some_types_only_are_labelled_a_token_may_have_any_other():
+    reference = gold(["a", "b", "c"], ["B-X", "O", "-"])
+    label_only(reference, ["x"])
+    found = gold_of(Example(Doc(VOCAB, words=["a", "b", "c"]), reference), TAGS).allowed
+    assert [np.flatnonzero(row).tolist() for row in found] == [[1], [0, 3, 4, 5, 6], [*range(7)]]
+    (kept,) = DocBin(docs=[reference], store_user_data=True).get_docs(VOCAB)
+    again = gold_of(Example(Doc(VOCAB, words=["a", "b", "c"]), kept), TAGS).allowed
+    np.testing.assert_array_equal(again, found)

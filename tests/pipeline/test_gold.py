@@ -5,11 +5,12 @@ import warnings
 
 import pytest
 import spacy
-from pipelines import LINEAR, examples, make_nlp, train
+from pipelines import LINEAR, entities, examples, make_nlp, train
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 from thinc.api import Adam
 
+from spacy_finegrained_ner.data.gold import label_only
 from spacy_finegrained_ner.labels.taxonomy import TaxonomyError
 
 NAME = "finegrained_ner"
@@ -162,3 +163,40 @@ def test_dev_data_without_entities_and_without_annotation():
         assert nlp.evaluate([nothing_known])["ents_f"] is None
         assert nlp.evaluate([offsets(nlp)])["ents_p"] == 0.0
         assert nlp.evaluate([nothing_known, offsets(nlp, SCIENTIST)])["ents_f"] == 1.0
+
+
+def test_labels_in_another_case_are_learned_and_scored_as_what_they_are():
+    nlp = make_nlp(model=CRF)
+    train(nlp, [offsets(nlp, SCIENTIST)], 60)
+    start, end, label = SCIENTIST
+    other = offsets(nlp, (start, end, label.upper()))
+    scores = nlp.evaluate([other])
+    assert scores["ents_f"] == scores["ents_coarse_f"] == 1.0
+    same = [nlp.update([eg], sgd=False)[NAME] for eg in (other, offsets(nlp, SCIENTIST))]
+    assert same[0] == same[1]
+
+
+def test_a_gold_entity_that_ends_in_whitespace_can_be_found():
+    nlp = make_nlp(model=CRF)
+    words = ["marie", "curie", "\n", " ", "met"]
+    gold = Doc(nlp.vocab, words=words, ents=["B-Scientist", *["I-Scientist"] * 3, "O"])
+    example = Example(Doc(nlp.vocab, words=words), gold)
+    assert train(nlp, [example], 60)[NAME] < 0.1
+    assert nlp.evaluate([example])["ents_f"] == 1.0
+
+
+def test_where_only_a_new_type_is_labelled_the_others_are_not_unlearned():
+    """Marie is labelled only as what she is in the new data; pelé is none of its business."""
+    nlp = make_nlp(model=CRF)
+    old = examples(nlp)
+    (new,) = examples(nlp, ["pelé/O met/O serena/O and/O green/B-Drink tea/I-Drink"])
+    label_only(new.reference, ["Drink"])
+    train(nlp, old, 60)
+    before = entities(nlp("marie curie met pelé in lyon"))
+    sgd = Adam(0.01)
+    for _ in range(30):
+        nlp.update([new], sgd=sgd)
+    found = entities(nlp(new.predicted.text))
+    assert ("pelé", "Athlete", "Person") in found
+    assert [label for _, label, _ in found].count("Drink") == 1
+    assert entities(nlp("marie curie met pelé in lyon")) == before

@@ -7,9 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqeval.metrics import classification_report
 from seqeval.scheme import IOB2
+from spacy.scorer import Scorer
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
+from spacy_finegrained_ner.data.gold import label_only
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy, TaxonomyError
 from spacy_finegrained_ner.scoring.scorer import (
     EntityCounts,
@@ -259,3 +261,41 @@ def test_a_gold_label_that_the_taxonomy_does_not_cover_is_named():
     example = Example(doc(["a"], []), doc(["a"], [(0, 1, "Vessel")]))
     with pytest.raises(TaxonomyError, match="'Vessel' is not in the taxonomy"):
         score(example)
+
+
+def test_whitespace_at_the_ends_of_a_gold_entity_does_not_count():
+    words = ["a", "b", "\n", "c", " "]
+    example = Example(doc(words, [(0, 2), (3, 4)]), doc(words, [(0, 3), (3, 5)]))
+    assert counts(example) == (2, 0, 0)
+    assert counts(Example(doc(words, []), doc(words, [(2, 3)]))) == (0, 0, 0)
+
+
+def test_labels_are_compared_without_regard_to_case():
+    words = ["a", "b"]
+    gold = doc(words, [(0, 1, "ARTIST"), (1, 2, "food")])
+    scores = score(Example(doc(words, [(0, 1, "Artist"), (1, 2, "FOOD")]), gold))
+    assert scores["ents_f"] == scores["ents_coarse_f"] == 1.0
+    assert set(scores["ents_per_type"]) == {"Artist", "Food"}
+
+
+def test_what_others_predict_under_labels_of_their_own_does_not_count():
+    words = ["a", "b"]
+    predicted = doc(words, [(0, 1, "Artist"), (1, 2, "CARDINAL")])
+    assert score(Example(predicted, doc(words, [(0, 1, "Artist")])))["ents_p"] == 1.0
+
+
+def test_a_lower_cased_prediction_with_longer_letters_is_aligned_as_spacy_does():
+    words = ["İzmir", "and", "Real", "Madrid", "tea"]
+    ents = [(0, 1, "Artist"), (2, 4, "Athlete"), (4, 5, "Food")]
+    example = Example(doc([word.lower() for word in words], ents), doc(words, ents))
+    assert score(example)["ents_f"] == Scorer.score_spans([example], "ents")["ents_f"] == 1.0
+
+
+def test_of_types_that_are_not_labelled_there_nothing_is_right_or_wrong():
+    words = list("abcd")
+    gold = doc(words, [(0, 1, "Food")])
+    label_only(gold, ["food"])
+    # Right; of another type where nothing is labelled; Food where there is none; over an entity
+    predicted = [(0, 1, "Food"), (1, 2, "Artist"), (2, 3, "Food")]
+    assert counts(Example(doc(words, predicted), gold)) == (1, 1, 0)
+    assert counts(Example(doc(words, [(0, 1, "Artist")]), gold)) == (0, 1, 1)

@@ -1,0 +1,73 @@
+"""Gold: tags, sets of tags and soft targets, and what becomes of them under another tag set."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spacy_finegrained_ner.labels.bio import UNKNOWN, TagSet
+from spacy_finegrained_ner.labels.gold import Gold
+
+XY = TagSet(("X", "Y"))  # O, B-X, I-X, B-Y, I-Y
+ONTO = np.array([0, 1, 2, 1, 2])
+"""X and Y become one type."""
+
+
+def sets(*allowed: set[int], size: int = 5) -> Gold:
+    return Gold(np.array([[tag in tags for tag in range(size)] for tags in allowed]))
+
+
+@given(st.lists(st.integers(UNKNOWN, 4), max_size=6))
+def test_tags_come_back_and_only_what_is_unknown_may_be_anything(tags):
+    gold = Gold.of_tags(np.array(tags, dtype=np.int64), 5)
+    assert gold.allowed.shape == (len(tags), 5)
+    assert gold.tags.tolist() == tags
+    assert gold.known.tolist() == [tag != UNKNOWN for tag in tags]
+    assert not gold.has_sets
+    for tag, allowed in zip(tags, gold.allowed, strict=True):
+        assert np.flatnonzero(allowed).tolist() == ([tag] if tag != UNKNOWN else [*range(5)])
+
+
+def test_a_set_is_known_and_has_no_tag():
+    gold = sets({0, 1}, {2}, {0, 1, 2, 3, 4})
+    assert gold.tags.tolist() == [UNKNOWN, 2, UNKNOWN]
+    assert gold.known.tolist() == [True, True, False]
+    assert gold.has_sets
+
+
+def test_none_of_some_types():
+    assert XY.none_of(["x"]).tolist() == [True, False, False, True, True]
+    assert XY.none_of([]).all()
+    assert XY.none_of(["Z"]).all()
+    assert XY.none_of(["X", "Y"]).tolist() == [True, False, False, False, False]
+
+
+@given(st.lists(st.sets(st.integers(0, 4), min_size=1).map(frozenset), min_size=1, max_size=5))
+def test_mapped_what_is_allowed_is_what_an_allowed_tag_becomes(allowed):
+    found = sets(*allowed).mapped(ONTO, 3).allowed
+    for tags, there in zip(allowed, found, strict=True):
+        assert set(np.flatnonzero(there).tolist()) == {int(ONTO[tag]) for tag in tags}
+
+
+def test_mapped_soft_targets_add_up():
+    rng = np.random.default_rng(0)
+    marginals, transitions = rng.random((3, 5)), rng.random((5, 5))
+    mapped = Gold.of_expectations(marginals, transitions).mapped(ONTO, 3)
+    assert mapped.soft is not None
+    assert mapped.known.all()
+    assert not mapped.has_sets
+    for tag in range(3):
+        expected = marginals[:, tag == ONTO].sum(axis=1)
+        np.testing.assert_allclose(mapped.soft.marginals[:, tag], expected)
+        for other in range(3):
+            pairs = transitions[np.ix_(tag == ONTO, other == ONTO)]
+            np.testing.assert_allclose(mapped.soft.transitions[tag, other], pairs.sum())
+    alone = Gold.of_expectations(marginals).mapped(ONTO, 3)
+    assert alone.soft is not None
+    assert alone.soft.transitions is None
+
+
+def test_labels_in_any_case():
+    tags = TagSet(("Real Madrid", "straße"))
+    assert tags.spelled("REAL madrid") == "Real Madrid"
+    assert tags.spelled("STRASSE") == "straße"
+    assert tags.spelled("lyon") is None
