@@ -2,7 +2,6 @@
 
 import json
 import pickle
-import re
 import subprocess
 import sys
 import warnings
@@ -287,16 +286,3 @@ def test_sourced_from_another_pipeline(nlp):
     assert entities(target(TEXT)) == EXPECTED
     docs = list(target.pipe([TEXT] * 2, n_process=2, batch_size=1))
     assert [entities(doc) for doc in docs] == [EXPECTED] * 2
-
-
-def test_the_tour_names_what_there_is():
-    package = Path(__file__).parents[2] / "spacy_finegrained_ner"
-    tour = DESIGN[DESIGN.index("## A tour") : DESIGN.index("## Gold")]
-    assert [int(n) for n in re.findall(r"^(\d+)\. ", tour, flags=re.MULTILINE)] == [*range(1, 16)]
-    named = re.findall(r"`([\w.]+)` \((?:of a task, )?`(\w+/\w+\.py)`\)", tour)
-    named += re.findall(r"\(`([\w.]+)`, `(\w+/\w+\.py)`\)", tour)
-    assert len(named) >= 20
-    for name, file in named:
-        source = (package / file).read_text(encoding="utf-8")
-        for part in name.split("."):
-            assert re.search(rf"^\s*(def|class) {part}\b", source, flags=re.MULTILINE), (name, file)
