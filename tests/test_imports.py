@@ -39,7 +39,7 @@ OUTSIDE = {
         *("contextlib", "copy", "gc", "importlib", "multiprocessing", "platform", "random"),
         *("resource", "statistics", "sys", "tempfile", "time", "unittest"),
     },
-    "pipeline": {"spacy", "thinc", "numpy", "weakref"},
+    "pipeline": {"spacy", "thinc", "numpy", "inspect", "weakref"},
     "baselines": {"spacy", "thinc", "numpy", "pycrfsuite", "json", "sys", "tempfile"},
     "study": {
         *("spacy", "thinc", "torch", "numpy", "scipy", "srsly", "matplotlib", "markdown_it"),

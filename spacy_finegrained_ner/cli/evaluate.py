@@ -15,6 +15,7 @@ from spacy.vocab import Vocab
 
 from spacy_finegrained_ner.data.conll import read_conll
 from spacy_finegrained_ner.data.corpus import bare_copy, sentence_to_doc
+from spacy_finegrained_ner.data.entities import entities_of
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 from spacy_finegrained_ner.scoring.bootstrap import bootstrap
 
@@ -38,16 +39,17 @@ def evaluate(model: str, data: Path, output: Path, samples: int = 0) -> dict[str
         raise EvaluationError(f"{data}: the file holds no texts.")
     on_tokens = [Example(bare_copy(doc, nlp.vocab), doc) for doc in gold]
     on_text = [Example(nlp.make_doc(doc.text), doc) for doc in gold]
+    entities = [entities_of(doc.ents, lambda span: span.label_) for doc in gold]
     unreachable = sum(
-        eg.predicted.char_span(ent.start_char, ent.end_char) is None
-        for eg in on_text
-        for ent in eg.reference.ents
+        eg.predicted.char_span(doc[start:end].start_char, doc[start:end].end_char) is None
+        for eg, doc, found in zip(on_text, gold, entities, strict=True)
+        for start, end, _ in found
     )
     report = {
         "model": f"{nlp.meta['lang']}_{nlp.meta['name']} {nlp.meta['version']}",
         "data": str(data),
         "sentences": len(gold),
-        "entities": sum(len(doc.ents) for doc in gold),
+        "entities": sum(map(len, entities)),
         "unreachable": unreachable,
         "taxonomy": dict(taxonomy_of(nlp).coarse_of),
         "gold_tokens": _scores(nlp, on_tokens, samples),

@@ -102,6 +102,9 @@ class Annotation:
         else:
             self.share(doc.vocab, coarse_of)
             if self.how == "overwrite":
+                for ent in doc.ents:
+                    if facts_of(ent):
+                        keep_facts(ent, {})
                 doc.set_ents(spans, default="outside")
             else:
                 _fill(doc, spans)

@@ -14,13 +14,15 @@ from spacy.tokens import Span
 from spacy.vocab import Vocab
 
 TABLE = "finegrained_ner_coarse"
-"""Of `vocab.lookups`: for each component that writes `doc.ents`, its name and its taxonomy."""
+"""Of `vocab.lookups`: for each component that writes `doc.ents` its name, and the coarse type of
+each label (casefolded)."""
 
 
 def coarse_label(span: Span) -> str | None:
     """The coarse type of the span's label; None where the vocab knows of none."""
+    label = span.label_.casefold()
     for entry in _entries(span.doc.vocab).values():
-        coarse: str | None = entry["coarse"].get(span.label_)
+        coarse: str | None = entry["coarse"].get(label)
         if coarse is not None:
             return coarse
     return None
@@ -35,24 +37,27 @@ def share_taxonomy(
     Raises a ValueError if another component has another coarse type for one of the labels.
     """
     entries = _entries(vocab)
+    new = {fine.casefold(): coarse for fine, coarse in coarse_of.items()}
     mine = {} if replace or owner not in entries else entries[owner]["coarse"]
-    if coarse_of.items() <= mine.items():
+    if new.items() <= mine.items():
         return
-    others = {
-        e["owner"]: e["coarse"] for e in entries.values() if not replace or e["owner"] != owner
-    }
-    for other, theirs in others.items():
+    found = {entry["owner"]: entry["coarse"] for entry in entries.values()}
+    if replace:
+        found.pop(owner, None)
+    for other, theirs in found.items():
         for fine, coarse in coarse_of.items():
-            if theirs.get(fine, coarse) != coarse:
+            if theirs.get(fine.casefold(), coarse) != coarse:
+                whose = f"'{other}'" if other != owner else "a component of the same name"
                 raise ValueError(
-                    f"'{owner}' has {fine!r} under {coarse!r}, and '{other}', which shares its "
-                    f"vocab, has it under {theirs[fine]!r}: the coarse label of an entity in "
-                    "doc.ents would be anybody's guess. Give both the same taxonomy, or let one "
-                    'of them write a span group (annotate = "spans"). If the other is gone: '
+                    f"'{owner}' has {fine!r} under {coarse!r}, and {whose}, which shares its "
+                    f"vocab, has it under {theirs[fine.casefold()]!r}: the coarse label of an "
+                    "entity in doc.ents would be anybody's guess. Give both the same taxonomy, let "
+                    'one of them write a span group (annotate = "spans"), or load two pipelines '
+                    "with a vocab each. If the other is gone: "
                     f"nlp.vocab.lookups.remove_table({TABLE!r})"
                 )
-    all_of_them = {**others, owner: {**mine, **coarse_of}}
-    data = {name: {"owner": name, "coarse": dict(coarse)} for name, coarse in all_of_them.items()}
+    found[owner] = {**mine, **new}
+    data = {name: {"owner": name, "coarse": coarse} for name, coarse in found.items()}
     # Made with its data, the table's filter is of its size, and not for a million entries
     vocab.lookups.set_table(TABLE, Table(TABLE, data))
 

@@ -30,18 +30,29 @@ def gold_of(example: Example, tag_set: TagSet) -> Gold:
         tags = _aligned_tags(example, tag_set)
     gold = Gold.of_tags(tags, len(tag_set))
     labelled = labelled_only(example.reference)
-    if labelled is not None:
-        gold.allowed[tags == OUTSIDE] = tag_set.none_of(labelled)
-    return gold
+    if labelled is None:
+        return gold
+    others = tag_set.none_of(labelled)
+    return Gold.of_sets(np.where((tags == OUTSIDE)[:, None], others, gold.allowed))
 
 
 def label_only(doc: Doc, labels: Iterable[str]) -> None:
     """Say of a gold Doc that only these labels are annotated in it. A token that is O may then
     have any of the others; what is missing is not known, as ever.
 
-    It is kept in `doc.user_data`: a DocBin has it with `store_user_data=True`.
+    It is kept in `doc.user_data`: a DocBin has it with `store_user_data=True`. `Span.as_doc` and
+    `Example.from_dict` drop that, and so do augmenters and readers that cut texts
+    (`gold_preproc`, `max_length` of `spacy.Corpus.v1`): say it again of what they give.
+
+    Raises a ValueError for no labels, and for what is no label.
     """
-    doc.user_data[_LABELLED] = sorted(set(labels))
+    found = labels if isinstance(labels, str) else sorted(set(labels), key=str)
+    if isinstance(found, str) or not found or not all(isinstance(x, str) for x in found):
+        raise ValueError(
+            f"label_only got {found!r}, expected the labels that are annotated in the Doc, as a "
+            "list. Where none is, leave its entities unset: then nothing is known."
+        )
+    doc.user_data[_LABELLED] = found
 
 
 def labelled_only(doc: Doc) -> list[str] | None:
@@ -74,14 +85,15 @@ def _tags_of_same_tokens(example: Example, tag_set: TagSet) -> Tags | None:
     if not np.array_equal(found[:, 0], example.predicted.to_array([ORTH])):
         return None
     iob, label, space = found[:, 1], found[:, 2], found[:, 3]
+    inside = iob == _IOB_INSIDE
+    entity = inside | (iob == _IOB_BEGIN)
     begin = np.full(len(found), OUTSIDE, dtype=np.int64)
-    for key in set(label.tolist()) - {0}:
+    for key in set(label[entity].tolist()) - {0}:
         name = tag_set.spelled(example.reference.vocab.strings[key])
         if name is None:
             return None
         begin[label == key] = tag_set.begin(name)
-    inside = iob == _IOB_INSIDE
-    entity = inside | (iob == _IOB_BEGIN)
+    begin[~entity] = OUTSIDE
     goes_on = np.append(False, entity[:-1] & (label[:-1] == label[1:]))[: len(found)]
     if space.any() or (entity & (label == 0)).any() or (inside & ~goes_on).any():
         return None
@@ -92,13 +104,14 @@ def _tags_of_same_tokens(example: Example, tag_set: TagSet) -> Tags | None:
 
 def _aligned_tags(example: Example, tag_set: TagSet) -> Tags:
     """By spaCy's alignment. An entity counts where the predicted tokens hold its characters and no
-    others; a token is O where all that it holds is."""
+    others; a token is O where all that it holds is O or blocked, that is, never an entity."""
     reference, predicted = example.reference, example.predicted
     tags = np.full(len(predicted), UNKNOWN, dtype=np.int64)
     if not reference.has_annotation("ENT_IOB"):
         return tags
     x2y, y2x = example.alignment.x2y, example.alignment.y2x
-    outside = reference.to_array([ENT_IOB]).reshape(-1) == _IOB_OUTSIDE
+    iob, label = reference.to_array([ENT_IOB, ENT_TYPE]).T
+    outside = (iob == _IOB_OUTSIDE) | ((iob == _IOB_BEGIN) & (label == 0))
     for span in reference.ents:
         start, end = trimmed(reference, span.start, span.end)
         outside[span.start : start] = outside[end : span.end] = True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy.typing as npt
 from spacy_finegrained_ner.labels.bio import UNKNOWN
 
 Tags = npt.NDArray[np.int64]
+Sets = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,23 +26,54 @@ class SoftTargets:
     marginals: npt.NDArray[np.floating[Any]]
     transitions: npt.NDArray[np.floating[Any]] | None = None
 
+    def __post_init__(self) -> None:
+        """Raises a ValueError for what can be no expectations."""
+        size = self.marginals.shape[1]
+        pairs = np.zeros((size, size)) if self.transitions is None else self.transitions
+        if pairs.shape != (size, size):
+            raise ValueError(
+                f"Soft targets of {size} tags have transitions of the shape {pairs.shape}, "
+                f"expected {(size, size)}."
+            )
+        least = np.minimum(self.marginals.min(initial=0), pairs.min(initial=0))
+        off = abs(self.marginals.sum(axis=1) - 1).max(initial=0)
+        if not (least >= 0 and off < 0.01):  # NaN is neither
+            raise ValueError(
+                "Soft targets must be probabilities that add to 1 at each token, and counts from 0 "
+                f"on. Found {least} as the least of them, and a sum that is {off} away from 1."
+            )
+
 
 @dataclass(frozen=True, eq=False)
 class Gold:
     """Which tags may be the right ones, at each token of a text; or soft targets in their place.
+    Made by `of_tags`, `of_sets` and `of_expectations`.
 
-    allowed: *Shape:* (tokens, tags). One tag is a known tag, all of them are "any tag".
-    soft: the text's soft targets. `allowed` does not count then: to restrict a teacher to what is
-        allowed, restrict the lattice that the expectations are taken of (`nn.crf.within`).
+    tags: *Shape:* (tokens,). Ids; UNKNOWN where more than one tag is allowed.
+    size: how many tags there are.
+    sets: *Shape:* (tokens, tags). Whether a tag is allowed; None where at each token one is, or all
+        of them are.
+    soft: the text's soft targets. What is allowed does not count then: to restrict a teacher to
+        that, restrict the lattice that the expectations are taken of (`nn.crf_loss.within`).
     """
 
-    allowed: npt.NDArray[np.bool_]
+    tags: Tags
+    size: int
+    sets: Sets | None = None
     soft: SoftTargets | None = None
 
     @classmethod
     def of_tags(cls, tags: Tags, size: int) -> Gold:
         """tags: *Shape:* (tokens,), ids, UNKNOWN for any tag. size: how many tags there are."""
-        return cls((tags[:, None] == np.arange(size)) | (tags == UNKNOWN)[:, None])
+        return cls(tags, size)
+
+    @classmethod
+    def of_sets(cls, allowed: Sets) -> Gold:
+        """allowed: *Shape:* (tokens, tags). One tag is a known tag, all of them are any tag."""
+        counts, size = allowed.sum(axis=1), allowed.shape[1]
+        tags = np.where(counts == 1, allowed.argmax(axis=1), UNKNOWN)
+        has_sets = bool(((counts != 1) & (counts != size)).any())
+        return cls(tags, size, allowed if has_sets else None)
 
     @classmethod
     def of_expectations(
@@ -51,49 +82,43 @@ class Gold:
         transitions: npt.NDArray[np.floating[Any]] | None = None,
     ) -> Gold:
         """Soft targets: see `SoftTargets`."""
-        return cls(np.ones(marginals.shape, dtype=bool), SoftTargets(marginals, transitions))
+        tokens, size = marginals.shape
+        return cls(np.full(tokens, UNKNOWN), size, None, SoftTargets(marginals, transitions))
 
     def __len__(self) -> int:
-        return len(self.allowed)
+        return len(self.tags)
 
-    @cached_property
-    def tags(self) -> Tags:
-        """*Shape:* (tokens,). The id of the tag where only one is allowed, else UNKNOWN."""
-        one = self._counts == 1
-        tags: Tags = np.where(one, self.allowed.argmax(axis=1), UNKNOWN)
-        return tags
-
-    @cached_property
-    def known(self) -> npt.NDArray[np.bool_]:
+    @property
+    def known(self) -> Sets:
         """*Shape:* (tokens,). Where not every tag would do."""
         if self.soft is not None:
             return np.ones(len(self), dtype=bool)
-        return self._counts < self.allowed.shape[1]
+        if self.sets is not None:
+            return np.asarray(~self.sets.all(axis=1))
+        return np.asarray(self.tags != UNKNOWN)
 
-    @cached_property
-    def has_sets(self) -> bool:
-        """Whether some token has neither one tag nor all of them."""
-        return self.soft is None and bool((self.known & (self.tags == UNKNOWN)).any())
+    @property
+    def allowed(self) -> Sets:
+        """*Shape:* (tokens, tags). Whether a tag may be the right one."""
+        if self.sets is not None:
+            return self.sets
+        allowed: Sets = (self.tags[:, None] == np.arange(self.size)) | (self.tags == UNKNOWN)[
+            :, None
+        ]
+        return allowed
 
     def mapped(self, table: Tags, size: int) -> Gold:
         """The gold of other tags of the same tokens, of which each tag here is one.
 
-        table: *Shape:* (tags,), the id there for each id here. size: how many there are. What is
-        allowed there is what an allowed tag is mapped to.
+        table: *Shape:* (tags,), the id there for each id here; each id there has one here.
+        size: how many there are. What is allowed there is what an allowed tag is mapped to.
         """
+        if self.sets is None and self.soft is None:
+            return Gold(np.where(self.tags == UNKNOWN, UNKNOWN, table[self.tags]), size)
         onto = (table[:, None] == np.arange(size)).astype(np.float32)
-        allowed = self.allowed.astype(np.float32) @ onto > 0
         if self.soft is None:
-            return Gold(allowed)
+            return Gold.of_sets(self.allowed.astype(np.float32) @ onto > 0)
         pairs = self.soft.transitions
-        return Gold(
-            allowed,
-            SoftTargets(
-                self.soft.marginals @ onto, None if pairs is None else onto.T @ pairs @ onto
-            ),
+        return Gold.of_expectations(
+            self.soft.marginals @ onto, None if pairs is None else onto.T @ pairs @ onto
         )
-
-    @cached_property
-    def _counts(self) -> npt.NDArray[np.int64]:
-        counts: npt.NDArray[np.int64] = self.allowed.sum(axis=1)
-        return counts

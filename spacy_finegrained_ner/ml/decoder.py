@@ -58,10 +58,10 @@ class Decoder:
         Raises a ValueError if the gold does not fit the scores, or allows no legal BIO: a CRF
         can't learn that.
         """
-        for tokens, known in zip(lengths, gold, strict=True):
-            if known.allowed.shape != (tokens, len(self.tag_set)):
+        for tokens, one in zip(lengths, gold, strict=True):
+            if (len(one), one.size) != (tokens, len(self.tag_set)):
                 raise ValueError(
-                    f"The gold of a Doc has the shape {known.allowed.shape}, expected "
+                    f"The gold of a Doc has the shape {(len(one), one.size)}, expected "
                     f"{(tokens, len(self.tag_set))}: its tokens, and the tags of the task."
                 )
         total = sum(int(one.known.sum()) for one in gold)
@@ -88,8 +88,8 @@ class Decoder:
         if torch.isinf(loss):
             raise ValueError(
                 "The gold tags of a Doc are no legal BIO: an I- tag does not go on with what is "
-                "before it, or sets of allowed tags leave no way through. Mark the tag before it "
-                "as not known (-), or as B-."
+                "before it. Mark the tag before it as not known (-), or as B-. (Of sets of allowed "
+                "tags: they leave no way through; of soft targets: they expect what is no BIO.)"
             )
         found = tuple(None if g is None else cast(Any, torch2xp(g)) for g in gradients)
         return float(loss.detach()), cast(Scores, found)
@@ -114,7 +114,7 @@ def _targets(
     hard = [i for i, one in enumerate(gold) if one.soft is None]
     if hard:
         padded: Any
-        if any(gold[i].has_sets for i in hard):
+        if any(gold[i].sets is not None for i in hard):
             padded = np.ones((len(hard), tokens, tags), dtype=bool)
             for row, i in zip(padded, hard, strict=True):
                 row[: len(gold[i])] = gold[i].allowed
@@ -122,6 +122,11 @@ def _targets(
             padded = np.full((len(hard), tokens), IGNORE, dtype=np.int64)
             for row, i in zip(padded, hard, strict=True):
                 row[: len(gold[i])] = gold[i].tags  # UNKNOWN is IGNORE
+            if padded.size and not IGNORE <= padded.min() <= padded.max() < tags:
+                raise ValueError(
+                    f"The gold has tag ids from {padded.min()} to {padded.max()}, expected some "
+                    f"from 0 to {tags - 1}, and {IGNORE} for what is not known."
+                )
         yield hard, torch.from_numpy(padded).to(emissions.device)
     for with_transitions in (True, False):
         soft = [

@@ -63,8 +63,20 @@ def forward(
                 found[name][rows, :width] = values
             else:
                 found[name][rows] = values
-    batch = FullTransformerBatch(nested, wordpieces, ModelOutput(found), align)
+    batch = _Batch(nested, wordpieces, ModelOutput(found), align)
     return batch, lambda gradient: docs
+
+
+class _Batch(FullTransformerBatch):
+    """What is known of each Doc knows the tokens that it was made of (`token_ids`, spaCy's ORTH): a
+    component behind it may have merged or split some."""
+
+    def split_by_doc(self) -> list[Any]:
+        data: list[Any] = super().split_by_doc()
+        for one, spans in zip(data, self.spans, strict=True):
+            if spans:
+                one.token_ids = spans[0].doc.to_array("ORTH")
+        return data
 
 
 def _some(wordpieces: Any, rows: npt.NDArray[np.intp], width: int) -> WordpieceBatch:

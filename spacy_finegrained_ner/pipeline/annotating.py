@@ -56,12 +56,14 @@ class Annotating:
         scores: dict[str, Any] = super().score(examples, **{"read": read, **kwargs})  # type: ignore[misc]
         return scores
 
-    @contextmanager
-    def _new_taxonomy(self, *, replace: bool = False) -> Iterator[None]:
-        """Around what puts another taxonomy into cfg: the vocab gets it then.
+    def _set_labels(self, labels: list[str], taxonomy: Taxonomy) -> None:
+        """When initialized: into cfg and vocab, also in place of what was there under this name."""
+        self._annotation.share(self.vocab, taxonomy.coarse_of, replace=True)  # which may fail
+        self.cfg |= {"labels": labels, "taxonomy": dict(taxonomy.coarse_of)}
 
-        replace: also in place of that of another component under this name.
-        """
-        replace = replace or bool(self.cfg["taxonomy"])
+    @contextmanager
+    def _loading(self) -> Iterator[None]:
+        """Around what loads another cfg: the vocab gets its taxonomy."""
+        replace = bool(self.cfg["taxonomy"])
         yield
         self._annotation.share(self.vocab, self.cfg["taxonomy"], replace=replace)

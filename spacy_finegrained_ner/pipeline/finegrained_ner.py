@@ -116,11 +116,9 @@ class FineGrainedNER(Annotating, TrainablePipe):
         ValueError if there are no labels at all.
         """
         validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
-        found = find_labels(get_examples, labels, self.name)
-        taxonomy = (taxonomy or read_taxonomy()).spelled_as(found)
-        with self._new_taxonomy(replace=True):
-            self.cfg["labels"] = found
-            self.cfg["taxonomy"] = dict(taxonomy.coarse_of)
+        taxonomy = taxonomy or read_taxonomy()
+        found = find_labels(get_examples, labels, taxonomy, self.name)
+        self._set_labels(found, taxonomy.spelled_as(found))
         for label in found:
             self.vocab.strings.add(label)
         self.upstream.placed_in(nlp)
@@ -264,13 +262,13 @@ class FineGrainedNER(Annotating, TrainablePipe):
 
     def from_bytes(self, data: bytes, *, exclude: Iterable[str] = ()) -> "FineGrainedNER":
         """Load what `to_bytes` gives. RETURNS: the component itself."""
-        with self._new_taxonomy():
+        with self._loading():
             super().from_bytes(data, exclude=exclude)
         return self
 
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "FineGrainedNER":
         """Load what `to_disk` writes. RETURNS: the component itself."""
-        with self._new_taxonomy():
+        with self._loading():
             super().from_disk(path, exclude=exclude)
         return self
 

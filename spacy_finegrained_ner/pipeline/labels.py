@@ -4,17 +4,29 @@ from collections.abc import Callable, Iterable
 
 from spacy.training import Example
 
+from spacy_finegrained_ner.data.gold import labelled_only
+from spacy_finegrained_ner.labels.taxonomy import Taxonomy
+
 
 def find_labels(
-    get_examples: Callable[[], Iterable[Example]], labels: Iterable[str] | None, owner: str
+    get_examples: Callable[[], Iterable[Example]],
+    labels: Iterable[str] | None,
+    taxonomy: Taxonomy,
+    owner: str,
 ) -> list[str]:
     """The given labels, or those of the gold entities; sorted. owner: the name of the component.
 
-    A ValueError that says where they might be instead if there are none.
+    Raises a ValueError that says where they might be instead if there are none, and a
+    TaxonomyError for one of `data.gold.label_only` that the taxonomy does not cover.
     """
     if labels is None:
-        labels = {ent.label_ for eg in get_examples() for ent in eg.reference.ents}
-    found = sorted(labels)
+        labels, labelled = set(), set()
+        for example in get_examples():
+            labels |= {ent.label_ for ent in example.reference.ents}
+            labelled |= set(labelled_only(example.reference) or ())
+        for label in sorted(labelled):
+            taxonomy.fine_label(label)
+    found = sorted(set(labels))
     if not found:
         raise ValueError(
             f"'{owner}' found no entities in the training data, so there are no labels to learn. "

@@ -39,12 +39,17 @@ def task_losses(
         # First: the decoder takes an infinite loss for a fault of the gold.
         if not all(get_array_module(array).isfinite(array).all() for array in scores):
             raise FloatingPointError
-        for one in gold:
-            if not isinstance(one, Gold):
-                raise TypeError(
-                    f"The gold of the {task} task is a {type(one).__name__} for a text, expected a "
-                    "Gold (spacy_finegrained_ner.labels.gold), such as Gold.of_tags(ids, tags)."
-                )
+        if not isinstance(gold, list) or not all(isinstance(one, Gold) for one in gold):
+            raise TypeError(
+                f"The gold of the {task} task is {str(gold)[:80]}, expected a list with a Gold "
+                "(spacy_finegrained_ner.labels.gold) for each text, such as Gold.of_tags(ids, "
+                f"{len(tags)})."
+            )
+        if len(gold) != len(emissions.lengths):
+            raise ValueError(
+                f"The gold of the {task} task is that of {len(gold)} texts, expected "
+                f"{len(emissions.lengths)}."
+            )
         loss, gradient = decoder_of(tags).loss(scores, emissions.lengths, gold, weights[task])
         if not np.isfinite(loss):
             raise FloatingPointError

@@ -9,6 +9,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from inspect import getclosurevars
 from typing import Any
 from unicodedata import category
 
@@ -59,7 +60,7 @@ class Upstream:
             if listener.name == _TRANSFORMER:
                 data = doc._.trf_data
                 found = data is not None
-                if found and len(doc) and len(data.align.lengths) not in (0, len(doc)):
+                if found and len(doc) and not _of_these_tokens(data, doc):
                     raise ValueError(self._other_tokens(listener, doc, len(data.align.lengths)))
             else:
                 found = len(doc.tensor) == len(doc)
@@ -86,17 +87,14 @@ class Upstream:
         an encoder passes on the gradients of all: it can't be left out where others have any. Else
         the listener forgets the batch."""
         listener: Any = _listener(model)
-        if listener is None:
+        if listener is None or listener._backprop is None:
             return True
-        nlp = self._nlp()
-        for _, pipe in [] if nlp is None else nlp.pipeline:
-            nodes = getattr(pipe, "listeners", ())
-            if any(node is listener for node in nodes):
-                if len(nodes) > 1:
-                    return False
-                listener.receive(None, None, None)
-                return True
-        return False  # not known
+        # What a listener has got is a function of the update of the pipe it listens to
+        pipe = getclosurevars(listener._backprop).nonlocals.get("self")
+        if len(getattr(pipe, "listeners", ())) != 1:
+            return False
+        listener.receive(None, None, None)
+        return True
 
     def count_cut(
         self, model: Model[Any, Any], docs: Sequence[Doc], vectors: Sequence[Floats2d]
@@ -177,6 +175,15 @@ class Upstream:
             f"'{self.owner}' an encoder of its own: nlp.replace_listeners('{kind}', "
             f"'{self.owner}', ['model.tok2vec']) in the pipeline that has it."
         )
+
+
+def _of_these_tokens(data: Any, doc: Doc) -> bool:
+    """Whether the vectors are of the Doc's tokens. Those of `TransformerLayers.v1` know of which
+    they are (until they are saved), others only of how many."""
+    seen = getattr(data, "token_ids", None)
+    if seen is not None:
+        return bool(np.array_equal(seen, doc.to_array("ORTH")))
+    return len(data.align.lengths) in (0, len(doc))
 
 
 def _nowhere() -> None:

@@ -79,7 +79,7 @@ def entity_spans(
     spaCy's own scorer; so is one of a type that is not annotated there (`data.gold.label_only`),
     unless there is another entity.
 
-    Raises a TaxonomyError for a gold label that the taxonomy does not cover.
+    Raises a TaxonomyError for a label of the gold that the taxonomy does not cover.
     """
     reference = example.reference
     gold = set(entities_of(reference.ents, lambda span: taxonomy.fine_label(span.label_)))
@@ -91,7 +91,8 @@ def entity_spans(
     x2y = example.alignment.x2y
     iob = [token.ent_iob for token in reference]
     labelled = labelled_only(reference)
-    not_labelled = () if labelled is None else {*taxonomy.fine} - {*map(taxonomy.spelled, labelled)}
+    not_labelled = set() if labelled is None else {*taxonomy.fine}
+    not_labelled -= {taxonomy.fine_label(label) for label in labelled or ()}
     same = None
     for x_start, x_end, label in found:
         indices = x2y[x_start:x_end]

@@ -225,3 +225,19 @@ def test_where_some_types_only_are_labelled_a_token_may_have_any_other():
     (kept,) = DocBin(docs=[reference], store_user_data=True).get_docs(VOCAB)
     again = gold_of(Example(Doc(VOCAB, words=["a", "b", "c"]), kept), TAGS).allowed
     np.testing.assert_array_equal(again, found)
+
+
+@pytest.mark.parametrize("labels", ["X", [], [None], ["X", 3]])
+def test_what_is_no_list_of_labels_is_refused(labels):
+    with pytest.raises(ValueError, match=r"label_only got .*expected the labels that are annot"):
+        label_only(Doc(VOCAB, words=["a"]), labels)
+
+
+@pytest.mark.parametrize("words", [["a", "b", "c"], ["a", "bc"]])
+def test_blocked_tokens_are_never_an_entity_and_a_type_alone_makes_none(words):
+    reference = Doc(VOCAB, words=["a", "b", "c"])
+    reference.set_ents([Span(reference, 0, 1, "X")], blocked=[reference[1:2]], default="outside")
+    reference[2].ent_type_ = "Y"
+    assert [ent.label_ for ent in reference.ents] == ["X"]
+    example = Example(Doc(VOCAB, words=words), reference)
+    assert names(example) == ["B-X", *["O"] * (len(words) - 1)]

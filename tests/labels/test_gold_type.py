@@ -1,6 +1,7 @@
 """Gold: tags, sets of tags and soft targets, and what becomes of them under another tag set."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +14,7 @@ ONTO = np.array([0, 1, 2, 1, 2])
 
 
 def sets(*allowed: set[int], size: int = 5) -> Gold:
-    return Gold(np.array([[tag in tags for tag in range(size)] for tags in allowed]))
+    return Gold.of_sets(np.array([[tag in tags for tag in range(size)] for tags in allowed]))
 
 
 @given(st.lists(st.integers(UNKNOWN, 4), max_size=6))
@@ -22,7 +23,7 @@ def test_tags_come_back_and_only_what_is_unknown_may_be_anything(tags):
     assert gold.allowed.shape == (len(tags), 5)
     assert gold.tags.tolist() == tags
     assert gold.known.tolist() == [tag != UNKNOWN for tag in tags]
-    assert not gold.has_sets
+    assert gold.sets is None
     for tag, allowed in zip(tags, gold.allowed, strict=True):
         assert np.flatnonzero(allowed).tolist() == ([tag] if tag != UNKNOWN else [*range(5)])
 
@@ -31,7 +32,8 @@ def test_a_set_is_known_and_has_no_tag():
     gold = sets({0, 1}, {2}, {0, 1, 2, 3, 4})
     assert gold.tags.tolist() == [UNKNOWN, 2, UNKNOWN]
     assert gold.known.tolist() == [True, True, False]
-    assert gold.has_sets
+    assert gold.sets is not None
+    assert sets({1}, {0, 1, 2, 3, 4}).sets is None
 
 
 def test_none_of_some_types():
@@ -50,11 +52,10 @@ def test_mapped_what_is_allowed_is_what_an_allowed_tag_becomes(allowed):
 
 def test_mapped_soft_targets_add_up():
     rng = np.random.default_rng(0)
-    marginals, transitions = rng.random((3, 5)), rng.random((5, 5))
+    marginals, transitions = rng.dirichlet(np.ones(5), 3), rng.random((5, 5))
     mapped = Gold.of_expectations(marginals, transitions).mapped(ONTO, 3)
     assert mapped.soft is not None
     assert mapped.known.all()
-    assert not mapped.has_sets
     for tag in range(3):
         expected = marginals[:, tag == ONTO].sum(axis=1)
         np.testing.assert_allclose(mapped.soft.marginals[:, tag], expected)
@@ -64,6 +65,24 @@ def test_mapped_soft_targets_add_up():
     alone = Gold.of_expectations(marginals).mapped(ONTO, 3)
     assert alone.soft is not None
     assert alone.soft.transitions is None
+
+
+@pytest.mark.parametrize(
+    ("marginals", "transitions"),
+    [
+        (np.full((2, 3), np.nan), None),
+        (np.full((2, 3), 1.0), None),
+        (np.zeros((2, 3)), None),
+        (np.array([[1.5, -0.5, 0.0]]), None),
+        (np.eye(3), -np.eye(3)),
+        (np.eye(3), np.full((3, 3), np.nan)),
+        (np.eye(3), np.eye(4)),
+    ],
+)
+def test_what_can_be_no_expectations_is_refused(marginals, transitions):
+    with pytest.raises(ValueError, match=r"^Soft targets (must be prob.*away from 1|of 3 tags)"):
+        Gold.of_expectations(marginals, transitions)
+    assert len(Gold.of_expectations(np.zeros((0, 3)), np.zeros((3, 3)))) == 0
 
 
 def test_labels_in_any_case():

@@ -16,7 +16,7 @@ HEADS = {"crf": 4, "linear": 1}
 
 
 def sets(*allowed: set[int]) -> Gold:
-    return Gold(np.array([[tag in tags for tag in range(len(XY))] for tags in allowed]))
+    return Gold.of_sets(np.array([[tag in tags for tag in range(len(XY))] for tags in allowed]))
 
 
 def told(case: Case, row: int, transitions: bool = True) -> Gold:
@@ -118,8 +118,7 @@ def test_a_head_that_expects_what_the_teacher_does_learns_nothing(head):
 def test_a_new_type_that_alone_is_labelled_is_not_learned_everywhere(head):
     """Of five tokens the second is an entity of the new type Y, and of X nothing is labelled. "Y on
     every token" has to be worse than "Y where it is labelled", whatever the rest is."""
-    gold = sets(*[{0, 1, 2}] * 5)
-    gold.allowed[1] = np.arange(5) == 3
+    gold = sets({0, 1, 2}, {3}, *[{0, 1, 2}] * 3)
     shape = [1, 5, 5]
     flat = [np.zeros((5, 5), "f"), np.zeros(5, "f"), np.zeros(5, "f")][: HEADS[head] - 1]
 
@@ -132,9 +131,8 @@ def test_a_new_type_that_alone_is_labelled_is_not_learned_everywhere(head):
     assert right < 0.3
     assert loss(0, 3, 1, 2, 0) < 0.3  # the old type may be anywhere else
     assert everywhere > right + 3
-    unknown = Gold(np.where(np.arange(5)[:, None] == 1, gold.allowed, True))
-    before = [Decoder(XY).loss((e, *flat), [5], [unknown])[0] for e in np.zeros((2, *shape), "f")]
-    assert before[0] == before[1]  # as it was with "any tag": nothing to tell the two by
+    gold = known([UNKNOWN, 3, UNKNOWN, UNKNOWN, UNKNOWN])[0]
+    assert max(loss(0, 3, 0, 0, 0), loss(3, 3, 3, 3, 3)) < 0.1  # with "any tag" both are right
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -145,6 +143,13 @@ def test_what_allows_no_legal_path_is_refused(gold, head):
     scores = crf_scores([2])[: HEADS[head]]
     with pytest.raises(ValueError, match="no legal BIO"):
         Decoder(XY).loss(scores, [2], [sets(*gold)])
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("tag", [5, -2])
+def test_ids_that_are_no_tags_are_named(tag, head):
+    with pytest.raises(ValueError, match=r"tag ids from .*, expected some from 0 to 4"):
+        Decoder(XY).loss(crf_scores([2])[: HEADS[head]], [2], known([0, tag]))
 
 
 @pytest.mark.parametrize("tags", [[1], [1, 0, 0]])

@@ -152,6 +152,32 @@ def test_a_task_of_ones_own_takes_the_place_by_name(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("gold", "message"),
+    [
+        (
+            lambda one, n: [np.zeros(n)],
+            r"gold of the auxiliary task is .*expected a list with a Gold",
+        ),
+        (lambda one, n: None, r"gold of the auxiliary task is None, expected a list with a Gold"),
+        (lambda one, n: iter([one]), r"gold of the auxiliary task is .*expected a list"),
+        (lambda one, n: [], r"auxiliary task is that of 0 texts, expected 1"),
+        (
+            lambda one, n: [Gold.of_tags(np.zeros(n + 1, int), 3)],
+            r"shape \(4, 3\), expected \(3, 3",
+        ),
+        (lambda one, n: [Gold.of_tags(np.full(n, 3), 3)], r"ids from 3 to 3, expected some from 0"),
+    ],
+)
+def test_gold_of_a_task_that_is_none_is_told(monkeypatch, gold, message):
+    monkeypatch.setattr(LongWords, "gold", lambda self, *args: gold(None, 3))
+    nlp = make_nlp(auxiliary={"@misc": "test_long_words.v1"}, auxiliary_weight=0.5)
+    data = examples(nlp, ["pelé/B-Athlete in/O lyon/O"])
+    nlp.initialize(lambda: data)
+    with pytest.raises((TypeError, ValueError), match=message):
+        nlp.update(data)
+
+
+@pytest.mark.parametrize(
     ("before", "after", "message"),
     [
         (COARSE, None, "initialized with 7 tags of an auxiliary task.* has 0"),

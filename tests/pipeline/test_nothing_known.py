@@ -1,5 +1,8 @@
 """A batch of which nothing is known: nothing moves or decays, in head and encoder."""
 
+import copy
+import pickle
+
 import pytest
 import spacy
 import torch
@@ -7,6 +10,7 @@ from encoders import tiny_bert
 from pipelines import LINEAR, examples, make_nlp
 from spacy.language import Language
 from spacy.training import Example
+from spacy.util import load_model_from_config
 from thinc.api import fix_random_seed
 
 from spacy_finegrained_ner.data.gold import label_only
@@ -123,6 +127,23 @@ def test_what_is_known_of_one_task_alone_moves_that_head_alone():
     found = {name.split(".")[1] for name in moved(nlp, [example], optimizer) if "head" in name}
     assert "fine" in found
     assert "auxiliary" not in found
+
+
+@pytest.mark.parametrize("way", ["sourced", "copied", "pickled"])
+def test_nothing_moves_in_a_pipeline_that_was_put_together_or_copied(way, tmp_path):
+    nlp = with_encoder(tmp_path / "encoder")
+    data, optimizer = begun(nlp)
+    if way == "sourced":
+        nlp.to_disk(tmp_path / "model")
+        config = nlp.config.copy()
+        source = {"source": str(tmp_path / "model")}
+        config["components"] = {name: dict(source) for name in nlp.pipe_names}
+        nlp = load_model_from_config(config, auto_fill=True)
+    else:
+        nlp = copy.deepcopy(nlp) if way == "copied" else pickle.loads(pickle.dumps(nlp))
+    data = examples(nlp)
+    assert moved(nlp, data, optimizer)
+    assert moved(nlp, examples(nlp, UNKNOWN), optimizer) == set()
 
 
 def test_others_that_listen_to_the_encoder_still_learn(tmp_path):

@@ -224,8 +224,11 @@ def test_what_is_read_is_what_was_predicted(nlp):
         "pelé",
         "lyon",
     ]
-    # Annotated again, without facts: those of before are gone
-    pipe.set_annotations(docs, pipe.predict(docs))
+    # Annotated again, without facts or even entities: those of before are gone
+    pipe.set_annotations(docs[:2], pipe.predict(docs[:2]))
+    before = docs[3].ents
+    pipe.set_annotations(docs[2:], [Prediction()] * 2)
+    docs[3].ents = before
     assert all(not pipe.read(doc).facts for doc in docs)
 
 
@@ -260,6 +263,8 @@ def test_components_that_disagree_are_named_and_initialized_anew_it_may_be_anoth
         ValueError, match=r"'second' has .* under 'Anything', and 'finegrained_ner'"
     ):
         second.initialize(lambda: examples(nlp), nlp=nlp, taxonomy=other)
+    with pytest.raises(ValueError, match="E109"):  # it is not half of another one
+        nlp.get_pipe("second").taxonomy  # noqa: B018
     nlp.remove_pipe("second")
     nlp.get_pipe(NAME).initialize(lambda: examples(nlp), nlp=nlp, taxonomy=other)
     doc = Doc(nlp.vocab, words=["pelé"], ents=["B-Athlete"])

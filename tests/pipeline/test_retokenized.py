@@ -6,6 +6,7 @@ from listening import make_listening
 from pipelines import entities, examples, train
 from spacy.language import Language
 from spacy.training import Example
+from test_nothing_known import with_encoder
 from thinc.api import Adam
 
 NAME = "finegrained_ner"
@@ -61,6 +62,25 @@ def test_between_the_two_it_is_told_and_before_or_behind_it_is_right(nlp, compon
     nlp.remove_pipe(component)
     nlp.add_pipe(component, first=True)
     assert len(nlp(TEXT)) == now
+
+
+@Language.component("shift", retokenizes=True)
+def shift(doc):
+    """As many tokens as before, and others."""
+    with doc.retokenize() as retokenizer:
+        retokenizer.merge(doc[0:2])
+        retokenizer.split(doc[2], [doc[2].text[:1], doc[2].text[1:]], heads=[doc[2], doc[2]])
+    return doc
+
+
+def test_as_many_tokens_as_before_are_told_by_our_encoder(tmp_path):
+    nlp = with_encoder(tmp_path)
+    nlp.initialize(lambda: examples(nlp))
+    nlp.add_pipe("shift", before=NAME)
+    doc = nlp.make_doc(TEXT)
+    assert len(shift(doc.copy())) == len(doc)
+    with pytest.raises(ValueError, match="merged or split tokens"):
+        nlp(doc)
 
 
 def test_in_training_it_is_told_too(nlp):

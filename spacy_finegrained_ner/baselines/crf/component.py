@@ -137,13 +137,8 @@ class CrfNER(Annotating, Pipe):
         self._model, known = train_crf(sequences, self.training, self.name)
         self._gazetteer = names
         self._pos = pos
-        with self._new_taxonomy(replace=True):
-            self.cfg = {
-                "labels": labels,
-                "taxonomy": dict(taxonomy.coarse_of),
-                "pos": pos.kinds,
-                "trained_on": asdict(counts) | known,
-            }
+        self._set_labels(labels, taxonomy)
+        self.cfg |= {"pos": pos.kinds, "trained_on": asdict(counts) | known}
         for label in labels:
             self.vocab.strings.add(label)
         counts.warn(self.name)
@@ -200,7 +195,7 @@ class CrfNER(Annotating, Pipe):
 
     def _readers(self) -> dict[str, Callable[[bytes], None]]:
         def read_cfg(data: bytes) -> None:
-            with self._new_taxonomy():
+            with self._loading():
                 self.cfg = json.loads(data)
             self._pos = PosCheck(self.name)
 
