@@ -59,8 +59,10 @@ def test_they_train_at_every_place(kind, tmp_path):
             assert losses["finegrained_ner"] > 0
         nlp.update([odd(nlp, text), odd(nlp, "")], sgd=sgd)
     assert nlp.update([odd(nlp, ""), odd(nlp, "")], sgd=sgd)["finegrained_ner"] == 0
-    for _ in range(30):
+    for _ in range(100):
         losses = nlp.update([odd(nlp, ""), *examples(nlp), odd(nlp, " ")], sgd=sgd)
+        if losses["finegrained_ner"] < 0.1:
+            break
     assert losses["finegrained_ner"] < 0.5
     texts = [*ODD, "pelé in lyon", *ODD]
     together = [doc.to_json()["ents"] for doc in nlp.pipe(texts, batch_size=7)]
