@@ -212,3 +212,22 @@ def test_initialize_again_builds_for_the_new_sizes():
     layer.set_dim("nA", 0, force=True)
     layer.initialize(X=vectors(2))
     assert torch_module(layer).sizes == {"width": WIDTH, "tags": [9]}
+
+
+def test_the_width_is_not_read_off_an_empty_doc():
+    layer = unbuilt()
+    layer.set_dim("nO", TAGS)
+    layer.set_dim("nA", 0)
+    layer.initialize(X=[np.zeros((0, 0), "f"), *vectors(0, 3)])
+    assert layer.get_dim("nI") == WIDTH
+    assert emissions(layer.predict(vectors(2))).shape == (1, 2, TAGS)
+
+
+def test_scores_without_a_gradient_are_left_out_of_the_backward_pass():
+    """Under soft targets without transitions only the emissions learn."""
+    layer = built(unbuilt(decoder="crf"))
+    Y, backprop = layer.begin_update(vectors(3))
+    d_emissions = like(Y.tasks[0], seed=1)[0]
+    (dX,) = backprop(Emissions([(d_emissions, None, None, None)], Y.lengths))
+    assert dX.any()
+    assert gradients(layer).keys() == {"head.fine.emissions.weight", "head.fine.emissions.bias"}
