@@ -83,9 +83,9 @@ class Upstream:
             raise ValueError(self._other_tokens(listener)) from error
 
     def alone(self, model: Model[Any, Any]) -> bool:
-        """Whether nobody else waits for the gradient of a batch. The last component that listens to
-        an encoder passes on the gradients of all: it can't be left out where others have any. Else
-        the listener forgets the batch."""
+        """Whether nobody else waits for the gradient of a batch: the last component that listens to
+        an encoder passes on the gradients of all. Where nobody does, the listener forgets the
+        batch."""
         listener: Any = _listener(model)
         if listener is None or listener._backprop is None:
             return True

@@ -17,6 +17,7 @@ from spacy.tokens import Doc, DocBin
 from spacy_finegrained_ner.benchmark.sample import read_docs
 from spacy_finegrained_ner.data.corpus import bare_copy
 from spacy_finegrained_ner.data.entities import entities_of
+from spacy_finegrained_ner.labels.bio import Entity
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 from spacy_finegrained_ner.study.plan import Size, StudyError
 
@@ -78,7 +79,11 @@ def gold_table(
     `entities` ([sentence, type, words, 1 if its text is an entity of the training part], in
     order); and the texts of the training part's entities.
     """
-    seen = frozenset(surface(ent.text) for doc in train for ent in doc.ents)
+
+    def entities_in(doc: Doc) -> list[Entity]:
+        return entities_of(doc.ents, lambda span: span.label_)
+
+    seen = frozenset(surface(doc[s:e].text) for doc in train for s, e, _ in entities_in(doc))
     docs = list(docs)
     # The spelling of the data: the taxonomy's may differ in case
     labels = {ent.label_ for doc in docs for ent in doc.ents}
@@ -86,7 +91,7 @@ def gold_table(
     entities = [
         [number, types.index(label), end - start, int(surface(doc[start:end].text) in seen)]
         for number, doc in enumerate(docs)
-        for start, end, label in entities_of(doc.ents, lambda span: span.label_)
+        for start, end, label in entities_in(doc)
     ]
     return {"types": types, "words": [len(doc) for doc in docs], "entities": entities}, seen
 
