@@ -18,3 +18,10 @@ def test_the_tour_names_what_there_is():
         source = (package / file).read_text(encoding="utf-8")
         for part in name.split("."):
             assert re.search(rf"^\s*(def|class) {part}\b", source, flags=re.MULTILINE), (name, file)
+
+
+def test_the_python_runs():
+    for block in re.findall(r"```python\n(.*?)```", DESIGN, flags=re.DOTALL):
+        found: dict = {}
+        exec(block, found)
+        assert found["doc"].spans["finegrained_ner_labelled"]

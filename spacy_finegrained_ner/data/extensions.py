@@ -40,7 +40,7 @@ def register_extensions(names: Mapping[str, str | None] = NAMES, owner: str = ""
             continue
         getter = GETTERS[attribute]
         if not Span.has_extension(name):
-            Span.set_extension(name, getter=getter)
+            Span.set_extension(name, getter=getter, setter=_refuse)
         elif Span.get_extension(name)[2] is not getter:
             warnings.warn(
                 f"Span has an extension attribute {name!r} already, which stays what it is: "
@@ -49,6 +49,15 @@ def register_extensions(names: Mapping[str, str | None] = NAMES, owner: str = ""
                 "(null to have it under none).",
                 stacklevel=2,
             )
+
+
+def _refuse(span: Span, value: Any) -> None:
+    """spaCy would keep the value, and go on with the getter."""
+    raise ValueError(
+        f"{value!r} can't be set for the span {span.text[:60]!r}: this attribute follows from the "
+        "label, or is what a component knows of the span. Give the span another label "
+        "(doc.set_ents)."
+    )
 
 
 def check_extensions(names: Mapping[str, Any], owner: str) -> dict[str, str | None]:

@@ -16,12 +16,13 @@ from spacy_finegrained_ner.labels.gold import Gold, Tags
 
 _IOB_MISSING, _IOB_INSIDE, _IOB_OUTSIDE, _IOB_BEGIN = range(4)  # Token.ent_iob
 _ATTRIBUTES = [ORTH, ENT_IOB, ENT_TYPE, IS_SPACE]
-_LABELLED = "finegrained_ner_labelled"
+LABELLED = "finegrained_ner_labelled"
+"""Of `doc.spans` in a gold Doc: spans whose labels are annotated there, and no others are."""
 
 
 def gold_of(example: Example, tag_set: TagSet) -> Gold:
     """What the reference says of each token of the predicted Doc. Any tag may be right where
-    nothing is annotated, and where the tokens are not those of the reference.
+    nothing is annotated, and where the tokens can't spell an entity of the reference.
 
     Labels are matched without regard to case. A ValueError for one that the tag set does not have.
     """
@@ -29,35 +30,49 @@ def gold_of(example: Example, tag_set: TagSet) -> Gold:
     if tags is None:
         tags = _aligned_tags(example, tag_set)
     gold = Gold.of_tags(tags, len(tag_set))
-    labelled = labelled_only(example.reference)
-    if labelled is None:
+    annotated = annotated_labels(example.reference)
+    if annotated is None:
         return gold
-    others = tag_set.none_of(labelled)
-    return Gold.of_sets(np.where((tags == OUTSIDE)[:, None], others, gold.allowed))
+    allowed = gold.allowed
+    x2y = example.alignment.x2y
+    for i in np.flatnonzero(tags == OUTSIDE).tolist():
+        for labels in {annotated[j] for j in x2y[i].tolist()} - {None}:
+            allowed[i] |= tag_set.none_of(labels)
+    return Gold.of_sets(allowed)
 
 
-def label_only(doc: Doc, labels: Iterable[str]) -> None:
-    """Say of a gold Doc that only these labels are annotated in it. A token that is O may then
-    have any of the others; what is missing is not known, as ever.
+def label_only(part: Doc | Span, labels: Iterable[str]) -> None:
+    """Say of a gold Doc, or of a part of one, that only these labels are annotated in it. A token
+    that is O may then have any of the others; what is missing is not known, as ever.
 
-    It is kept in `doc.user_data`: a DocBin has it with `store_user_data=True`. `Span.as_doc` and
-    `Example.from_dict` drop that, and so do augmenters and readers that cut texts
-    (`gold_preproc`, `max_length` of `spacy.Corpus.v1`): say it again of what they give.
+    It is kept as spans in `doc.spans[LABELLED]`, one for each label, and so wherever span groups
+    are. `Span.as_doc` drops those, and with it readers that cut texts (`gold_preproc` and
+    `max_length` of `spacy.Corpus.v1`): say it again of what they give.
 
     Raises a ValueError for no labels, and for what is no label.
     """
     found = labels if isinstance(labels, str) else sorted(set(labels), key=str)
-    if isinstance(found, str) or not found or not all(isinstance(x, str) for x in found):
+    if isinstance(found, str) or not found or not all(isinstance(x, str) and x for x in found):
         raise ValueError(
             f"label_only got {found!r}, expected the labels that are annotated in the Doc, as a "
             "list. Where none is, leave its entities unset: then nothing is known."
         )
-    doc.user_data[_LABELLED] = found
+    doc = part if isinstance(part, Doc) else part.doc
+    start, end = (0, len(doc)) if isinstance(part, Doc) else (part.start, part.end)
+    kept = [s for s in doc.spans.get(LABELLED, ()) if s.end <= start or s.start >= end]
+    new = [Span(doc, start, end, label) for label in found] if start < end else []
+    doc.spans[LABELLED] = [*kept, *new]
 
 
-def labelled_only(doc: Doc) -> list[str] | None:
-    """The labels that are annotated in a gold Doc; None for all."""
-    labels: list[str] | None = doc.user_data.get(_LABELLED)
+def annotated_labels(doc: Doc) -> list[frozenset[str] | None] | None:
+    """For each token of a gold Doc the labels that are annotated there, None for all of them; None
+    if `label_only` said nothing of the Doc."""
+    if LABELLED not in doc.spans:
+        return None
+    labels: list[frozenset[str] | None] = [None] * len(doc)
+    for span in doc.spans[LABELLED]:
+        for i in range(span.start, span.end):
+            labels[i] = (labels[i] or frozenset()) | {span.label_}
     return labels
 
 

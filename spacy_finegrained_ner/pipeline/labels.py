@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from spacy.training import Example
 
-from spacy_finegrained_ner.data.gold import labelled_only
+from spacy_finegrained_ner.data.gold import LABELLED
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 
 
@@ -23,7 +23,7 @@ def find_labels(
         labels, labelled = set(), set()
         for example in get_examples():
             labels |= {ent.label_ for ent in example.reference.ents}
-            labelled |= set(labelled_only(example.reference) or ())
+            labelled |= {span.label_ for span in example.reference.spans.get(LABELLED, ())}
         for label in sorted(labelled):
             taxonomy.fine_label(label)
     found = sorted(set(labels))
@@ -37,7 +37,8 @@ def find_labels(
 
 
 def _hint_at_spans(examples: Iterable[Example]) -> str:
-    keys = sorted({key for eg in examples for key in eg.reference.spans if eg.reference.spans[key]})
+    found = {key for eg in examples for key in eg.reference.spans if eg.reference.spans[key]}
+    keys = sorted(found - {LABELLED})
     if not keys:
         return ""
     return (

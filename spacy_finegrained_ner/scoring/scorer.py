@@ -11,7 +11,7 @@ from spacy.training import Example
 from spacy_finegrained_ner.data.alignment import same_characters
 from spacy_finegrained_ner.data.annotation import read_prediction
 from spacy_finegrained_ner.data.entities import entities_of
-from spacy_finegrained_ner.data.gold import labelled_only
+from spacy_finegrained_ner.data.gold import annotated_labels
 from spacy_finegrained_ner.labels.prediction import Prediction
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 
@@ -90,17 +90,21 @@ def entity_spans(
         return predicted, gold  # saves the alignment
     x2y = example.alignment.x2y
     iob = [token.ent_iob for token in reference]
-    labelled = labelled_only(reference)
-    not_labelled = set() if labelled is None else {*taxonomy.fine}
-    not_labelled -= {taxonomy.fine_label(label) for label in labelled or ()}
+    annotated = [
+        None if labels is None else {taxonomy.fine_label(label) for label in labels}
+        for labels in annotated_labels(reference) or ()
+    ]
     same = None
     for x_start, x_end, label in found:
         indices = x2y[x_start:x_end]
         if not len(indices):
             continue  # whitespace that the reference does not have
         start, end = int(indices[0]), int(indices[-1]) + 1
-        if 0 in iob[start:end] or (label in not_labelled and {*iob[start:end]} == {2}):
+        if 0 in iob[start:end]:
             continue
+        elsewhere = any(labels and label not in labels for labels in annotated[start:end])
+        if elsewhere and {*iob[start:end]} == {2}:
+            continue  # a type that is not annotated here
         same = same or same_characters(example)
         if same(x_start, x_end, start, end):
             predicted.add((start, end, label))

@@ -85,6 +85,12 @@ def test_facts_are_those_of_a_place_and_a_label():
     assert facts_of(Span(one.doc, 0, 1, "Y")) == {"p": 0.25}
 
 
+def test_what_follows_from_the_label_can_not_be_set():
+    register_extensions()
+    with pytest.raises(ValueError, match=r"'mine' can't be set for the span 'a'.*another label"):
+        span()._.coarse_label = "mine"
+
+
 def test_importing_registers_nothing():
     code = (
         "from spacy.tokens import Span\n"

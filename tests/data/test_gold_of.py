@@ -6,8 +6,10 @@ import pytest
 import spacy
 from hypothesis import given
 from hypothesis import strategies as st
+from spacy.lang.en import English
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
+from spacy.training.augment import create_lower_casing_augmenter
 
 from spacy_finegrained_ner.data import gold as data_gold
 from spacy_finegrained_ner.data.gold import _tags_of_same_tokens, gold_of, label_only
@@ -220,14 +222,42 @@ def test_a_lower_cased_text_with_longer_letters():
 def test_where_some_types_only_are_labelled_a_token_may_have_any_other():
     reference = gold(["a", "b", "c"], ["B-X", "O", "-"])
     label_only(reference, ["x"])
-    found = gold_of(Example(Doc(VOCAB, words=["a", "b", "c"]), reference), TAGS).allowed
-    assert [np.flatnonzero(row).tolist() for row in found] == [[1], [0, 3, 4, 5, 6], [*range(7)]]
-    (kept,) = DocBin(docs=[reference], store_user_data=True).get_docs(VOCAB)
-    again = gold_of(Example(Doc(VOCAB, words=["a", "b", "c"]), kept), TAGS).allowed
-    np.testing.assert_array_equal(again, found)
+    assert allowed(reference) == [[1], [0, 3, 4, 5, 6], [*range(7)]]
 
 
-@pytest.mark.parametrize("labels", ["X", [], [None], ["X", 3]])
+def test_what_is_labelled_is_kept_wherever_span_groups_are():
+    reference = gold(["a", "b"], ["B-X", "O"])
+    label_only(reference, ["x"])
+    expected = [[1], [0, 3, 4, 5, 6]]
+    (kept,) = DocBin(docs=[reference]).get_docs(VOCAB)
+    assert allowed(kept) == expected
+    assert allowed(Doc(VOCAB).from_json(reference.to_json())) == expected
+    example = Example(Doc(VOCAB, words=["a", "b"]), reference)
+    lower = next(create_lower_casing_augmenter(1.0)(English(VOCAB), example))
+    assert allowed(lower.reference) == expected
+    # Beside another Doc, of which it says nothing
+    assert allowed(Doc.from_docs([reference, gold(["d"], ["O"])])) == [*expected, [0]]
+
+
+def allowed(reference: Doc, words: list[str] | None = None) -> list[list[int]]:
+    predicted = Doc(VOCAB, words=words or [token.text for token in reference])
+    found = gold_of(Example(predicted, reference), TAGS).allowed
+    return [np.flatnonzero(row).tolist() for row in found]
+
+
+def test_a_part_of_a_text_where_some_types_only_are_labelled():
+    reference = gold(["a", "b", "c", "d"], ["O"] * 4)
+    label_only(reference[1:3], ["Y", "a-b"])
+    assert allowed(reference) == [[0], [0, 1, 2], [0, 1, 2], [0]]
+    label_only(reference[2:4], ["X"])  # in place of what was said of them
+    assert allowed(reference) == [[0], [0], [0, 3, 4, 5, 6], [0, 3, 4, 5, 6]]
+    assert allowed(reference, ["ab", " ", "c", "d"]) == [[0], [0], *allowed(reference)[2:]]
+    label_only(reference, ["X", "Y", "a-b"])
+    assert allowed(reference) == [[0]] * 4
+    label_only(Doc(VOCAB), ["X"])
+
+
+@pytest.mark.parametrize("labels", ["X", [], [None], ["X", 3], [""]])
 def test_what_is_no_list_of_labels_is_refused(labels):
     with pytest.raises(ValueError, match=r"label_only got .*expected the labels that are annot"):
         label_only(Doc(VOCAB, words=["a"]), labels)

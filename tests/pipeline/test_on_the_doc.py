@@ -83,6 +83,7 @@ def table() -> dict[str, list[str]]:
         if not line.startswith("|"):
             break
         way, *cells = (cell.strip() for cell in line.strip("|").split(" | "))
+        way = way.partition(" (an error")[0]
         for one in [way] if way in WAYS else way.split(", "):
             rows[one] = cells
     return rows
