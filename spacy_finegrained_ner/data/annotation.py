@@ -8,7 +8,7 @@ from spacy.tokens import Doc, Span, SpanGroup
 from spacy.vocab import Vocab
 
 from spacy_finegrained_ner.data.coarse import share_taxonomy
-from spacy_finegrained_ner.data.entities import entities_of
+from spacy_finegrained_ner.data.entities import entity_of
 from spacy_finegrained_ner.data.extensions import (
     NAMES,
     check_extensions,
@@ -35,12 +35,10 @@ def read_prediction(doc: Doc, taxonomy: Taxonomy, spans_key: str | None = None) 
     spans: Iterable[Span] = doc.ents if spans_key is None else doc.spans.get(spans_key, ())
     entities: list[Entity] = []
     facts: dict[Entity, Facts] = {}
-
-    def spelled(span: Span) -> str | None:
-        return taxonomy.spelled(span.label_)
-
     for span in spans:
-        for entity in entities_of([span], spelled):
+        label = taxonomy.spelled(span.label_)
+        entity = None if label is None else entity_of(span, label)
+        if entity is not None:
             entities.append(entity)
             if found := facts_of(span):
                 facts[entity] = found
@@ -102,15 +100,16 @@ class Annotation:
         else:
             self.share(doc.vocab, coarse_of)
             if self.how == "overwrite":
-                for ent in doc.ents:
-                    if facts_of(ent):
-                        keep_facts(ent, {})
+                stale = [*doc.ents, *spans]
                 doc.set_ents(spans, default="outside")
             else:
-                _fill(doc, spans)
-        for span, entity in zip(spans, prediction.entities, strict=True):
-            facts = prediction.facts.get(entity, {})
-            if facts or facts_of(span):  # of an earlier annotation
+                stale = spans = _fill(doc, spans)
+            for span in stale:  # facts of an earlier annotation
+                if facts_of(span):
+                    keep_facts(span, {})
+        for span in spans:
+            facts = prediction.facts.get((span.start, span.end, span.label_))
+            if facts:
                 keep_facts(span, facts)
 
     def read(self, doc: Doc, taxonomy: Taxonomy) -> Prediction:
@@ -119,7 +118,8 @@ class Annotation:
         return read_prediction(doc, taxonomy, self.spans_key if self.how == "spans" else None)
 
 
-def _fill(doc: Doc, spans: list[Span]) -> None:
+def _fill(doc: Doc, spans: list[Span]) -> list[Span]:
+    """RETURNS: those that there was room for."""
     iob = doc.to_array("ENT_IOB")
     taken = (iob == 1) | (iob == 3)  # I and B; blocked is B without a label
     spans = [span for span in spans if not taken[span.start : span.end].any()]
@@ -128,3 +128,4 @@ def _fill(doc: Doc, spans: list[Span]) -> None:
         taken[ent.start : ent.end] = False
     blocked = [doc[i : i + 1] for i in np.flatnonzero(taken).tolist()]
     doc.set_ents([*kept, *spans], blocked=blocked, default="outside")
+    return spans

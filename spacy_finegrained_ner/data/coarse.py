@@ -14,8 +14,8 @@ from spacy.tokens import Span
 from spacy.vocab import Vocab
 
 TABLE = "finegrained_ner_coarse"
-"""Of `vocab.lookups`: for each component that writes `doc.ents` its name, and the coarse type of
-each label (casefolded)."""
+"""Of `vocab.lookups`: for each component that writes `doc.ents` its name (`owner`), its taxonomy as
+it was given last, and the coarse type of each label (casefolded) that it has had."""
 
 
 def coarse_label(span: Span) -> str | None:
@@ -37,14 +37,15 @@ def share_taxonomy(
     Raises a ValueError if another component has another coarse type for one of the labels.
     """
     entries = _entries(vocab)
+    if owner in entries and entries[owner]["given"] == coarse_of:
+        return
     new = {fine.casefold(): coarse for fine, coarse in coarse_of.items()}
     mine = {} if replace or owner not in entries else entries[owner]["coarse"]
-    if new.items() <= mine.items():
-        return
-    found = {entry["owner"]: entry["coarse"] for entry in entries.values()}
+    found = {entry["owner"]: dict(entry) for entry in entries.values()}
     if replace:
         found.pop(owner, None)
-    for other, theirs in found.items():
+    for other, entry in found.items():
+        theirs = entry["coarse"]
         for fine, coarse in coarse_of.items():
             if theirs.get(fine.casefold(), coarse) != coarse:
                 whose = f"'{other}'" if other != owner else "a component of the same name"
@@ -56,10 +57,9 @@ def share_taxonomy(
                     "with a vocab each. If the other is gone: "
                     f"nlp.vocab.lookups.remove_table({TABLE!r})"
                 )
-    found[owner] = {**mine, **new}
-    data = {name: {"owner": name, "coarse": coarse} for name, coarse in found.items()}
+    found[owner] = {"owner": owner, "given": dict(coarse_of), "coarse": {**mine, **new}}
     # Made with its data, the table's filter is of its size, and not for a million entries
-    vocab.lookups.set_table(TABLE, Table(TABLE, data))
+    vocab.lookups.set_table(TABLE, Table(TABLE, found))
 
 
 def _entries(vocab: Vocab) -> Any:

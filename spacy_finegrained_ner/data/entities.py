@@ -18,15 +18,13 @@ def trimmed(doc: Doc, start: int, end: int) -> tuple[int, int]:
     return start, end
 
 
-def entities_of(spans: Iterable[Span], spelled: Callable[[Span], str | None]) -> list[Entity]:
-    """The entities without whitespace at their ends. What is nothing but whitespace is none.
+def entity_of(span: Span, label: str) -> Entity | None:
+    """The span under this label, without whitespace at its ends; None where that is all it has."""
+    start, end = trimmed(span.doc, span.start, span.end)
+    return (start, end, label) if start < end else None
 
-    spelled: the label of a span, as the pipeline spells it; None for a span that is left out.
-    """
-    entities: list[Entity] = []
-    for span in spans:
-        label = spelled(span)
-        start, end = trimmed(span.doc, span.start, span.end)
-        if label is not None and start < end:
-            entities.append((start, end, label))
-    return entities
+
+def entities_of(spans: Iterable[Span], spelled: Callable[[Span], str]) -> list[Entity]:
+    """The entities of all spans. spelled: the label of a span, as the pipeline spells it."""
+    found = (entity_of(span, spelled(span)) for span in spans)
+    return [entity for entity in found if entity is not None]

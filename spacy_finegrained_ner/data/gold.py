@@ -13,6 +13,7 @@ from spacy_finegrained_ner.data.alignment import same_characters
 from spacy_finegrained_ner.data.entities import entities_of, trimmed
 from spacy_finegrained_ner.labels.bio import OUTSIDE, UNKNOWN, TagSet
 from spacy_finegrained_ner.labels.gold import Gold, Tags
+from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 
 _IOB_MISSING, _IOB_INSIDE, _IOB_OUTSIDE, _IOB_BEGIN = range(4)  # Token.ent_iob
 _ATTRIBUTES = [ORTH, ENT_IOB, ENT_TYPE, IS_SPACE]
@@ -20,24 +21,32 @@ LABELLED = "finegrained_ner_labelled"
 """Of `doc.spans` in a gold Doc: spans whose labels are annotated there, and no others are."""
 
 
-def gold_of(example: Example, tag_set: TagSet) -> Gold:
+def gold_of(example: Example, tag_set: TagSet, taxonomy: Taxonomy | None = None) -> Gold:
     """What the reference says of each token of the predicted Doc. Any tag may be right where
     nothing is annotated, and where the tokens can't spell an entity of the reference.
 
-    Labels are matched without regard to case. A ValueError for one that the tag set does not have.
+    taxonomy: if given, of all types that may be annotated (`label_only`).
+
+    Labels are matched without regard to case. A ValueError for one that the tag set does not have,
+    a TaxonomyError for one of `label_only` that the taxonomy does not cover.
     """
-    tags = _tags_of_same_tokens(example, tag_set)
-    if tags is None:
-        tags = _aligned_tags(example, tag_set)
+    same = _tags_of_same_tokens(example, tag_set)
+    tags = _aligned_tags(example, tag_set) if same is None else same
     gold = Gold.of_tags(tags, len(tag_set))
     annotated = annotated_labels(example.reference)
     if annotated is None:
         return gold
+    if taxonomy is not None:
+        for label in {label for labels in annotated for label in labels or ()}:
+            taxonomy.fine_label(label)
     allowed = gold.allowed
-    x2y = example.alignment.x2y
+    plain = example.reference.to_array([ENT_IOB]).reshape(-1) == _IOB_OUTSIDE  # and not blocked
     for i in np.flatnonzero(tags == OUTSIDE).tolist():
-        for labels in {annotated[j] for j in x2y[i].tolist()} - {None}:
-            allowed[i] |= tag_set.none_of(labels)
+        held = [i] if same is not None else example.alignment.x2y[i].tolist()
+        found = [annotated[j] if plain[j] else None for j in held]
+        if found and None not in found:
+            # Of a type that is annotated at one of them there is none
+            allowed[i] = tag_set.none_of(frozenset().union(*(labels or () for labels in found)))
     return Gold.of_sets(allowed)
 
 
@@ -51,17 +60,19 @@ def label_only(part: Doc | Span, labels: Iterable[str]) -> None:
 
     Raises a ValueError for no labels, and for what is no label.
     """
-    found = labels if isinstance(labels, str) else sorted(set(labels), key=str)
-    if isinstance(found, str) or not found or not all(isinstance(x, str) and x for x in found):
+    found = [labels] if isinstance(labels, str) or not isinstance(labels, Iterable) else [*labels]
+    if labels in found or not found or not all(isinstance(x, str) and x for x in found):
         raise ValueError(
-            f"label_only got {found!r}, expected the labels that are annotated in the Doc, as a "
+            f"label_only got {labels!r}, expected the labels that are annotated in the Doc, as a "
             "list. Where none is, leave its entities unset: then nothing is known."
         )
     doc = part if isinstance(part, Doc) else part.doc
     start, end = (0, len(doc)) if isinstance(part, Doc) else (part.start, part.end)
-    kept = [s for s in doc.spans.get(LABELLED, ()) if s.end <= start or s.start >= end]
-    new = [Span(doc, start, end, label) for label in found] if start < end else []
-    doc.spans[LABELLED] = [*kept, *new]
+    marks = [(start, end, label) for label in sorted(set(found))]
+    for old in doc.spans.get(LABELLED, ()):  # what it said of the rest, it still says
+        marks.append((old.start, min(old.end, start), old.label_))
+        marks.append((max(old.start, end), old.end, old.label_))
+    doc.spans[LABELLED] = [Span(doc, *mark) for mark in marks if mark[0] < mark[1]]
 
 
 def annotated_labels(doc: Doc) -> list[frozenset[str] | None] | None:

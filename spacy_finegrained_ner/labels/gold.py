@@ -16,7 +16,7 @@ Sets = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class SoftTargets:
-    """What a teacher expects of a text, as `nn.crf.expectations` gives it.
+    """What a teacher expects of a text, as `nn.crf.expectations` gives it for a batch of one.
 
     marginals: the probability of each tag at each token, *Shape:* (tokens, tags).
     transitions: how often each transition is expected in the text, *Shape:* (tags, tags); None
@@ -28,19 +28,33 @@ class SoftTargets:
 
     def __post_init__(self) -> None:
         """Raises a ValueError for what can be no expectations."""
-        size = self.marginals.shape[1]
-        pairs = np.zeros((size, size)) if self.transitions is None else self.transitions
+        if self.marginals.ndim != 2:
+            raise ValueError(
+                f"Soft targets have marginals of the shape {self.marginals.shape}, expected "
+                "(tokens, tags): those of one text."
+            )
+        tokens, size = self.marginals.shape
+        least = self.marginals.min(initial=0)
+        off = abs(self.marginals.sum(axis=1) - 1).max(initial=0)
+        if not (least >= 0 and off < 0.01):  # NaN is neither
+            raise ValueError(
+                "Soft targets must be probabilities that add to 1 at each token. Found "
+                f"{least} as the least of them, and a sum that is {off} away from 1."
+            )
+        pairs = self.transitions
+        if pairs is None:
+            return
         if pairs.shape != (size, size):
             raise ValueError(
                 f"Soft targets of {size} tags have transitions of the shape {pairs.shape}, "
                 f"expected {(size, size)}."
             )
-        least = np.minimum(self.marginals.min(initial=0), pairs.min(initial=0))
-        off = abs(self.marginals.sum(axis=1) - 1).max(initial=0)
-        if not (least >= 0 and off < 0.01):  # NaN is neither
+        count = max(0, tokens - 1)
+        if not (pairs.min(initial=0) >= 0 and abs(pairs.sum() - count) < 0.01 * tokens + 1e-6):
             raise ValueError(
-                "Soft targets must be probabilities that add to 1 at each token, and counts from 0 "
-                f"on. Found {least} as the least of them, and a sum that is {off} away from 1."
+                f"Soft targets of {tokens} tokens expect {pairs.sum()} transitions (the least "
+                f"{pairs.min(initial=0)}), expected {count} in all, none below 0. Take the "
+                "expectations of one text at a time: over a batch they are summed."
             )
 
 
@@ -82,8 +96,9 @@ class Gold:
         transitions: npt.NDArray[np.floating[Any]] | None = None,
     ) -> Gold:
         """Soft targets: see `SoftTargets`."""
+        soft = SoftTargets(marginals, transitions)
         tokens, size = marginals.shape
-        return cls(np.full(tokens, UNKNOWN), size, None, SoftTargets(marginals, transitions))
+        return cls(np.full(tokens, UNKNOWN), size, None, soft)
 
     def __len__(self) -> int:
         return len(self.tags)

@@ -18,7 +18,8 @@ class Prediction:
     """The entities of a Doc, in their order, and what is known of some of them.
 
     entities: start token, end token (exclusive), label. No whitespace token is first or last.
-    facts: of those entities for which a component knows more than the label.
+    facts: of those entities for which a component knows more than the label. No component of this
+        package gives any yet.
     """
 
     entities: list[Entity] = field(default_factory=list)

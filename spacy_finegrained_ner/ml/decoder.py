@@ -10,7 +10,7 @@ import torch
 from thinc.api import torch2xp, xp2torch
 from torch import Tensor
 
-from spacy_finegrained_ner.labels.bio import Entity, TagSet
+from spacy_finegrained_ner.labels.bio import UNKNOWN, Entity, TagSet
 from spacy_finegrained_ner.labels.gold import Gold
 from spacy_finegrained_ner.ml.tagger import Scores
 from spacy_finegrained_ner.nn.crf import Expectations
@@ -64,6 +64,12 @@ class Decoder:
                     f"The gold of a Doc has the shape {(len(one), one.size)}, expected "
                     f"{(tokens, len(self.tag_set))}: its tokens, and the tags of the task."
                 )
+        ids = np.concatenate([np.zeros(0, np.int64), *(one.tags for one in gold)])
+        if len(ids) and not UNKNOWN <= ids.min() <= ids.max() < len(self.tag_set):
+            raise ValueError(
+                f"The gold has tag ids from {ids.min()} to {ids.max()}, expected some from 0 to "
+                f"{len(self.tag_set) - 1}, and {UNKNOWN} for what is not known."
+            )
         total = sum(int(one.known.sum()) for one in gold)
         if not total:
             return 0.0, None
@@ -112,22 +118,23 @@ def _targets(
     """Rows of the batch whose gold is of one form, and it as tensors on the emissions' device."""
     _, tokens, tags = emissions.shape
     hard = [i for i, one in enumerate(gold) if one.soft is None]
-    if hard:
+    # What is known as a whole is counted, which takes a sixteenth of the time of a sum over paths;
+    # and of what is not known at all nothing is learned
+    whole = [i for i in hard if (gold[i].tags != UNKNOWN).all()]
+    partly = [i for i in hard if i not in whole and gold[i].known.any()]
+    for rows in (whole, partly):
+        if not rows:
+            continue
         padded: Any
-        if any(gold[i].sets is not None for i in hard):
-            padded = np.ones((len(hard), tokens, tags), dtype=bool)
-            for row, i in zip(padded, hard, strict=True):
+        if any(gold[i].sets is not None for i in rows):
+            padded = np.ones((len(rows), tokens, tags), dtype=bool)
+            for row, i in zip(padded, rows, strict=True):
                 row[: len(gold[i])] = gold[i].allowed
         else:
-            padded = np.full((len(hard), tokens), IGNORE, dtype=np.int64)
-            for row, i in zip(padded, hard, strict=True):
+            padded = np.full((len(rows), tokens), IGNORE, dtype=np.int64)
+            for row, i in zip(padded, rows, strict=True):
                 row[: len(gold[i])] = gold[i].tags  # UNKNOWN is IGNORE
-            if padded.size and not IGNORE <= padded.min() <= padded.max() < tags:
-                raise ValueError(
-                    f"The gold has tag ids from {padded.min()} to {padded.max()}, expected some "
-                    f"from 0 to {tags - 1}, and {IGNORE} for what is not known."
-                )
-        yield hard, torch.from_numpy(padded).to(emissions.device)
+        yield rows, torch.from_numpy(padded).to(emissions.device)
     for with_transitions in (True, False):
         soft = [
             (i, one.soft)

@@ -57,20 +57,17 @@ def crf_cross_entropy(
     path that is expected.
 
     The gradient is what the CRF expects less what the gold does. Without the teacher's transitions
-    those of the CRF, its starts and its ends get none, and add nothing to what is expected.
+    those of the CRF, its starts and its ends get none, and their scores are left out of what is
+    expected: the loss is off by that, and may be below 0.
 
     gold: ids or IGNORE, *Shape:* (batch, tokens); or sets of allowed tags (bool), *Shape:*
         (batch, tokens, tags); or expectations (their log_partition does not count).
     Returns a scalar. Infinite where the gold is forbidden.
     """
-    if isinstance(gold, Expectations):
-        fixed: list[Tensor] = []
-        if gold.transitions is None:
-            fixed = [tensor.detach() for tensor in (transitions, starts, ends)]
-        potentials = fixed or [transitions, starts, ends]
-        loss: Tensor = _CrossEntropy.apply(emissions, gold, lengths, *potentials)
-        return loss
-    loss = _CrossEntropy.apply(emissions, gold, lengths, transitions, starts, ends)
+    potentials = [transitions, starts, ends]
+    if isinstance(gold, Expectations) and gold.transitions is None:
+        potentials = [tensor.detach() for tensor in potentials]
+    loss: Tensor = _CrossEntropy.apply(emissions, gold, lengths, *potentials)
     return loss
 
 

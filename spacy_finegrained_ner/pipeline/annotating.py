@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from spacy.tokens import Doc
@@ -12,6 +12,12 @@ from spacy.vocab import Vocab
 from spacy_finegrained_ner.data.annotation import Annotation
 from spacy_finegrained_ner.labels.prediction import Prediction
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
+
+
+# By its types, not by component: loading replaces them
+@lru_cache
+def _taxonomy_of(types: tuple[tuple[str, str], ...], owner: str) -> Taxonomy:
+    return Taxonomy(dict(types), f"the taxonomy of {owner!r}")
 
 
 class Annotating:
@@ -39,7 +45,7 @@ class Annotating:
 
     @property
     def _taxonomy(self) -> Taxonomy:
-        return Taxonomy(self.cfg["taxonomy"], f"the taxonomy of {self.name!r}")
+        return _taxonomy_of(tuple(self.cfg["taxonomy"].items()), self.name)
 
     def set_annotations(self, docs: Iterable[Doc], predictions: Iterable[Prediction]) -> None:
         """Write the entities, where `annotate` says."""

@@ -116,9 +116,8 @@ class FineGrainedNER(Annotating, TrainablePipe):
         ValueError if there are no labels at all.
         """
         validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
-        taxonomy = taxonomy or read_taxonomy()
-        found = find_labels(get_examples, labels, taxonomy, self.name)
-        self._set_labels(found, taxonomy.spelled_as(found))
+        found = find_labels(get_examples, labels, self.name)
+        self._set_labels(found, (taxonomy or read_taxonomy()).spelled_as(found))
         for label in found:
             self.vocab.strings.add(label)
         self.upstream.placed_in(nlp)
@@ -248,7 +247,7 @@ class FineGrainedNER(Annotating, TrainablePipe):
                 f"is set as auxiliary has {expected}. To go on training, set it as it was then "
                 "(null for 0 tags); for another task call nlp.initialize."
             )
-        gold = [gold_of(example, fine) for example in examples]
+        gold = [gold_of(example, fine, self._taxonomy) for example in examples]
         tasks = {"fine": (fine, gold)}
         weights = {"fine": 1.0}
         if self.auxiliary is not None and auxiliary is not None:

@@ -5,27 +5,17 @@ from collections.abc import Callable, Iterable
 from spacy.training import Example
 
 from spacy_finegrained_ner.data.gold import LABELLED
-from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 
 
 def find_labels(
-    get_examples: Callable[[], Iterable[Example]],
-    labels: Iterable[str] | None,
-    taxonomy: Taxonomy,
-    owner: str,
+    get_examples: Callable[[], Iterable[Example]], labels: Iterable[str] | None, owner: str
 ) -> list[str]:
     """The given labels, or those of the gold entities; sorted. owner: the name of the component.
 
-    Raises a ValueError that says where they might be instead if there are none, and a
-    TaxonomyError for one of `data.gold.label_only` that the taxonomy does not cover.
+    A ValueError that says where they might be instead if there are none.
     """
     if labels is None:
-        labels, labelled = set(), set()
-        for example in get_examples():
-            labels |= {ent.label_ for ent in example.reference.ents}
-            labelled |= {span.label_ for span in example.reference.spans.get(LABELLED, ())}
-        for label in sorted(labelled):
-            taxonomy.fine_label(label)
+        labels = {ent.label_ for eg in get_examples() for ent in eg.reference.ents}
     found = sorted(set(labels))
     if not found:
         raise ValueError(

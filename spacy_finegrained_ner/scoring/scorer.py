@@ -89,7 +89,7 @@ def entity_spans(
     if not found:
         return predicted, gold  # saves the alignment
     x2y = example.alignment.x2y
-    iob = [token.ent_iob for token in reference]
+    iob = reference.to_array("ENT_IOB").tolist()
     annotated = [
         None if labels is None else {taxonomy.fine_label(label) for label in labels}
         for labels in annotated_labels(reference) or ()
@@ -102,8 +102,8 @@ def entity_spans(
         start, end = int(indices[0]), int(indices[-1]) + 1
         if 0 in iob[start:end]:
             continue
-        elsewhere = any(labels and label not in labels for labels in annotated[start:end])
-        if elsewhere and {*iob[start:end]} == {2}:
+        of_others = annotated and all(x and label not in x for x in annotated[start:end])
+        if of_others and {*iob[start:end]} == {2}:
             continue  # a type that is not annotated here
         same = same or same_characters(example)
         if same(x_start, x_end, start, end):

@@ -9,6 +9,7 @@ import spacy
 from spacy.tokens import Doc, Span
 from spacy.tokens.underscore import Underscore
 
+from spacy_finegrained_ner.data.annotation import Annotation
 from spacy_finegrained_ner.data.extensions import (
     FACTS,
     check_extensions,
@@ -16,6 +17,7 @@ from spacy_finegrained_ner.data.extensions import (
     keep_facts,
     register_extensions,
 )
+from spacy_finegrained_ner.labels.prediction import Prediction
 
 VOCAB = spacy.blank("en").vocab
 
@@ -96,7 +98,24 @@ def test_importing_registers_nothing():
         "from spacy.tokens import Span\n"
         "import spacy_finegrained_ner, spacy_finegrained_ner.data.extensions as e\n"
         "import spacy_finegrained_ner.pipeline.finegrained_ner\n"
+        "import spacy_finegrained_ner.baselines.crf.component\n"
         "assert not Span.has_extension('coarse_label') and not Span.has_extension(e.FACTS)\n"
         "e.register_extensions(); assert Span.has_extension('coarse_label')"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_component_writes_facts_for_its_own_entities_and_takes_none_of_others():
+    one, entity = {"by": "one"}, (0, 1, "X")
+    doc = Doc(VOCAB, words=["a", "b"])
+    Annotation("overwrite", "one", "one").write(
+        doc, Prediction([entity], {entity: one}), {"X": "C"}
+    )
+    for how in ("fill", "spans"):
+        two = Annotation(how, "two", "two")
+        two.write(doc, Prediction([entity]), {"X": "C"})
+        assert facts_of(doc.ents[0]) == one
+    wide = (0, 2, "Y")  # there is no room for it
+    Annotation("fill", "", "two").write(doc, Prediction([wide], {wide: one}), {"Y": "C"})
+    assert [ent.label_ for ent in doc.ents] == ["X"]
+    assert facts_of(Span(doc, *wide)) == {}

@@ -14,6 +14,7 @@ from spacy.training.augment import create_lower_casing_augmenter
 from spacy_finegrained_ner.data import gold as data_gold
 from spacy_finegrained_ner.data.gold import _tags_of_same_tokens, gold_of, label_only
 from spacy_finegrained_ner.labels.bio import UNKNOWN, TagSet, illegal_bio
+from spacy_finegrained_ner.labels.taxonomy import Taxonomy, TaxonomyError
 
 VOCAB = spacy.blank("en").vocab
 TAGS = TagSet(("X", "Y", "a-b"))
@@ -189,6 +190,7 @@ def test_labels_in_another_case_are_those_of_the_pipeline(quick):
     words = ["a", "b", "c"]
     example = Example(Doc(VOCAB, words=words), gold(words, ["B-x", "I-x", "B-A-B"]))
     way = _tags_of_same_tokens if quick else None
+    assert _tags_of_same_tokens(example, TAGS).tolist() == [1, 2, TAGS.begin("a-b")]
     with patch.object(data_gold, "_tags_of_same_tokens", way or (lambda *_: None)):
         assert names(example) == ["B-X", "I-X", "B-a-b"]
 
@@ -250,14 +252,27 @@ def test_a_part_of_a_text_where_some_types_only_are_labelled():
     label_only(reference[1:3], ["Y", "a-b"])
     assert allowed(reference) == [[0], [0, 1, 2], [0, 1, 2], [0]]
     label_only(reference[2:4], ["X"])  # in place of what was said of them
-    assert allowed(reference) == [[0], [0], [0, 3, 4, 5, 6], [0, 3, 4, 5, 6]]
-    assert allowed(reference, ["ab", " ", "c", "d"]) == [[0], [0], *allowed(reference)[2:]]
+    assert allowed(reference) == [[0], [0, 1, 2], [0, 3, 4, 5, 6], [0, 3, 4, 5, 6]]
+    # Where one token holds several, what is annotated at any of them
+    assert allowed(reference, ["ab", " ", "cd"]) == [[0], [0], [0, 3, 4, 5, 6]]
+    assert allowed(reference, ["a", "bc", "d"]) == [[0], [0], [0, 3, 4, 5, 6]]
     label_only(reference, ["X", "Y", "a-b"])
     assert allowed(reference) == [[0]] * 4
     label_only(Doc(VOCAB), ["X"])
+    reference.set_ents([], blocked=[reference[0:1]], default="outside")
+    label_only(reference, ["X"])
+    assert allowed(reference) == [[0], *[[0, 3, 4, 5, 6]] * 3]  # blocked: never an entity
 
 
-@pytest.mark.parametrize("labels", ["X", [], [None], ["X", 3], [""]])
+def test_a_label_that_can_not_be_annotated_is_named():
+    reference = gold(["a"], ["O"])
+    label_only(reference, ["Typo"])
+    example = Example(Doc(VOCAB, words=["a"]), reference)
+    with pytest.raises(TaxonomyError, match="'Typo' is not in the taxonomy"):
+        gold_of(example, TAGS, Taxonomy({"X": "C"}))
+
+
+@pytest.mark.parametrize("labels", ["X", [], [None], ["X", 3], [""], None, 3, [["X"]]])
 def test_what_is_no_list_of_labels_is_refused(labels):
     with pytest.raises(ValueError, match=r"label_only got .*expected the labels that are annot"):
         label_only(Doc(VOCAB, words=["a"]), labels)

@@ -52,7 +52,8 @@ def test_mapped_what_is_allowed_is_what_an_allowed_tag_becomes(allowed):
 
 def test_mapped_soft_targets_add_up():
     rng = np.random.default_rng(0)
-    marginals, transitions = rng.dirichlet(np.ones(5), 3), rng.random((5, 5))
+    marginals, transitions = rng.dirichlet(np.ones(5), 3), rng.dirichlet(np.ones(25), 2).sum(axis=0)
+    transitions = transitions.reshape(5, 5)
     mapped = Gold.of_expectations(marginals, transitions).mapped(ONTO, 3)
     assert mapped.soft is not None
     assert mapped.known.all()
@@ -77,10 +78,13 @@ def test_mapped_soft_targets_add_up():
         (np.eye(3), -np.eye(3)),
         (np.eye(3), np.full((3, 3), np.nan)),
         (np.eye(3), np.eye(4)),
+        (np.eye(3), np.eye(3)),  # of a batch: three transitions between three tokens
+        (np.ones(3), None),
     ],
 )
 def test_what_can_be_no_expectations_is_refused(marginals, transitions):
-    with pytest.raises(ValueError, match=r"^Soft targets (must be prob.*away from 1|of 3 tags)"):
+    message = r"^Soft targets (must be prob.*away from 1|of 3 t|have marginals of the shape \(3,\))"
+    with pytest.raises(ValueError, match=message):
         Gold.of_expectations(marginals, transitions)
     assert len(Gold.of_expectations(np.zeros((0, 3)), np.zeros((3, 3)))) == 0
 
