@@ -294,7 +294,6 @@ def test_of_types_that_are_not_labelled_there_nothing_is_right_or_wrong():
     words = list("abcd")
     gold = doc(words, [(0, 1, "Food")])
     label_only(gold, ["food"])
-    # Right; of another type where nothing is labelled; Food where there is none; over an entity
     predicted = [(0, 1, "Food"), (1, 2, "Artist"), (2, 3, "Food")]
     assert counts(Example(doc(words, predicted), gold)) == (1, 1, 0)
     assert counts(Example(doc(words, [(0, 1, "Artist")]), gold)) == (0, 1, 1)
