@@ -21,8 +21,8 @@ NAME = "finegrained_ner"
 UNKNOWN = ["pelé/- in/- lyon/-", "nobody/- knows/-"]
 
 
-def with_encoder(folder, own: bool = False, other: bool = False) -> Language:
-    """own: the encoder is the component's. other: another component listens, too."""
+def with_encoder(folder, other: bool = False) -> Language:
+    """other: another component listens, too."""
     nlp = spacy.blank("en")
     spans = {"@span_getters": "spacy-transformers.doc_spans.v1"}
     encoder = {
