@@ -73,8 +73,8 @@ def test_it_trains_a_step_and_loads_with_equal_predictions(name, data, tmp_path)
     other = again.get_pipe("finegrained_ner").model
     for text in ("marie curie met pelé in lyon", "is there green tea ?"):
         for a, b in zip(
-            pipe.model.predict([nlp(text)]).tasks[0],
-            other.predict([again(text)]).tasks[0],
+            pipe.model.predict([nlp(text)])[0].tasks[0],
+            other.predict([again(text)])[0].tasks[0],
             strict=True,
         ):
             np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -11,16 +10,14 @@ from typing import Any
 from unittest.mock import patch
 
 from spacy_transformers import data_classes
-from spacy_transformers.layers import transformer_model
-from thinc.api import PyTorchShim
 
 from spacy_finegrained_ner.benchmark.pipelines import Pipeline, our_config
 from spacy_finegrained_ner.benchmark.sample import Sample
 from spacy_finegrained_ner.benchmark.speed import Say, machine, spread
 from spacy_finegrained_ner.data.annotation import Annotation
-from spacy_finegrained_ner.ml import encoder_batches
+from spacy_finegrained_ner.ml import encoder, encoder_batches
 from spacy_finegrained_ner.ml.decoder import Decoder
-from spacy_finegrained_ner.ml.encoder_shim import EncoderShim
+from spacy_finegrained_ner.ml.shim import ModuleShim
 from spacy_finegrained_ner.nn import bilstm, blending, tagger
 from spacy_finegrained_ner.pipeline import finegrained_ner
 
@@ -107,51 +104,41 @@ def _watched(clock: Clock, pipeline: Pipeline) -> Iterator[None]:
     """Clocks around the functions that do the work, where they are looked up when called."""
     component: Any = pipeline.nlp.get_pipe("finegrained_ner")
     head = component.model.get_ref("tagger").shims[0]
-    # Its package has a function of the same name
-    pooling = importlib.import_module("spacy_transformers.layers.trfs2arrays")
-    batch, shim = data_classes.FullTransformerBatch, PyTorchShim
+    batch, shim = data_classes.FullTransformerBatch, ModuleShim
     targets: list[tuple[Any, str, str]] = [
-        *(
-            (module, name, part)
-            for module in (transformer_model, encoder_batches)
-            for name, part in (
-                ("huggingface_tokenize", TOKENIZE),
-                ("get_alignment_via_offset_mapping", ALIGN),
-                ("truncate_oversize_splits", ALIGN),
-            )
-        ),
-        (data_classes.WordpieceBatch, "from_batch_encoding", TOKENIZE),
-        (batch, "split_by_doc", ALIGN),
+        (encoder, "tokenize", TOKENIZE),
+        (encoder_batches, "get_alignment_via_offset_mapping", ALIGN),
+        (encoder_batches, "truncate_oversize_splits", ALIGN),
+        (encoder_batches.EncoderBatch, "split_by_doc", ALIGN),
         (batch, "unsplit_by_doc", ALIGN),
-        (pooling, "apply_alignment", POOL),
-        (pooling, "concat_pooling_forward", POOL),
         (bilstm.BiLSTM, "forward", BILSTM),
         (blending.Concatenate, "forward", BLENDING),
         (tagger.Tagger, "forward", LINEAR),
         (shim, "finish_update", OPTIMIZER),
-        (EncoderShim, "finish_update", OPTIMIZER),
         (finegrained_ner, "gold_of", GOLD),
         (Annotation, "write", ANNOTATE),
         (Decoder, "decode", VITERBI),
     ]
-    attributes = component.model.get_ref("tagger").attrs
+    layers = {"tagger": PADDING, "trfs2arrays": POOL}
     with ExitStack() as stack:
         for owner, name, part in targets:
             function = getattr(owner, name)
             stack.enter_context(patch.object(owner, name, clock.timed(part, function)))
-        for name in ("convert_inputs", "convert_outputs"):
-            timed = _with_backprop(clock, PADDING, PADDING, attributes[name])
-            stack.enter_context(patch.dict(attributes, {name: timed}))
+        for node in component.model.walk():
+            if node.name in layers:
+                part = layers[node.name]
+                timed = _with_backprop(clock, part, part, node._func)
+                stack.enter_context(patch.object(node, "_func", timed))
         original = shim.begin_update
 
-        def begin_update(self: PyTorchShim, inputs: Any) -> Any:
+        def begin_update(self: ModuleShim, inputs: Any) -> Any:
             forward, backward = (LINEAR, HEAD_BACK) if self is head else (ENCODER, ENCODER_BACK)
             return _with_backprop(clock, forward, backward, original)(self, inputs)
 
         stack.enter_context(patch.object(shim, "begin_update", begin_update))
         predict = shim.predict
 
-        def timed_predict(self: PyTorchShim, inputs: Any) -> Any:
+        def timed_predict(self: ModuleShim, inputs: Any) -> Any:
             with clock.part(LINEAR if self is head else ENCODER):
                 return predict(self, inputs)
 
@@ -159,7 +146,7 @@ def _watched(clock: Clock, pipeline: Pipeline) -> Iterator[None]:
         loss = Decoder.loss
 
         def timed_loss(self: Decoder, *args: Any, **kwargs: Any) -> Any:
-            fine = len(self.legal_starts) == len(component._tag_set)
+            fine = self.tag_set == component._tag_set
             with clock.part(FINE if fine else COARSE):
                 return loss(self, *args, **kwargs)
 

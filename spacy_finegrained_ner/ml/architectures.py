@@ -10,6 +10,7 @@ from thinc.types import Floats2d
 from torch import nn
 
 from spacy_finegrained_ner.ml.blocks import Blending
+from spacy_finegrained_ner.ml.shim import Precision, check_precision
 from spacy_finegrained_ner.ml.tagger import Emissions, build_tagger
 from spacy_finegrained_ner.nn.tagger import Tagger
 
@@ -20,7 +21,8 @@ def build_tagger_v1(
     decoder: Literal["crf", "linear"] = "crf",
     sequence: Callable[[int], nn.Module] | None = None,
     blending: Blending | None = None,
-) -> Model[list[Doc], Emissions]:
+    precision: Precision = "fp32",
+) -> Model[list[Doc], list[Emissions]]:
     """Registered as `spacy-finegrained-ner.Tagger.v1` (architectures): the paper's figure, from
     the encoder's vectors to emissions: sequence layer, dropout, blending, linear layer, CRF.
 
@@ -31,6 +33,8 @@ def build_tagger_v1(
         only. The auxiliary task has the same.
     sequence: `spacy-finegrained-ner.BiLSTM.v1`, or null.
     blending: `spacy-finegrained-ner.blend_*.v1`, or null.
+    precision: of this part, see `spacy-finegrained-ner.TransformerLayers.v1`. CRF and losses are
+        computed in float32.
 
     Raises a ValueError that names the setting, if one is out of its range.
     """
@@ -45,6 +49,7 @@ def build_tagger_v1(
         )
     if decoder not in ("crf", "linear"):
         raise ValueError(f"decoder of {name} is {decoder!r}, expected 'crf' or 'linear'.")
+    check_precision(name, precision)
 
     tagger = build_tagger(
         partial(
@@ -54,9 +59,10 @@ def build_tagger_v1(
             blending=blending.build if blending else None,
             place=blending.place if blending else "",
             crf=decoder == "crf",
-        )
+        ),
+        precision,
     )
-    model: Model[list[Doc], Emissions] = chain(tok2vec, tagger)
+    model: Model[list[Doc], list[Emissions]] = chain(tok2vec, tagger)
     # The refs are saved with the model. `replace_listeners` asks for "tok2vec" in the config.
     model.set_ref("tok2vec", tok2vec)
     model.set_ref("tagger", tagger)

@@ -29,8 +29,8 @@ class Decoder:
 
     def __init__(self, tag_set: TagSet) -> None:
         self.tag_set = tag_set
-        self.legal_transitions = torch.from_numpy(tag_set.legal_transitions)  # (tags, tags)
-        self.legal_starts = torch.from_numpy(tag_set.legal_starts)  # (tags,)
+        # (tags, tags) and (tags,), by device
+        self._forbidden = {torch.device("cpu"): _forbidden(tag_set)}
 
     def decode(self, scores: Scores, lengths: list[int]) -> list[list[Entity]]:
         """The entities of each Doc.
@@ -39,21 +39,34 @@ class Decoder:
         entity would mean anything.
         """
         tensors = [xp2torch(cast(Any, array)).float() for array in scores]
-        if not all(torch.isfinite(tensor).all() for tensor in tensors):
+        device = tensors[0].device
+        sizes = torch.tensor(lengths).to(device, non_blocking=True)
+        paths = viterbi(tensors[0], sizes, *self._constrained(*tensors))
+        bounds = [bound for tensor in tensors if tensor.numel() for bound in tensor.aminmax()]
+        finite = torch.isfinite(torch.stack(bounds)).all() if bounds else paths.new_ones(())
+        # One transfer: the device is waited for once
+        found = torch.cat([paths.flatten(), finite.long().view(1)]).cpu().numpy()
+        if not found[-1]:
             raise ValueError(
                 "The model's emissions are not finite (NaN or infinite): its weights are broken. "
                 "Load an earlier checkpoint, or train again with a lower learning rate."
             )
-        paths = viterbi(tensors[0], torch.tensor(lengths), *self._constrained(*tensors)).cpu()
-        tags = paths.numpy()
+        tags = found[:-1].reshape(paths.shape)
         return [self.tag_set.decode(tags[i, :n]) for i, n in enumerate(lengths)]
 
     def loss(
-        self, scores: Scores, lengths: list[int], gold: Sequence[Gold], weight: float = 1.0
+        self,
+        scores: Scores,
+        lengths: list[int],
+        gold: Sequence[Gold],
+        weight: float = 1.0,
+        divisor: int = 0,
     ) -> tuple[float, Scores | None]:
         """The loss per token of which something is known (not weighted), and the gradient of
         `weight` times the loss with respect to each of the scores: None where nothing is known,
         of all tokens or (the transitions under soft targets) of one of the scores.
+
+        divisor: what the sum is divided by in place of the number of those tokens, if not 0.
 
         Raises a ValueError if the gold does not fit the scores, or allows no legal BIO: a CRF
         can't learn that.
@@ -76,46 +89,60 @@ class Decoder:
         leaves = [xp2torch(cast(Any, array)).float().requires_grad_() for array in scores]
         device = leaves[0].device
         with torch.enable_grad():
-            loss = leaves[0].new_zeros(())
+            losses = []
             potentials = self._constrained(*leaves) if len(leaves) > 1 else ()
-            for rows, targets in _targets(gold, leaves[0]):
+            for rows, targets, all_known in _targets(gold, leaves[0]):
                 some = leaves[0] if len(rows) == len(gold) else leaves[0][rows]
                 if potentials:
-                    sizes = torch.tensor([lengths[row] for row in rows], device=device)
-                    loss = loss + crf_cross_entropy(some, targets, sizes, *potentials)
+                    sizes = torch.tensor([lengths[row] for row in rows])
+                    sizes = sizes.to(device, non_blocking=True)
+                    losses.append(
+                        crf_cross_entropy(some, targets, sizes, *potentials, all_known=all_known)
+                    )
                 elif isinstance(targets, Expectations):
-                    loss = loss + token_cross_entropy(some, targets.marginals)
+                    losses.append(token_cross_entropy(some, targets.marginals))
                 else:
-                    loss = loss + token_cross_entropy(some, targets)
-            loss = loss / torch.tensor(total, device=device)
-            gradients = torch.autograd.grad(
-                loss, leaves, torch.full_like(loss, weight), allow_unused=True
-            )
-        if torch.isinf(loss):
+                    losses.append(token_cross_entropy(some, targets))
+            loss = sum(losses[1:], losses[0])
+            factor = torch.full_like(loss, weight / (divisor or total))
+            gradients = torch.autograd.grad(loss, leaves, factor, allow_unused=True)
+        mean = loss.item() / (divisor or total)
+        if np.isinf(mean):
             raise ValueError(
                 "The gold tags of a Doc are no legal BIO: an I- tag does not go on with what is "
                 "before it. Mark the tag before it as not known (-), or as B-. (Of sets of allowed "
                 "tags: they leave no way through; of soft targets: they expect what is no BIO.)"
             )
         found = tuple(None if g is None else cast(Any, torch2xp(g)) for g in gradients)
-        return float(loss.detach()), cast(Scores, found)
+        return mean, cast(Scores, found)
 
     def _constrained(self, emissions: Tensor, *crf: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Transitions, starts and ends, -inf where they are forbidden."""
-        device = emissions.device
-        free = emissions.new_zeros(())
-        transitions, starts, ends = crf or (free, free, emissions.new_zeros(emissions.shape[2]))
+        device, size = emissions.device, emissions.shape[2]
+        if device not in self._forbidden:
+            masks = self._forbidden[torch.device("cpu")]
+            self._forbidden[device] = tuple(mask.to(device) for mask in masks)
+        transitions, starts, ends = crf or (
+            emissions.new_zeros(shape) for shape in ((size, size), (size,), (size,))
+        )
+        not_there, not_first = self._forbidden[device]
         return (
-            torch.where(self.legal_transitions.to(device), transitions, -torch.inf),
-            torch.where(self.legal_starts.to(device), starts, -torch.inf),
+            transitions.masked_fill(not_there, -torch.inf),
+            starts.masked_fill(not_first, -torch.inf),
             ends,
         )
 
 
+def _forbidden(tag_set: TagSet) -> tuple[Tensor, ...]:
+    legal = (tag_set.legal_transitions, tag_set.legal_starts)
+    return tuple(~torch.from_numpy(mask) for mask in legal)
+
+
 def _targets(
     gold: Sequence[Gold], emissions: Tensor
-) -> Iterator[tuple[list[int], Tensor | Expectations]]:
-    """Rows of the batch whose gold is of one form, and it as tensors on the emissions' device."""
+) -> Iterator[tuple[list[int], Tensor | Expectations, bool]]:
+    """Rows of the batch whose gold is of one form, it as tensors on the emissions' device, and
+    whether it is a known tag of each token."""
     _, tokens, tags = emissions.shape
     hard = [i for i, one in enumerate(gold) if one.soft is None]
     # What is known as a whole is counted, which takes a sixteenth of the time of a sum over paths;
@@ -134,7 +161,8 @@ def _targets(
             padded = np.full((len(rows), tokens), IGNORE, dtype=np.int64)
             for row, i in zip(padded, rows, strict=True):
                 row[: len(gold[i])] = gold[i].tags  # UNKNOWN is IGNORE
-        yield rows, torch.from_numpy(padded).to(emissions.device)
+        tensor = torch.from_numpy(padded).to(emissions.device, non_blocking=True)
+        yield rows, tensor, rows is whole and tensor.dim() == 2
     for with_transitions in (True, False):
         soft = [
             (i, one.soft)
@@ -153,4 +181,5 @@ def _targets(
                     torch.from_numpy(marginals).to(emissions),
                     torch.as_tensor(pairs).to(emissions) if with_transitions else None,
                 ),
+                False,
             )

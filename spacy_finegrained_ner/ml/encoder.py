@@ -1,23 +1,28 @@
-"""A spacy-transformers encoder whose output is made of its last hidden layers."""
+"""A Hugging Face encoder as one thinc layer: from Docs to its last hidden layers."""
 
 from collections.abc import Callable
 from functools import partial
+from itertools import chain as flatten
 from typing import Any, cast
 
+import numpy as np
 import torch
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc
 from spacy.util import SimpleFrozenDict
-from spacy_transformers.data_classes import FullTransformerBatch, HFObjects
-from spacy_transformers.layers import TransformerModel, split_trf_batch, trfs2arrays
-from spacy_transformers.layers.hf_shim import HFShim
-from spacy_transformers.layers.transformer_model import huggingface_from_pretrained
+from spacy_transformers.data_classes import HFObjects, WordpieceBatch
+from spacy_transformers.layers import split_trf_batch
 from thinc.api import ArgsKwargs, Model, chain
 from thinc.types import Floats2d, Ragged
 from torch import Tensor
+from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers.file_utils import ModelOutput
 
-from spacy_finegrained_ner.ml.encoder_batches import forward
+from spacy_finegrained_ner.ml.by_length import by_length
+from spacy_finegrained_ner.ml.encoder_batches import EncoderBatch, tokenize
 from spacy_finegrained_ner.ml.encoder_shim import EncoderShim
+from spacy_finegrained_ner.ml.listener import build_token_vectors
 from spacy_finegrained_ner.ml.missing_encoder import encoder_is_needed
+from spacy_finegrained_ner.ml.shim import Precision, check_precision
 
 NAME = "spacy-finegrained-ner.TransformerLayers.v1"
 TOK2VEC = "spacy-finegrained-ner.Tok2VecTransformerLayers.v1"
@@ -28,6 +33,38 @@ _COMBINE: dict[str, Callable[[tuple[Tensor, ...]], Tensor]] = {
     # k of (spans, wordpieces, hidden) -> (spans, wordpieces, hidden)
     "average": lambda layers: torch.stack(layers).mean(dim=0),
 }
+_AT_ONCE = {"cpu": 2048, "cuda": 16384}
+"""Wordpieces of a batch in prediction: what is quick on a CPU leaves a GPU idle."""
+
+
+class Encoder(Model[list[Doc], EncoderBatch]):
+    """What `[components.transformer.model]` holds: the layer, and for users what is in it."""
+
+    @property
+    def shim(self) -> EncoderShim:
+        """Below a node that only holds it: there spacy-transformers has it, and so what was saved
+        by it, or by a component with an encoder of its own, is loaded by place."""
+        return cast(EncoderShim, self.layers[0].shims[0])
+
+    @property
+    def tokenizer(self) -> Any:
+        return self.shim._hfmodel.tokenizer
+
+    @property
+    def transformer(self) -> Any:
+        return self.shim._hfmodel.transformer
+
+    def _copy(self, seen: Any = None) -> "Encoder":
+        """thinc makes a plain Model."""
+        plain: Any = super()._copy(seen)
+        return Encoder(
+            plain.name,
+            plain._func,
+            init=plain.init,
+            layers=plain.layers,
+            dims=plain._dims,
+            attrs=plain.attrs,
+        )
 
 
 def build_transformer_layers_v1(
@@ -35,62 +72,59 @@ def build_transformer_layers_v1(
     get_spans: Callable,
     layers: int,
     combine: str,
-    max_batch_wordpieces: int = 1024,
+    max_batch_wordpieces: int | None = None,
     tokenizer_config: dict[str, Any] = SimpleFrozenDict(),  # noqa: B008
     transformer_config: dict[str, Any] = SimpleFrozenDict(),  # noqa: B008
     mixed_precision: bool = False,
     grad_scaler_config: dict[str, Any] = SimpleFrozenDict(),  # noqa: B008
-) -> Model[list[Doc], FullTransformerBatch]:
+    precision: Precision = "fp32",
+) -> Model[list[Doc], EncoderBatch]:
     """Registered as `spacy-finegrained-ner.TransformerLayers.v1` (architectures): for
     `[components.transformer.model]`, in place of `spacy-transformers.TransformerModel.v3`.
-
-    It is faster, too: see `EncoderShim` for training and `encoder_batches` for prediction.
 
     layers: the vector of a wordpiece is made of that many hidden layers, the last ones; 1 is what
         the stock model gives. The paper has 3 ("the last three hidden layers are concatenated",
         arXiv 2401.00698).
     combine: "concatenate" (the width is layers * hidden) or "average" (hidden).
-    max_batch_wordpieces: of a batch in prediction, padding included: see `encoder_batches`.
+    max_batch_wordpieces: of a batch in prediction, padding included. spacy-transformers puts Docs
+        of about as many tokens together; how many wordpieces those have varies, and on names a
+        third of such a batch is padding. Here spans of about as many wordpieces go together, at
+        most that many at a time (a single span may have more). null: 2,048 on a CPU, 16,384 on a
+        GPU.
+    precision: "fp32"; "tf32", matrix products of a GPU with factors of 10 bits, faster; or "bf16",
+        what torch's autocast computes in bfloat16, faster still and half the memory, without a
+        scaler. Weights and gradients stay float32.
     The other settings are those of `TransformerModel.v3`.
 
     The gradient flows into all of these layers. `doc._.trf_data` holds the combination as
     `last_hidden_state`, and no other hidden layer.
 
-    Raises a ValueError for a number < 1 or an unknown combine. In `initialize`, when the encoder is
-    loaded, an OSError if it can't be, and a ValueError for more layers than it has.
+    Raises a ValueError for a number < 1, an unknown combine or precision, or a precision beside
+    mixed_precision. In `initialize`, when the encoder is loaded, an OSError if it can't be, and a
+    ValueError for more layers than it has.
     """
     _check(NAME, layers, combine, max_batch_wordpieces)
-    # Copies: spacy-transformers writes into these.
-    model = TransformerModel(
-        name,
-        partial(_spans_with_tokens, get_spans),
-        dict(tokenizer_config),
-        dict(transformer_config),
-        mixed_precision,
-        dict(grad_scaler_config),
+    check_precision(NAME, precision, mixed_precision)
+    # Copies: a config's own blocks are frozen
+    configs = dict(tokenizer_config), dict(transformer_config)
+    shim = EncoderShim(*configs, mixed_precision, dict(grad_scaler_config), precision)
+    forward = partial(_forward, layers=layers, combine=combine, most=max_batch_wordpieces)
+    return Encoder(
+        "transformer",
+        forward,
+        init=_init,
+        layers=[Model("hf-pytorch", forward, shims=[shim], dims={"nI": None, "nO": None})],
+        dims={"nO": None},
+        # Saved with the weights, and what was saved wins over the config: no setting is among them
+        attrs={
+            "name": name,
+            "get_spans": partial(_spans_with_tokens, get_spans),
+            "has_transformer": False,
+            "set_transformer": partial(_set_transformer, layers=layers, combine=combine),
+            "replace_listener": _replace_listener,
+            "replace_listener_cfg": _replace_listener_cfg,
+        },
     )
-    # All is done at the boundary between thinc and torch. The torch module stays as it is: with
-    # other names in its state dict, the shim would load random weights, with only a warning.
-    model.init = _init
-    model._func = partial(forward, max_batch_wordpieces=max_batch_wordpieces)
-    wrapper = model.layers[0]
-    wrapper.shims[0] = EncoderShim(
-        cast(HFShim, wrapper.shims[0])._hfmodel,
-        mixed_precision=mixed_precision,
-        grad_scaler_config=dict(grad_scaler_config),
-    )
-    if layers > 1:
-        attrs = wrapper.attrs
-        attrs["convert_inputs"] = partial(_convert_inputs, attrs["convert_inputs"])
-        attrs["convert_outputs"] = partial(
-            _convert_outputs, attrs["convert_outputs"], layers, combine
-        )
-    model.attrs["set_transformer"] = partial(
-        _set_transformer, model.attrs["set_transformer"], layers, combine
-    )
-    model.attrs["replace_listener"] = _replace_listener
-    model.attrs["replace_listener_cfg"] = _replace_listener_cfg
-    return model
 
 
 def build_tok2vec_transformer_layers_v1(
@@ -100,11 +134,12 @@ def build_tok2vec_transformer_layers_v1(
     combine: str,
     pooling: Model[Ragged, Floats2d],
     grad_factor: float = 1.0,
-    max_batch_wordpieces: int = 1024,
+    max_batch_wordpieces: int | None = None,
     tokenizer_config: dict[str, Any] = SimpleFrozenDict(),  # noqa: B008
     transformer_config: dict[str, Any] = SimpleFrozenDict(),  # noqa: B008
     mixed_precision: bool = False,
     grad_scaler_config: dict[str, Any] = SimpleFrozenDict(),  # noqa: B008
+    precision: Precision = "fp32",
 ) -> Model[list[Doc], list[Floats2d]]:
     """Registered as `spacy-finegrained-ner.Tok2VecTransformerLayers.v1` (architectures): an
     encoder of a component's own, which is what `nlp.replace_listeners` puts in place of a
@@ -123,13 +158,18 @@ def build_tok2vec_transformer_layers_v1(
         transformer_config,
         mixed_precision,
         grad_scaler_config,
+        precision,
     )
     # A chain in a chain, as a replaced listener is: both load what the other has saved.
-    return chain(chain(model, split_trf_batch()), trfs2arrays(pooling, grad_factor))
+    return chain(
+        chain(cast(Any, model), split_trf_batch()), build_token_vectors(pooling, grad_factor)
+    )
 
 
-def _check(name: str, layers: int, combine: str, wordpieces: int) -> None:
+def _check(name: str, layers: int, combine: str, wordpieces: int | None) -> None:
     for setting, value in (("layers", layers), ("max_batch_wordpieces", wordpieces)):
+        if value is None and setting != "layers":
+            continue
         if not isinstance(value, int) or value < 1:  # confection 1.x lets "3" through
             raise ValueError(
                 f"{setting} of {name} is {value!r}, expected at least 1 (a whole number)."
@@ -138,72 +178,146 @@ def _check(name: str, layers: int, combine: str, wordpieces: int) -> None:
         raise ValueError(f"combine of {name} is {combine!r}, expected one of {sorted(_COMBINE)}.")
 
 
-def _spans_with_tokens(get_spans: Callable, docs: list[Doc]) -> list[list[Span]]:
-    """`spacy-transformers.doc_spans.v1` has a span for an empty Doc too, and training fails."""
-    return [[span for span in spans if len(span)] for spans in get_spans(docs)]
-
-
 def _init(model: Any, X: Any = None, Y: Any = None) -> None:
     if model.attrs["has_transformer"]:
         return  # loaded: the folder it came from may be gone
-    name = model.attrs["name"]
+    name, held = str(model.attrs["name"]), model.shim._hfmodel
     with encoder_is_needed(name):
-        hf_model = huggingface_from_pretrained(
-            name, model._init_tokenizer_config, model._init_transformer_config
-        )
-    model.attrs["set_transformer"](model, hf_model)  # which also sets the width
+        tokenizer = AutoTokenizer.from_pretrained(name, **held._init_tokenizer_config)
+        config = AutoConfig.from_pretrained(name, **held._init_transformer_config)
+        transformer = AutoModel.from_pretrained(name, config=config).float()
+    model.attrs["set_transformer"](model, HFObjects(tokenizer, transformer, None))
 
 
-def _convert_inputs(
-    convert: Callable, model: Model, wordpieces: Any, is_train: bool
-) -> tuple[ArgsKwargs, Callable]:
-    inputs, get_d_inputs = convert(model, wordpieces, is_train)
-    inputs.kwargs["output_hidden_states"] = True
-    return inputs, get_d_inputs
-
-
-def _convert_outputs(
-    convert: Callable,
-    layers: int,
-    combine: str,
-    model: Model,
-    inputs_outputs: tuple[Any, Any],
-    is_train: bool,
-) -> tuple[Any, Callable]:
-    inputs, output = inputs_outputs
-    # hidden_states begins with the embeddings. Its end is last_hidden_state, or that before a
-    # final norm: the model's own output is the better choice then, and the stock one.
-    last = (*output.hidden_states[-layers:-1], output.last_hidden_state)
-    fields = {key: value for key, value in output.items() if key != "hidden_states"}
-    fields["last_hidden_state"] = _COMBINE[combine](last)
-    return convert(model, (inputs, type(output)(**fields)), is_train)
-
-
-def _set_transformer(
-    set_transformer: Callable, layers: int, combine: str, model: Model, hf_model: HFObjects
-) -> None:
+def _set_transformer(model: Any, hf_model: HFObjects, *, layers: int, combine: str) -> None:
+    if model.attrs["has_transformer"]:
+        raise ValueError(f"The encoder of {NAME} is set already ({model.attrs['name']!r}).")
     config = hf_model.transformer.config
     if layers > config.num_hidden_layers:
         raise ValueError(
             f"layers of {NAME} is {layers}, expected at most {config.num_hidden_layers}: "
             f"{model.attrs['name']} has no more hidden layers."
         )
-    set_transformer(model, hf_model)
+    model.shim.take(hf_model)
+    model.attrs["has_transformer"] = True
     width = config.hidden_size * (layers if combine == "concatenate" else 1)
     model.set_dim("nO", width, force=True)
 
 
-def _replace_listener(model: Model, listener: Model, tok2vec: Any) -> Model:
-    """Chain a copy of the encoder as a listener is chained.
+def _forward(
+    model: Model, docs: list[Doc], is_train: bool, *, layers: int, combine: str, most: int | None
+) -> tuple[EncoderBatch, Callable[[EncoderBatch], list[Doc]]]:
+    shim = cast(EncoderShim, model.layers[0].shims[0])
+    nested = model.attrs["get_spans"](docs)
+    spans = list(flatten.from_iterable(nested))
+    if not spans:
+        return cast(EncoderBatch, EncoderBatch.empty(len(docs))), lambda gradient: docs
+    wordpieces, align = tokenize(shim._hfmodel.tokenizer, spans)
+    config, device = shim._hfmodel.transformer.config, shim.device
+    more = [name for name in ("hidden_states", "attentions") if getattr(config, f"output_{name}")]
 
-    `TransformerModel.copy` loses the forward pass, the attributes and the width: without them,
-    `nlp.initialize` would look for an encoder named "transformer".
-    """
-    source = tok2vec.model
-    model._func = source._func
-    model.attrs.update(source.attrs)
-    if source.has_dim("nO"):
-        model.set_dim("nO", source.get_dim("nO"))
+    def inputs(batch: WordpieceBatch) -> ArgsKwargs:
+        arrays = {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask}
+        if batch.token_type_ids is not None:
+            arrays["token_type_ids"] = batch.token_type_ids
+        # Not blocking: the device may be busy with the batch before
+        kwargs: dict[str, Any] = {
+            name: torch.from_numpy(array).to(device, non_blocking=True)
+            for name, array in arrays.items()
+        }
+        if layers > 1:
+            kwargs["output_hidden_states"] = True
+        return ArgsKwargs(args=(), kwargs=kwargs)
+
+    def kept(output: Any) -> dict[str, Any]:
+        found = {"last_hidden_state": _last(output, layers, combine)}
+        return found | {n: output[n] for n in ("pooler_output", *more) if output.get(n) is not None}
+
+    if not is_train:
+        found = {}
+        if more:  # of all spans at once: they have more than one shape
+            found = kept(shim.predict(inputs(wordpieces)))
+        else:
+            lengths = np.array([min(n, wordpieces.input_ids.shape[1]) for n in wordpieces.lengths])
+            found = _in_batches(
+                lambda batch: kept(shim.predict(inputs(batch))),
+                wordpieces,
+                list(by_length(lengths, most or _AT_ONCE.get(device.type, 2048))),
+                device,
+            )
+        return EncoderBatch(nested, wordpieces, ModelOutput(found), align), lambda gradient: docs
+
+    output, backprop = shim.begin_update(inputs(wordpieces))
+    found = kept(output)
+    hidden = found["last_hidden_state"]
+
+    def backprop_to_docs(gradient: EncoderBatch) -> list[Doc]:
+        shim.saw(wordpieces.input_ids)
+        grads = list(gradient.model_output.values())[:1]
+        backprop(ArgsKwargs(args=((hidden,),), kwargs={"grad_tensors": grads}))
+        return docs
+
+    return EncoderBatch(nested, wordpieces, ModelOutput(found), align), backprop_to_docs
+
+
+def _last(output: Any, layers: int, combine: str) -> Tensor:
+    """*Shape:* (spans, wordpieces, width), float32."""
+    # hidden_states begins with the embeddings. Its end is last_hidden_state, or that before a
+    # final norm: the model's own output is the better choice then, and the stock one.
+    last = output["last_hidden_state"]
+    if layers == 1:
+        return cast(Tensor, last.float())
+    chosen = (*output["hidden_states"][-layers:-1], last)
+    if any(hidden.shape != last.shape for hidden in chosen):
+        raise ValueError(
+            f"layers of {NAME} is {layers}, but the hidden layers of this encoder have the shapes "
+            f"{[tuple(hidden.shape) for hidden in chosen]}: expected 1, its output alone."
+        )
+    return _COMBINE[combine](chosen).float()
+
+
+def _in_batches(
+    encode: Callable[[WordpieceBatch], dict[str, Tensor]],
+    wordpieces: WordpieceBatch,
+    batches: list[tuple[Any, int]],
+    device: torch.device,
+) -> dict[str, Tensor]:
+    """What `encode` gives for rows and widths of the wordpieces, as of all rows at once, padded
+    with 0."""
+    rows, width = wordpieces.input_ids.shape
+    order = torch.from_numpy(np.concatenate([some for some, _ in batches])).to(device)
+    found: dict[str, Tensor] = {}
+    start = 0
+    for some, longest in batches:
+        types = wordpieces.token_type_ids
+        output = encode(
+            WordpieceBatch(
+                strings=[],  # not used by the encoder
+                input_ids=wordpieces.input_ids[some, :longest],
+                attention_mask=wordpieces.attention_mask[some, :longest],
+                lengths=[],
+                token_type_ids=None if types is None else types[some, :longest],
+            )
+        )
+        places = order[start : start + len(some)]
+        start += len(some)
+        for name, values in output.items():
+            whole = values.dim() > 2  # of wordpieces; else of spans, such as pooler_output
+            if name not in found:
+                shape = (rows, width, *values.shape[2:]) if whole else (rows, *values.shape[1:])
+                found[name] = values.new_zeros(shape)
+            target = found[name][:, :longest] if whole else found[name]
+            target.index_copy_(0, places, values)
+    return found
+
+
+def _spans_with_tokens(get_spans: Callable, docs: list[Doc]) -> list[list[Any]]:
+    """`spacy-transformers.doc_spans.v1` has a span for an empty Doc too, and training fails."""
+    return [[span for span in spans if len(span)] for spans in get_spans(docs)]
+
+
+def _replace_listener(model: Model, listener: Model, tok2vec: Any) -> Model:
+    """A copy of the encoder, chained as a listener is."""
     return chain(model, split_trf_batch())
 
 

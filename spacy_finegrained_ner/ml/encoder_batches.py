@@ -1,90 +1,109 @@
-"""Prediction of a Hugging Face encoder in batches with little padding."""
+"""From Docs to padded wordpieces, and from an encoder's output to what a Doc gets of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from itertools import chain
+from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
-from spacy.tokens import Doc
+import torch
+from spacy.tokens import Span
 from spacy_transformers.align import get_alignment, get_alignment_via_offset_mapping
-from spacy_transformers.data_classes import FullTransformerBatch, WordpieceBatch
-from spacy_transformers.layers.transformer_model import forward as stock_forward
-from spacy_transformers.layers.transformer_model import huggingface_tokenize
+from spacy_transformers.data_classes import FullTransformerBatch, TransformerData, WordpieceBatch
 from spacy_transformers.truncate import truncate_oversize_splits
-from torch import Tensor
+from thinc.api import torch2xp
+from thinc.types import Ragged
 from transformers.file_utils import ModelOutput
 
-from spacy_finegrained_ner.ml.by_length import by_length
 
-
-def forward(
-    model: Any,
-    docs: list[Doc],
-    is_train: bool,
-    *,
-    max_batch_wordpieces: int,
-) -> tuple[FullTransformerBatch, Callable[[FullTransformerBatch], list[Doc]]]:
-    """The forward pass of spacy-transformers, and in prediction with other batches.
-
-    spacy-transformers puts Docs of about as many tokens together. How many wordpieces they have
-    varies: on names, a third of such a batch is padding. Here spans are put together by the
-    number of their wordpieces, which is known once they are tokenized. At most
-    `max_batch_wordpieces` of them, padding included, are in the encoder at a time, which bounds
-    its memory (a single span may have more).
-
-    model: spacy-transformers' TransformerModel, or what its `copy` makes of it.
-    """
-    tokenizer, config = model.tokenizer, model.transformer.config
-    more = config.output_hidden_states or config.output_attentions
-    if is_train or more or tokenizer.padding_side != "right":
-        return stock_forward(model, docs, is_train)
-    nested = model.attrs["get_spans"](docs)
-    spans = [span for doc_spans in nested for span in doc_spans]
-    encoding = huggingface_tokenize(tokenizer, [span.text for span in spans])
-    wordpieces = WordpieceBatch.from_batch_encoding(encoding)
-    if "offset_mapping" in encoding:
-        align = get_alignment_via_offset_mapping(spans, encoding["offset_mapping"])
+def tokenize(tokenizer: Any, spans: list[Span]) -> tuple[WordpieceBatch, Ragged]:
+    """The wordpieces of spans, as rows that are padded behind, whatever side the tokenizer pads and
+    whether or not it has a piece for it; and which of them (in the rows, end to end) each token
+    has. Those beyond the encoder's longest input are dropped."""
+    found = tokenizer(
+        [span.text for span in spans],
+        return_offsets_mapping=tokenizer.is_fast,
+        return_attention_mask=False,
+        verbose=False,
+    )
+    ids = found["input_ids"]
+    lengths = [len(row) for row in ids]
+    pad = tokenizer.pad_token_id or 0
+    types = found.get("token_type_ids")
+    strings = (
+        [one.tokens for one in found.encodings]
+        if tokenizer.is_fast
+        else [tokenizer.convert_ids_to_tokens(row) for row in ids]
+    )
+    if tokenizer.is_fast:
+        offsets = _padded(found["offset_mapping"], lengths, 0, depth=2)
+        align = get_alignment_via_offset_mapping(spans, offsets)
     else:
-        align = get_alignment(spans, wordpieces.strings, tokenizer.all_special_tokens)
-    wordpieces, align = truncate_oversize_splits(wordpieces, align, tokenizer.model_max_length)
-    encoder = model.layers[0]
-    found: dict[str, Tensor] = {}
-    lengths = np.asarray(wordpieces.attention_mask.sum(axis=1)).astype(int)
-    for rows, width in by_length(lengths, max_batch_wordpieces):
-        output, _ = encoder(_some(wordpieces, rows, width), False)
-        for name, values in output.items():
-            if name not in found:
-                sizes = (wordpieces.input_ids.shape[1],) if values.dim() > 2 else ()
-                shape = (len(spans), *sizes, *values.shape[1 + len(sizes) :])
-                found[name] = values.new_zeros(shape)
-            if values.dim() > 2:  # of wordpieces; else of spans, such as pooler_output
-                found[name][rows, :width] = values
-            else:
-                found[name][rows] = values
-    batch = _Batch(nested, wordpieces, ModelOutput(found), align)
-    return batch, lambda gradient: docs
+        width = max(lengths, default=0)
+        pieces = [row + [""] * (width - len(row)) for row in strings]
+        align = get_alignment(spans, pieces, tokenizer.all_special_tokens)
+    wordpieces = WordpieceBatch(
+        strings=strings,
+        input_ids=_padded(ids, lengths, pad),
+        attention_mask=_mask(lengths),
+        lengths=lengths,
+        token_type_ids=types and _padded(types, lengths, tokenizer.pad_token_type_id),
+    )
+    return truncate_oversize_splits(wordpieces, align, tokenizer.model_max_length)
 
 
-class _Batch(FullTransformerBatch):
-    """What is known of each Doc knows the tokens that it was made of (`token_ids`, spaCy's ORTH): a
-    component behind it may have merged or split some."""
+def _mask(lengths: list[int]) -> Any:
+    places = np.arange(max(lengths, default=0))
+    return (places < np.array(lengths)[:, None]).astype(np.float32)
+
+
+def _padded(rows: list[list[Any]], lengths: list[int], value: int, depth: int = 1) -> Any:
+    """*Shape:* (rows, longest), or with a depth above 1 (rows, longest, depth)."""
+    mask = _mask(lengths).astype(bool)
+    padded = np.full((*mask.shape, depth), value, dtype=np.int64)
+    padded[mask] = np.array(list(chain.from_iterable(rows)), dtype=np.int64).reshape(-1, depth)
+    return padded if depth > 1 else padded[:, :, 0]
+
+
+class EncoderBatch(FullTransformerBatch):
+    """As spacy-transformers', split without a loop over tokens. And what is known of each Doc knows
+    the tokens that it was made of (`token_ids`, spaCy's ORTH): a component behind it may have
+    merged or split some."""
 
     def split_by_doc(self) -> list[Any]:
-        data: list[Any] = super().split_by_doc()
-        for one, spans in zip(data, self.spans, strict=True):
-            if spans:
-                one.token_ids = spans[0].doc.to_array("ORTH")
+        count = len(self.wordpieces.input_ids)
+        arrays: dict[str, Any] = {}
+        for name, output in self.model_output.items():
+            if isinstance(output, torch.Tensor) and len(output) == count:
+                arrays[name] = torch2xp(output.detach())
+            elif isinstance(output, tuple) and all(_is_of(o, count) for o in output):
+                arrays[name] = [torch2xp(o.detach()) for o in output]
+        data = []
+        row = token = piece = 0
+        lengths: Any = self.align.lengths
+        bounds = np.concatenate([[0], np.cumsum(lengths)])
+        for spans in self.spans:
+            if not spans:
+                data.append(TransformerData.empty())
+                continue
+            rows = slice(row, row + len(spans))
+            first, last = token + spans[0].start, token + spans[-1].end
+            align = Ragged(
+                cast(Any, self.align.dataXd[bounds[first] : bounds[last]] - piece),
+                lengths[first:last],
+            )
+            output = {
+                name: [o[rows] for o in array] if isinstance(array, list) else array[rows]
+                for name, array in arrays.items()
+            }
+            one: Any = TransformerData(self.wordpieces[rows], ModelOutput(output), align)
+            one.token_ids = spans[0].doc.to_array("ORTH")
+            data.append(one)
+            row = rows.stop
+            token += len(spans[0].doc)
+            piece += one.wordpieces.input_ids.size
         return data
 
 
-def _some(wordpieces: Any, rows: npt.NDArray[np.intp], width: int) -> WordpieceBatch:
-    types = wordpieces.token_type_ids
-    return WordpieceBatch(
-        strings=[],  # not used by the encoder
-        input_ids=wordpieces.input_ids[rows, :width],
-        attention_mask=wordpieces.attention_mask[rows, :width],
-        lengths=[],
-        token_type_ids=None if types is None else types[rows, :width],
-    )
+def _is_of(output: Any, count: int) -> bool:
+    return isinstance(output, torch.Tensor) and len(output) == count

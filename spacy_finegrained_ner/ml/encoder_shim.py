@@ -1,85 +1,189 @@
-"""A Hugging Face encoder in thinc's hands, with a cheap gradient of its word embeddings."""
+"""A Hugging Face encoder and its tokenizer in thinc's hands, and how they are saved."""
 
 from __future__ import annotations
 
+import io
+import tempfile
+import warnings
+from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+import srsly
 import torch
-from spacy_transformers.layers.hf_shim import HFShim
-from thinc.api import ArgsKwargs, Optimizer, torch2xp
-from thinc.types import FloatsXd
+from spacy_transformers.data_classes import HFObjects
+from thinc.api import ArgsKwargs, PyTorchGradScaler, get_torch_default_device
 from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, AutoTokenizer
 
+from spacy_finegrained_ner.ml.bytes_view import BytesView, split_off
+from spacy_finegrained_ner.ml.shim import ModuleShim, Precision
 from spacy_finegrained_ner.nn.dropout import Dropout
+from spacy_finegrained_ner.nn.initialization import NoRandomWeights
 
 
-class EncoderShim(HFShim):
-    """As spacy-transformers', but on a CPU its dropout is quicker (`nn.dropout`), and the gradient
-    of the word embeddings is sparse.
+class EncoderShim(ModuleShim):
+    """Holds an encoder, and takes cheap steps on its word embeddings.
 
-    They are half of a small encoder and more, and a batch reaches a few hundred of their rows.
-    Yet torch makes a gradient for all of them, adds it to the last one, and thinc sets it to 0
-    again. Here only the rows that were reached are written and set to 0, in a tensor that is kept:
-    the optimizer sees the same gradient, and the same step is taken. A `lazy` optimizer gets those
-    rows alone.
+    They are half of a small encoder and more, and a batch reaches a few hundred of their rows. On a
+    CPU their gradient is sparse; only an optimizer that is not `lazy` gets it as a dense tensor,
+    which is kept, and of which only the rows that were reached are written and set to 0. On a GPU
+    it is dense, and a lazy optimizer gets the rows of it that the batches of a step have reached.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self,
+        tokenizer_config: dict[str, Any],
+        transformer_config: dict[str, Any],
+        mixed_precision: bool,
+        grad_scaler_config: dict[str, Any],
+        precision: Precision,
+    ) -> None:
+        scaler = PyTorchGradScaler(**{"enabled": mixed_precision, **grad_scaler_config})
+        super().__init__(
+            None, mixed_precision=mixed_precision, grad_scaler=scaler, precision=precision
+        )
+        # Of spacy-transformers, whose pipe and whose users look for it here
+        self._hfmodel = HFObjects(None, None, None, tokenizer_config, transformer_config)
+        self._words: nn.Embedding | None = None
+        self._seen: list[Any] = []  # ids of wordpieces in the batches of a step, of dense gradients
         self._dense: Tensor | None = None  # gradient of the word embeddings, 0 between steps
-        self._learned = False  # whether a gradient came back since the last step
 
-    def begin_update(self, inputs: Any) -> Any:
+    def take(self, hf_model: HFObjects) -> None:
+        """Hold the encoder of `hf_model`, at rest, and its tokenizer."""
+        self._hfmodel.tokenizer, transformer = hf_model.tokenizer, hf_model.transformer
+        # As it will be asked in the end: another thread's first call would change its settings
+        self._hfmodel.tokenizer("")
+        for module in list(transformer.modules()):
+            for name, child in module.named_children():
+                if type(child) is nn.Dropout:  # no weights, so nothing that is saved changes
+                    setattr(module, name, Dropout(child.p, child.inplace))
+        try:
+            words = transformer.get_input_embeddings()
+        except (NotImplementedError, AttributeError):  # Canine hashes characters
+            words = None
+        self._words = words if isinstance(words, nn.Embedding) else None
+        self._dense = None
+        self.hold(transformer)
+        self._hfmodel.transformer = self._model
+
+    def saw(self, ids: Any) -> None:
+        """Which wordpieces a batch has that is learned from."""
+        if self._words is not None and not self._words.sparse:
+            self._seen.append(np.unique(ids))
+
+    def begin_update(self, inputs: ArgsKwargs) -> Any:
         """As in thinc. A ValueError for mixed precision on a CPU, with the setting's name."""
-        if self._mixed_precision and self._grad_scaler._enabled and self.device.type == "cpu":
+        on_cpu = self.device.type == "cpu"
+        if self._mixed_precision and self._grad_scaler._enabled and on_cpu:
             raise ValueError(
                 "mixed_precision is true in the encoder's block of the config "
                 "([components.transformer.model]), but the encoder is on the CPU, where it can't "
                 "be trained so. Set mixed_precision = false, or train on a GPU (--gpu-id 0)."
             )
-        embeddings = self._model.get_input_embeddings()
-        if isinstance(embeddings, nn.Embedding):
+        if self._words is not None:
             # Mixed precision looks for overflow in the gradients, which takes dense ones
-            embeddings.sparse = self.device.type == "cpu" and not self._mixed_precision
-        for module in self._model.modules():
-            if type(module) is nn.Dropout:  # no weights, so nothing that is saved changes
-                module.__class__ = Dropout
-        outputs, backprop = super().begin_update(inputs)
+            self._words.sparse = on_cpu and not self._mixed_precision
+        return super().begin_update(inputs)
 
-        def learn(gradients: ArgsKwargs) -> Any:
-            self._learned = True
-            return backprop(gradients)
+    def _step(self, optimizer: Any, parameters: list[tuple[str, nn.Parameter]]) -> None:
+        words = None if self._words is None else self._words.weight
+        gradient = None if words is None else words.grad
+        if words is None or gradient is None:
+            super()._step(optimizer, parameters)
+        elif getattr(optimizer, "lazy", False):
+            if not gradient.is_sparse:
+                words.grad = self._reached(gradient)
+            super()._step(optimizer, parameters)
+        elif gradient.is_sparse:
+            rows, values = gradient._indices()[0], gradient._values()
+            if self._dense is None:
+                self._dense = torch.zeros_like(words)
+            words.grad = self._dense.index_add_(0, rows, values)
+            super()._step(optimizer, parameters)
+            self._dense.index_fill_(0, rows, 0.0)
+        else:
+            super()._step(optimizer, parameters)
 
-        return outputs, learn
-
-    def finish_update(self, optimizer: Optimizer) -> None:
-        """As in thinc; but where no gradient came back, as from texts of which nothing is known,
-        nothing moves or decays."""
-        if not self._learned:
-            return
-        self._learned = False
-        embeddings = self._model.get_input_embeddings().weight
-        lazy = getattr(optimizer, "lazy", False) and not self._grad_scaler.found_inf
-        if embeddings.grad is not None and (lazy or embeddings.grad.is_sparse):
-            name = next(n for n, p in self._model.named_parameters() if p is embeddings)
-            gradient, embeddings.grad = embeddings.grad, None  # thinc's loop leaves it out
-            if lazy:
-                cast(Any, optimizer).step_rows((self.id, name), embeddings.data, gradient)
-            else:
-                self._step_on_all(optimizer, name, embeddings, gradient)
-        super().finish_update(optimizer)
-
-    def _step_on_all(
-        self, optimizer: Optimizer, name: str, embeddings: Tensor, gradient: Tensor
-    ) -> None:
-        rows, values = gradient._indices()[0], gradient._values()
-        if self._dense is None:
-            self._dense = torch.zeros_like(embeddings)
-        self._dense.index_add_(0, rows, values)
-        weights, _ = optimizer(
-            (self.id, name),
-            cast(FloatsXd, torch2xp(embeddings.data)),
-            cast(FloatsXd, torch2xp(self._dense)),
+    def _reached(self, gradient: Tensor) -> Tensor:
+        """The rows of a dense gradient that a step has seen. Which ones is known without waiting
+        for the device; nothing is learned of padding."""
+        seen = np.unique(np.concatenate(self._seen))
+        rows = torch.from_numpy(seen[seen != cast(nn.Embedding, self._words).padding_idx])
+        rows = rows.to(gradient.device)
+        return torch.sparse_coo_tensor(
+            rows[None], gradient[rows], gradient.shape, is_coalesced=True
         )
-        embeddings.data = torch.from_numpy(weights)
-        self._dense.index_fill_(0, rows, 0.0)
+
+    def _clear(self, parameters: list[nn.Parameter]) -> None:
+        """On a CPU gradients are kept and set to 0: memory that is new to the process is slow."""
+        self._seen.clear()
+        dense = [p.grad for p in parameters if p.grad is not None and not p.grad.is_sparse]
+        if self.device.type != "cpu":
+            super()._clear(parameters)
+        elif dense:
+            torch._foreach_zero_(dense)
+        if self._words is not None and self._words.sparse:
+            self._words.weight.grad = None
+
+    def to_bytes(self) -> bytes:
+        """In the form of spacy-transformers."""
+        held = self._hfmodel
+        message: dict[str, Any] = {"config": {}, "state": b"", "tokenizer": {}}
+        message["_init_tokenizer_config"] = held._init_tokenizer_config
+        message["_init_transformer_config"] = held._init_transformer_config
+        if held.transformer is not None:
+            state = io.BytesIO()
+            torch.save(self._model.state_dict(), state)
+            message |= {"config": self._model.config.to_dict(), "state": state.getvalue()}
+            message["tokenizer"] = _files(held.tokenizer)
+        return srsly.msgpack_dumps(message)
+
+    def from_bytes(self, data: bytes) -> EncoderShim:
+        """Load what `to_bytes` gives here and in spacy-transformers.
+
+        Raises a ValueError for parameters of the encoder that were not saved: they would be random.
+        """
+        message, state = split_off(data)
+        held = self._hfmodel
+        held._init_tokenizer_config = message["_init_tokenizer_config"]
+        held._init_transformer_config = message["_init_transformer_config"]
+        if not message["config"]:
+            return self
+        device = get_torch_default_device()
+        weights = torch.load(cast(Any, BytesView(state)), map_location=device, weights_only=True)
+        with tempfile.TemporaryDirectory() as folder:
+            srsly.write_json(Path(folder) / "config.json", message["config"])
+            config = AutoConfig.from_pretrained(folder)
+            options = message["tokenizer"].pop("kwargs", {})
+            for name, content in message["tokenizer"].items():
+                (Path(folder) / name).write_bytes(content)
+            tokenizer = AutoTokenizer.from_pretrained(folder, **options)
+        with NoRandomWeights():
+            transformer = AutoModel.from_config(config)
+        missing, unknown = transformer.load_state_dict(weights, strict=False, assign=True)
+        lost = sorted(set(missing) & {name for name, _ in transformer.named_parameters()})
+        if lost:
+            raise ValueError(
+                f"The saved {type(transformer).__name__} lacks {len(lost)} parameters that this "
+                f"version of transformers expects (the first is {lost[0]!r}; saved, and not "
+                f"expected, are {unknown[:3]}): they would be random. Load it with the version "
+                "that it was saved with, or train again."
+            )
+        if unknown:
+            warnings.warn(
+                f"The saved {type(transformer).__name__} has {len(unknown)} weights that this "
+                f"version of transformers does not use: {unknown[:3]}.",
+                stacklevel=2,
+            )
+        self.take(HFObjects(tokenizer, transformer, None))
+        self._grad_scaler.to_(device)
+        return self
+
+
+def _files(tokenizer: Any) -> dict[str, Any]:
+    """What `save_pretrained` writes, by the name of the file, and how it is to be loaded."""
+    with tempfile.TemporaryDirectory() as folder:
+        tokenizer.save_pretrained(folder)
+        files = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+    return {"kwargs": {"use_fast": tokenizer.is_fast}, **files}

@@ -11,24 +11,19 @@ from functools import partial
 from io import BytesIO
 from typing import Any, cast
 
+import numpy as np
 import srsly
 import torch
-from thinc.api import (
-    ArgsKwargs,
-    Model,
-    Optimizer,
-    PyTorchShim,
-    get_torch_default_device,
-    get_width,
-    torch2xp,
-    xp2torch,
-)
-from thinc.layers.pytorchwrapper import forward
+from thinc.api import ArgsKwargs, Model, get_width, torch2xp, xp2torch
 from thinc.types import Floats2d, FloatsXd
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
+from spacy_finegrained_ner.ml.by_length import by_length
+from spacy_finegrained_ner.ml.shim import ModuleShim, Precision
 from spacy_finegrained_ner.nn.tagger import Tagger
+
+_PADDED_TOKENS = {"cpu": 2048, "cuda": 32768}
+"""Of a batch in prediction."""
 
 Build = Callable[[int, list[int]], Tagger]
 """Makes the module from the width of the vectors and the number of tags of each task."""
@@ -40,56 +35,47 @@ Scores = tuple[FloatsXd, ...]
 
 @dataclass
 class Emissions:
-    """What the tagger puts out for a batch of Docs, and (as gradient) what it takes back.
+    """What the tagger puts out for Docs, and (as gradient) what it takes back.
 
     tasks: the scores of the fine tags and, in training, of the auxiliary task if there is one. As
     gradient, None stands for a task, or one of its scores, that is left out of the backward pass.
-    lengths: tokens of each Doc.
+    lengths: tokens of each Doc. rows: which Docs these are, by their place in the batch.
+    blank: in prediction, 1 for tokens whose vector is 0; *Shape:* (docs, tokens).
     """
 
     tasks: Sequence[Scores | None]
     lengths: list[int]
+    rows: Sequence[int]
+    blank: FloatsXd | None = None
 
 
-class TaggerShim(PyTorchShim):
-    """Forgets the gradients after a step, where thinc's sets them to 0: AdamW decays weights and
-    moves by its moments with gradients of 0 too, but what had no part in a loss shall stay.
-
-    Where no task has a part in it there is no backward pass; the vectors get a gradient of 0."""
-
-    def begin_update(self, inputs: ArgsKwargs) -> tuple[Any, Callable[[ArgsKwargs], ArgsKwargs]]:
-        outputs, backprop = super().begin_update(inputs)
-
-        def backprop_if_any(gradients: ArgsKwargs) -> ArgsKwargs:
-            if gradients.args[0]:
-                found: ArgsKwargs = backprop(gradients)
-                return found
-            return ArgsKwargs(args=(torch.zeros_like(inputs.args[0]),), kwargs={})
-
-        return outputs, backprop_if_any
-
-    def finish_update(self, optimizer: Optimizer) -> None:
-        super().finish_update(optimizer)
-        self._model.zero_grad(set_to_none=True)
-
-
-def build_tagger(build: Build) -> Model[list[Floats2d], Emissions]:
+def build_tagger(
+    build: Build, precision: Precision = "fp32"
+) -> Model[list[Floats2d], list[Emissions]]:
     """An empty layer; the torch module is built by `initialize` or `from_bytes`, when its sizes
     are known. Before `initialize`, set the dims nO (number of fine tags) and nA (number of tags
     of the auxiliary task, 0 for none); nI is read off the input.
+
+    What comes out is in batches of Docs of about one length, so that a long one does not pad the
+    others; in training it is one batch.
 
     build: can be pickled, as the model then can.
     """
 
     # Partials, not closures: those can't be pickled (workers of nlp.pipe that are spawned).
     deserialize = partial(_deserialize, build=build)
-    # PyTorchWrapper_v3 puts the same together, but without a place for `init` or another shim.
     return Model(
         "tagger",
-        forward,
+        _forward,
         init=partial(_init, build=build),
-        attrs={"convert_inputs": _convert_inputs, "convert_outputs": _convert_outputs},
-        shims=[TaggerShim(None, serialize_model=_serialize, deserialize_model=deserialize)],
+        shims=[
+            ModuleShim(
+                None,
+                serialize_model=_serialize,
+                deserialize_model=deserialize,
+                precision=precision,
+            )
+        ],
         dims={"nI": None, "nO": None, "nA": None},
     )
 
@@ -100,7 +86,7 @@ def is_built(model: Model[Any, Any]) -> bool:
 
 
 def _init(
-    model: Model[list[Floats2d], Emissions],
+    model: Model[list[Floats2d], list[Emissions]],
     X: list[Floats2d] | None = None,
     Y: Any = None,
     *,
@@ -111,7 +97,7 @@ def _init(
         model.set_dim("nI", max(map(get_width, X)), force=True)
     tags = [size for size in (model.get_dim("nO"), model.get_dim("nA")) if size]
     module = build(model.get_dim("nI"), tags)
-    model.shims[0]._model = module.to(get_torch_default_device())
+    cast(ModuleShim, model.shims[0]).hold(module)
 
 
 def _serialize(module: Tagger | None) -> bytes:
@@ -133,43 +119,69 @@ def _deserialize(
     module.load_state_dict(
         torch.load(BytesIO(message["state"]), map_location=device, weights_only=True)
     )
-    return module.to(device)
+    return module.to(device).eval()
 
 
-def _convert_inputs(
-    model: Model[list[Floats2d], Emissions], X: list[Floats2d], is_train: bool
-) -> tuple[ArgsKwargs, Callable[[ArgsKwargs], list[Floats2d]]]:
-    device = cast(PyTorchShim, model.shims[0]).device
-    width = model.get_dim("nI")
-    # The listener gives empty Docs as (0, 0), which does not stack with the others.
-    vectors = [xp2torch(x, device=device) if len(x) else torch.zeros((0, width)) for x in X]
-    padded = pad_sequence([v.to(device) for v in vectors], batch_first=True)
-    padded.requires_grad_(is_train)
-    lengths = torch.tensor([len(x) for x in X], device=device)
+def _forward(
+    model: Model[list[Floats2d], list[Emissions]], X: list[Floats2d], is_train: bool
+) -> tuple[list[Emissions], Callable[[list[Emissions]], list[Floats2d]]]:
+    shim = cast(ModuleShim, model.shims[0])
+    device, width, xp = shim.device, model.get_dim("nI"), model.ops.xp
+    lengths = np.array([len(x) for x in X], dtype=np.int64)
+    # The listener gives empty Docs as (0, 0), which does not stack with the others
+    full = [x for x in X if len(x)]
+    flat = xp2torch(xp.concatenate(full) if full else xp.zeros((0, width), "f"), device=device)
+    starts = np.cumsum(lengths) - lengths
 
-    def backprop(dX: ArgsKwargs) -> list[Floats2d]:
-        gradient: Tensor = dX.args[0]  # (docs, tokens, width)
-        return [cast(Floats2d, torch2xp(gradient[i, : len(x)])) for i, x in enumerate(X)]
+    if not is_train:
+        found = []
+        for rows, longest in by_length(lengths, _PADDED_TOKENS[device.type]):
+            rows.sort()
+            place, source = (
+                torch.from_numpy(array).to(device, non_blocking=True)
+                for array in _places(lengths[rows], longest, starts[rows])
+            )
+            padded = _padded(flat, source, place, len(rows), longest)
+            sizes = torch.from_numpy(lengths[rows]).to(device, non_blocking=True)
+            tasks = shim.predict(ArgsKwargs(args=(padded, sizes), kwargs={}))
+            blank = cast(FloatsXd, torch2xp((~padded.any(dim=2)).float()))
+            found.append(Emissions(_arrays(tasks), lengths[rows].tolist(), rows.tolist(), blank))
+        return found, lambda gradient: []
 
-    return ArgsKwargs(args=(padded, lengths), kwargs={}), backprop
+    longest = int(lengths.max(initial=0))
+    place, _ = _places(lengths, longest, starts)
+    place = torch.from_numpy(place).to(device, non_blocking=True)
+    padded = _padded(flat, None, place, len(X), longest).requires_grad_()
+    sizes = torch.from_numpy(lengths).to(device, non_blocking=True)
+    tasks, backprop = shim.begin_update(ArgsKwargs(args=(padded, sizes), kwargs={}))
 
-
-def _convert_outputs(
-    model: Model[list[Floats2d], Emissions],
-    inputs_outputs: tuple[list[Floats2d], list[tuple[Tensor, ...]]],
-    is_train: bool,
-) -> tuple[Emissions, Callable[[Emissions], ArgsKwargs]]:
-    X, tasks = inputs_outputs
-
-    def backprop(dY: Emissions) -> ArgsKwargs:
+    def backprop_to_vectors(gradients: list[Emissions]) -> list[Floats2d]:
         outputs: list[Tensor] = []
-        gradients: list[Tensor] = []
-        for scores, d_scores in zip(tasks, dY.tasks, strict=True):
+        grads: list[Tensor] = []
+        for scores, d_scores in zip(tasks, gradients[0].tasks, strict=True):
             for score, d_score in zip(scores, d_scores or (None,) * len(scores), strict=True):
                 if d_score is not None:
                     outputs.append(score)
-                    gradients.append(xp2torch(d_score, device=score.device))
-        return ArgsKwargs(args=(outputs,), kwargs={"grad_tensors": gradients})
+                    grads.append(xp2torch(d_score, device=score.device).to(score.dtype))
+        found = backprop(ArgsKwargs(args=(outputs,), kwargs={"grad_tensors": grads}))
+        d_flat = torch2xp(found.args[0].reshape(-1, width)[place])
+        return [cast(Floats2d, d_flat[s : s + n]) for s, n in zip(starts, lengths, strict=True)]
 
-    arrays = [tuple(cast(FloatsXd, torch2xp(s.detach())) for s in scores) for scores in tasks]
-    return Emissions(arrays, [len(x) for x in X]), backprop
+    return [Emissions(_arrays(tasks), lengths.tolist(), range(len(X)))], backprop_to_vectors
+
+
+def _places(lengths: Any, longest: int, starts: Any) -> tuple[Any, Any]:
+    """Of each token: its place in the padded rows, end to end, and among all tokens."""
+    within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    rows = np.repeat(np.arange(len(lengths)), lengths)
+    return rows * longest + within, np.repeat(starts, lengths) + within
+
+
+def _padded(flat: Tensor, source: Tensor | None, place: Tensor, rows: int, longest: int) -> Tensor:
+    padded = flat.new_zeros((rows * longest, flat.shape[1]))
+    padded[place] = flat if source is None else flat[source]
+    return padded.view(rows, longest, -1)
+
+
+def _arrays(tasks: list[tuple[Tensor, ...]]) -> list[Scores]:
+    return [tuple(cast(FloatsXd, torch2xp(s.float())) for s in scores) for scores in tasks]

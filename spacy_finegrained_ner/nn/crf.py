@@ -51,27 +51,29 @@ def expectations(
             emissions.new_zeros(batch), torch.zeros_like(emissions), torch.zeros_like(transitions)
         )
     place = torch.arange(tokens, device=emissions.device)
-    real = place < lengths.unsqueeze(1)  # (batch, tokens)
+    end = lengths.unsqueeze(1)
+    real = place < end  # (batch, tokens)
     # The backward algorithm is the forward one on the reversed sequence. Both give, at each
     # token, `reached`: the scores of all paths that reach a tag, without the emission there.
-    reverse = torch.where(real, lengths.unsqueeze(1) - 1 - place, place)
+    reverse = torch.where(real, end - 1 - place, place)
     rows = torch.arange(batch, device=emissions.device).unsqueeze(1)
     both = torch.stack([emissions, emissions[rows, reverse]])  # (2, batch, tokens, tags)
-    first = torch.stack([starts, ends]).unsqueeze(1) + both[:, :, 0]  # (2, batch, tags)
+    edges = torch.stack([starts, ends]).unsqueeze(1)  # (2, 1, tags)
+    first = edges + both[:, :, 0]  # (2, batch, tags)
     steps = torch.stack([transitions, transitions.T])
     scan = _scan_scaled(first, both, steps) or _scan_log(first, both, steps)
 
-    edges = torch.stack([starts, ends]).view(2, 1, 1, tags).expand(2, batch, 1, tags)
+    edges = edges.unsqueeze(2).expand(2, batch, 1, tags)
     reached = torch.cat([edges, scan.reached], dim=2)  # (2, batch, tokens, tags)
     logits = reached[0] + emissions + reached[1][rows, reverse]
-    marginals = torch.where(real.unsqueeze(2), logits.softmax(dim=2), 0.0).nan_to_num()
+    marginals = logits.softmax(dim=2).masked_fill(~real.unsqueeze(2), 0.0).nan_to_num()
     last = (rows.squeeze(1), (lengths - 1).clamp(min=0))
     # Not from the states: a tag may be as good as impossible there, and certain by its end.
     log_partition = torch.logsumexp(reached[0][last] + emissions[last] + ends, dim=1)
-    before = place < (lengths - 1).unsqueeze(1)
-    log_partition = log_partition + torch.where(before, scan.scales[0], 0.0).sum(dim=1)
+    before = place + 1 < end
+    log_partition = log_partition + scan.scales[0].masked_fill(~before, 0.0).sum(dim=1)
     return Expectations(
-        torch.where(lengths > 0, log_partition, 0.0),
+        log_partition.masked_fill(lengths == 0, 0.0),
         marginals,
         _expected_transitions(scan, marginals, real, transitions),
     )
@@ -144,14 +146,14 @@ def _expected_transitions(
 ) -> Tensor:
     """The probability of a transition is that of its second tag, times how likely that was
     reached from the first: no such share is above 1, however far apart the scores are."""
-    there = real[:, 1:]
-    origin = scan.states[0, :, :-1][there]  # (steps, tags)
-    reached = scan.reached[0][there]
-    target = marginals[:, 1:][there]
+    origin, reached, target = scan.states[0, :, :-1], scan.reached[0], marginals[:, 1:]
     if scan.exact_as_probabilities:
         shift = transitions.amax()
-        ratio = target / (reached - shift).exp()
-        return (origin.exp().T @ ratio) * (transitions - shift).exp()
+        ratio = target / (reached - shift).exp()  # 0 in the padding, as the marginals are
+        summed = origin.exp().flatten(0, 1).T @ ratio.flatten(0, 1)
+        return summed * (transitions - shift).exp()
+    there = real[:, 1:]
+    origin, reached, target = origin[there], reached[there], target[there]  # (steps, tags)
     counts = torch.zeros_like(transitions)
     # What can't be reached has the probability 0; its -inf must not meet that of its origins.
     reached = torch.where(reached.isinf(), 0.0, reached)

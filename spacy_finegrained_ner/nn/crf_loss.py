@@ -51,6 +51,8 @@ def crf_cross_entropy(
     transitions: Tensor,
     starts: Tensor,
     ends: Tensor,
+    *,
+    all_known: bool = False,
 ) -> Tensor:
     """What the gold is worth under the CRF, summed over the batch: minus the log probability of
     the paths that agree with it; with a teacher's expectations, minus the log probability of a
@@ -62,12 +64,13 @@ def crf_cross_entropy(
 
     gold: ids or IGNORE, *Shape:* (batch, tokens); or sets of allowed tags (bool), *Shape:*
         (batch, tokens, tags); or expectations (their log_partition does not count).
+    all_known: that ids have no IGNORE but in the padding, which spares a look (on a GPU: a wait).
     Returns a scalar. Infinite where the gold is forbidden.
     """
     potentials = [transitions, starts, ends]
     if isinstance(gold, Expectations) and gold.transitions is None:
         potentials = [tensor.detach() for tensor in potentials]
-    loss: Tensor = _CrossEntropy.apply(emissions, gold, lengths, *potentials)
+    loss: Tensor = _CrossEntropy.apply(emissions, gold, lengths, *potentials, all_known)
     return loss
 
 
@@ -83,9 +86,10 @@ class _CrossEntropy(torch.autograd.Function):
         transitions: Tensor,
         starts: Tensor,
         ends: Tensor,
+        all_known: bool,
     ) -> Tensor:
         free = expectations(emissions, lengths, transitions, starts, ends)
-        there = _gold(emissions, gold, lengths, transitions, starts, ends)
+        there = _gold(emissions, gold, lengths, transitions, starts, ends, all_known)
         difference = free.marginals - there.marginals
         last = (lengths - 1).clamp(min=0)
         rows = torch.arange(len(lengths), device=lengths.device)
@@ -103,7 +107,7 @@ class _CrossEntropy(torch.autograd.Function):
         emissions, transitions, starts, ends = (
             tensor * gradients[0] for tensor in context.saved_tensors
         )
-        return emissions, None, None, transitions, starts, ends
+        return emissions, None, None, transitions, starts, ends, None
 
 
 def _gold(
@@ -113,6 +117,7 @@ def _gold(
     transitions: Tensor,
     starts: Tensor,
     ends: Tensor,
+    all_known: bool,
 ) -> Expectations:
     """The same as `expectations`, of the paths that agree with the gold only. Of a teacher's, the
     score that it expects stands for the partition function of those."""
@@ -123,25 +128,27 @@ def _gold(
     if gold.dim() == 3:
         return expectations(within(emissions, gold), lengths, transitions, starts, ends)
     tags = gold
-    unknown = tags == IGNORE
-    if (unknown & real).any():
+    unknown = None if all_known else tags == IGNORE
+    if unknown is not None and (unknown & real).any():
         agrees = unknown.unsqueeze(2) | (
             tags.unsqueeze(2) == torch.arange(size, device=tags.device)
         )
         return expectations(within(emissions, agrees), lengths, transitions, starts, ends)
     # One path: it is counted.
-    tags = torch.where(real, tags, 0)
-    marginals = torch.zeros_like(emissions).scatter_(2, tags.unsqueeze(2), 1.0)
-    marginals = marginals * real.unsqueeze(2)
-    pairs = (tags[:, :-1] * size + tags[:, 1:])[real[:, 1:]]
-    counts = torch.bincount(pairs, minlength=size * size).view(size, size).to(emissions.dtype)
+    tags = tags.masked_fill(~real, 0)
+    once = real.to(emissions.dtype)
+    marginals = torch.zeros_like(emissions)
+    marginals.scatter_(2, tags.unsqueeze(2), once.unsqueeze(2))
     score = (emissions * marginals).sum(dim=(1, 2))
-    if tokens:
-        steps = torch.where(real[:, 1:], transitions[tags[:, :-1], tags[:, 1:]], 0.0)
-        last = tags.gather(1, (lengths - 1).clamp(min=0).unsqueeze(1)).squeeze(1)
-        edges = starts[tags[:, 0]] + ends[last]
-        score = score + steps.sum(dim=1) + torch.where(lengths > 0, edges, 0.0)
-    return Expectations(score, marginals, counts)
+    if not tokens:
+        return Expectations(score, marginals, torch.zeros_like(transitions))
+    pairs, there = tags[:, :-1] * size + tags[:, 1:], once[:, 1:]
+    counts = emissions.new_zeros(size * size)
+    counts.index_add_(0, pairs.flatten(), there.flatten())
+    steps = transitions.flatten()[pairs].masked_fill(there == 0, 0.0)
+    last = tags.gather(1, (lengths - 1).clamp(min=0).unsqueeze(1)).squeeze(1)
+    edges = (starts[tags[:, 0]] + ends[last]).masked_fill(lengths == 0, 0.0)
+    return Expectations(score + steps.sum(dim=1) + edges, marginals, counts.view(size, size))
 
 
 def _expected(

@@ -23,6 +23,9 @@ class Dropout(nn.Dropout):
             return super().forward(input)
         size = input.numel()
         bits = torch.empty((size + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
-        numbers = bits.view(torch.int16)[:size].view(input.shape)  # -32768 to 32767
-        keep = (numbers >= dropped - _STEPS // 2).to(input.dtype)
-        return input * keep.mul_(_STEPS / (_STEPS - dropped))
+        numbers = bits.view(torch.int16)  # -32768 to 32767
+        if size % 4:
+            numbers = numbers[:size]
+        numbers = numbers.view(input.shape)
+        keep = (numbers >= dropped - _STEPS // 2) * (_STEPS / (_STEPS - dropped))  # float32
+        return input * keep.to(input.dtype)

@@ -31,11 +31,11 @@ def viterbi(
     # Score of the best way to reach each tag, also behind the end of a sequence, where it is not
     # looked at. Memory is taken once: at these sizes that is most of the time.
     bests = emissions.new_empty((steps, batch, tags))
-    best = bests.unbind(dim=0)
+    best, before = bests.unbind(dim=0), bests.unsqueeze(2).unbind(dim=0)
     reached = emissions.new_empty((batch, tags, tags))
     torch.add(starts, emitted[0], out=best[0])
     for step in range(1, steps):
-        torch.add(best[step - 1].unsqueeze(1), into, out=reached)
+        torch.add(before[step - 1], into, out=reached)
         torch.amax(reached, dim=2, out=best[step]).add_(emitted[step])
     real = torch.arange(steps, device=emissions.device).unsqueeze(1) < lengths  # (steps, batch)
     rows = torch.arange(batch, device=emissions.device)
@@ -43,7 +43,7 @@ def viterbi(
     path = [tag]
     for step, goes_on in zip(range(steps - 1, 0, -1), real.flip(0), strict=False):
         # Which way that was is looked up for the tags on the path only.
-        before = into.index_select(0, tag).add_(best[step - 1]).argmax(dim=1)
-        tag = torch.where(goes_on, before, tag)
+        way = into.index_select(0, tag).add_(best[step - 1]).argmax(dim=1)
+        tag = torch.where(goes_on, way, tag)
         path.append(tag)
     return torch.where(real.T, torch.stack(path[::-1], dim=1), 0)

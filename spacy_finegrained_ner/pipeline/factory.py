@@ -27,7 +27,7 @@ window = 1
 place = "sequence"
 
 [model.tok2vec]
-@architectures = "spacy-transformers.TransformerListener.v1"
+@architectures = "spacy-finegrained-ner.TransformerListener.v1"
 grad_factor = 1.0
 upstream = "*"
 

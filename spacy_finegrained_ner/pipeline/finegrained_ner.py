@@ -21,8 +21,6 @@ from spacy_finegrained_ner.data.gold import gold_of
 from spacy_finegrained_ner.labels.bio import TagSet
 from spacy_finegrained_ner.labels.prediction import Prediction
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy, read_taxonomy
-from spacy_finegrained_ner.ml.by_length import by_length
-from spacy_finegrained_ner.ml.forks import one_thread_in_forks
 from spacy_finegrained_ner.ml.tagger import Emissions, is_built
 from spacy_finegrained_ner.pipeline.annotating import Annotating
 from spacy_finegrained_ner.pipeline.auxiliary import AuxiliaryTask
@@ -30,9 +28,6 @@ from spacy_finegrained_ner.pipeline.labels import find_labels
 from spacy_finegrained_ner.pipeline.objective import decoder_of, not_finite, task_losses
 from spacy_finegrained_ner.pipeline.upstream import Upstream
 from spacy_finegrained_ner.scoring.scorer import score_entities
-
-_PADDED_TOKENS = 2048
-"""Of a batch of the tagger in prediction: a long Doc shall not pad the others to its length."""
 
 
 def fine_plus_weighted(w: float) -> tuple[float, float]:
@@ -57,7 +52,7 @@ class FineGrainedNER(Annotating, TrainablePipe):
     def __init__(
         self,
         vocab: Vocab,
-        model: Model[list[Doc], Emissions],
+        model: Model[list[Doc], list[Emissions]],
         name: str = "finegrained_ner",
         *,
         auxiliary: AuxiliaryTask | None = None,
@@ -78,6 +73,7 @@ class FineGrainedNER(Annotating, TrainablePipe):
                 f"auxiliary of '{name}' is {auxiliary!r}, expected an auxiliary task such as "
                 "spacy-finegrained-ner.CoarseTask.v1, or null."
             )
+        _check_model(model, name)
         self.vocab = vocab
         self.model = model
         self.name = name
@@ -91,6 +87,8 @@ class FineGrainedNER(Annotating, TrainablePipe):
         self.upstream = Upstream(name)
         # Whether nothing was known of any batch since the last step; None if there was no batch
         self._nothing_known: bool | None = None
+        # What the losses of all batches of a step are divided by: see `_losses`
+        self._divisor = 0
 
     @property
     def label_data(self) -> list[str]:
@@ -148,20 +146,16 @@ class FineGrainedNER(Annotating, TrainablePipe):
         full = [i for i, doc in enumerate(docs) if len(doc)]
         if not full:
             return predictions
-        one_thread_in_forks()
         self.upstream.check(self.model, docs)
         decoder = decoder_of(self._tag_set)
-        for places, _ in by_length([len(docs[i]) for i in full], _PADDED_TOKENS):
-            rows = [full[place] for place in places]
-            some = [docs[i] for i in rows]
-            vectors = self.model.get_ref("tok2vec").predict(some)
-            self.upstream.count_cut(self.model, some, vectors)
-            emissions = self.model.get_ref("tagger").predict(vectors)
+        for emissions in self.model.predict([docs[i] for i in full]):
+            rows = [full[place] for place in emissions.rows]
             fine = emissions.tasks[0]
             assert fine is not None
             for i, entities in zip(rows, decoder.decode(fine, emissions.lengths), strict=True):
                 bounds = [(*trimmed(docs[i], start, end), label) for start, end, label in entities]
                 predictions[i] = Prediction([entity for entity in bounds if entity[0] < entity[1]])
+            self.upstream.count_cut(self.model, [docs[i] for i in rows], emissions)
         return predictions
 
     @property
@@ -197,11 +191,11 @@ class FineGrainedNER(Annotating, TrainablePipe):
         set_dropout_rate(self.model, drop)
         with self.upstream.same_tokens(self.model):
             emissions, backprop = self.model.begin_update([eg.predicted for eg in examples])
-        parts, gradient = self._losses(examples, emissions)
+        parts, gradient, self._divisor = self._losses(examples, emissions[0], self._divisor)
         nothing = all(task is None for task in gradient.tasks)
         self._nothing_known = nothing_before and nothing
         if not (nothing and self.upstream.alone(self.model)):
-            backprop(gradient)
+            backprop([gradient])
         if sgd is not None:
             self.finish_update(sgd)
         losses[self.name] += sum(weight * loss for weight, loss in parts.values())
@@ -217,6 +211,7 @@ class FineGrainedNER(Annotating, TrainablePipe):
         if not self._nothing_known:
             super().finish_update(sgd)
         self._nothing_known = None
+        self._divisor = 0
 
     def rehearse(self, examples: Iterable[Example], **_: Any) -> dict[str, float]:
         """Not there: a NotImplementedError, where spaCy would do nothing in silence."""
@@ -226,19 +221,25 @@ class FineGrainedNER(Annotating, TrainablePipe):
         )
 
     def get_loss(
-        self, examples: Iterable[Example], emissions: Emissions
-    ) -> tuple[float, Emissions]:
-        """The combined loss of a batch (each per token with a known gold tag), and its gradient.
+        self, examples: Iterable[Example], emissions: list[Emissions]
+    ) -> tuple[float, list[Emissions]]:
+        """The combined loss of a batch (per token of which something is known), and its gradient.
 
         emissions: of `model.begin_update`, which has those of the auxiliary task.
         """
-        parts, gradient = self._losses(list(examples), emissions)
-        return sum(weight * loss for weight, loss in parts.values()), gradient
+        parts, gradient, _ = self._losses(list(examples), emissions[0], 0)
+        return sum(weight * loss for weight, loss in parts.values()), [gradient]
 
     def _losses(
-        self, examples: list[Example], emissions: Emissions
-    ) -> tuple[dict[str, tuple[float, float]], Emissions]:
-        """Weight and loss of each task that takes part, and the gradient of their sum."""
+        self, examples: list[Example], emissions: Emissions, divisor: int
+    ) -> tuple[dict[str, tuple[float, float]], Emissions, int]:
+        """Weight and loss of each task that takes part, the gradient of their sum, and what both
+        were divided by: the number of tokens of which something is known, in any of the tasks.
+
+        divisor: that of the step's first batch with such tokens, or 0. All tasks, and all parts of
+        a step ([training] accumulate_gradient), are divided by one number: only so has the sum of
+        their gradients the direction of the whole batch's.
+        """
         fine, auxiliary = self._tag_set, self._auxiliary_tag_set
         built, expected = self.model.get_ref("tagger").get_dim("nA"), len(auxiliary or ())
         if built != expected:
@@ -255,7 +256,7 @@ class FineGrainedNER(Annotating, TrainablePipe):
             tasks["auxiliary"] = (auxiliary, other)
             weights["fine"], weights["auxiliary"] = self.combine_losses(self.auxiliary_weight)
         try:
-            return task_losses(emissions, tasks, weights)
+            return task_losses(emissions, tasks, weights, divisor)
         except FloatingPointError:
             raise ValueError(not_finite(self.name, examples)) from None
 
@@ -288,6 +289,23 @@ class FineGrainedNER(Annotating, TrainablePipe):
         if self.auxiliary is None:
             return None
         return self.auxiliary.tag_set(self._tag_set, self._taxonomy)
+
+
+def _check_model(model: Any, name: str) -> None:
+    """A ValueError where the model lacks what the component asks of it."""
+    found = model.ref_names if isinstance(model, Model) else None
+    if found is None or not {"tok2vec", "tagger"} <= set(found):
+        raise ValueError(
+            f"The model of '{name}' is a {type(model).__name__} with the refs {found}, expected a "
+            "thinc model with the refs 'tok2vec' (from Docs to vectors of tokens) and 'tagger' "
+            "(from those to emissions), as spacy-finegrained-ner.Tagger.v1 makes it."
+        )
+    dims = model.get_ref("tagger").dim_names
+    if not {"nO", "nA"} <= set(dims):
+        raise ValueError(
+            f"The ref 'tagger' of the model of '{name}' has the dims {dims}, expected nO (number "
+            "of fine tags) and nA (number of tags of the auxiliary task) among them."
+        )
 
 
 # By labels, not by component: `from_disk` replaces cfg, and workers need nothing pickled.

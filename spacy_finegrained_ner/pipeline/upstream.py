@@ -9,21 +9,26 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from inspect import getclosurevars
+from inspect import getclosurevars, isfunction
+from threading import Lock
 from typing import Any
 from unicodedata import category
 
 import numpy as np
 from spacy.language import Language
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Token
 from thinc.api import Model
-from thinc.types import Floats2d
 
-_TRANSFORMER, _TOK2VEC = "transformer-listener", "tok2vec-listener"
+_COUNTING = Lock()
+"""Of all components: a lock of its own could not be pickled with one."""
+_CURATED = "_TRANSFORMER_LISTENER"
+"""By this attr of theirs spacy-curated-transformers knows its listeners: they are plain layers."""
+_ON_DOC = {"transformer": "align", "curated_transformer": "last_hidden_layer_state"}
+"""Kinds that have their vectors from doc._.trf_data, and what tells that it is of that kind."""
 
 
 class Upstream:
-    """Looks after the listener of a component's model, if it has one.
+    """Looks after the listeners of a component's model, if it has any.
 
     owner: the name of the component, for messages.
     cut_tokens: how many tokens had to be tagged without a vector, so far.
@@ -43,33 +48,27 @@ class Upstream:
 
     def require_width(self, model: Model[Any, Any]) -> None:
         """A ValueError before `initialize` where nothing has told the listener its width."""
-        listener = _listener(model)
-        if listener is not None and listener.has_dim("nO") is None:
-            raise ValueError(
-                f"'{self.owner}' {self._listens(listener)}, but there is none before it in the "
-                f"pipeline that is initialized. {self._remedy(listener)}"
-            )
+        for listener in _listeners(model):
+            if listener.has_dim("nO") is None:
+                raise ValueError(
+                    f"'{self.owner}' {self._listens(listener)}, but there is none before it in the "
+                    f"pipeline that is initialized. {self._remedy(listener)}"
+                )
 
     def check(self, model: Model[Any, Any], docs: Sequence[Doc]) -> None:
         """A ValueError for a Doc that a listener got no vectors for, or those of other tokens."""
-        listener = _listener(model)
-        if listener is None:
-            return
-        self._check_pipeline(listener)
-        for doc in docs:
-            if listener.name == _TRANSFORMER:
-                data = doc._.trf_data
-                found = data is not None
-                if found and len(doc) and not _of_these_tokens(data, doc):
-                    raise ValueError(self._other_tokens(listener, doc, len(data.align.lengths)))
-            else:
-                found = len(doc.tensor) == len(doc)
-            if not found:
-                raise ValueError(
-                    f"'{self.owner}' {self._listens(listener)}, but none has run on the text "
-                    f"{doc.text[:60]!r}: it would be tagged without vectors. "
-                    f"{self._remedy(listener)}"
-                )
+        docs = [doc for doc in docs if len(doc)]
+        for listener in _listeners(model):
+            self._check_pipeline(listener)
+            for doc, data in zip(docs, _received(listener, docs), strict=True):
+                if data is None:
+                    raise ValueError(
+                        f"'{self.owner}' {self._listens(listener)}, but none has run on the text "
+                        f"{doc.text[:60]!r}: it would be tagged without vectors. "
+                        f"{self._remedy(listener)}"
+                    )
+                if not _of_these_tokens(data, doc):
+                    raise ValueError(self._other_tokens(listener, doc, len(_lengths(data))))
 
     @contextmanager
     def same_tokens(self, model: Model[Any, Any]) -> Iterator[None]:
@@ -77,45 +76,48 @@ class Upstream:
         try:
             yield
         except ValueError as error:
-            listener = _listener(model)
-            if listener is None or not re.search("Mismatched IDs|E953", str(error)):
+            listeners = _listeners(model)
+            if not listeners or not re.search("Mismatched IDs|E953", str(error)):
                 raise
-            raise ValueError(self._other_tokens(listener)) from error
+            raise ValueError(self._other_tokens(listeners[0])) from error
 
     def alone(self, model: Model[Any, Any]) -> bool:
         """Whether nobody else waits for the gradient of a batch: the last component that listens to
         an encoder passes on the gradients of all. Where nobody does, the listener forgets the
         batch."""
-        listener: Any = _listener(model)
-        if listener is None or listener._backprop is None:
-            return True
-        # What a listener has got is a function of the update of the pipe it listens to
-        pipe = getclosurevars(listener._backprop).nonlocals.get("self")
-        if len(getattr(pipe, "listeners", ())) != 1:
-            return False
-        listener.receive(None, None, None)
+        own = _listeners(model)
+        waiting = [listener for listener in own if _backprop(listener) is not None]
+        for listener in waiting:
+            backprop = _backprop(listener)
+            # What a listener has got is a function of the update of the pipe it listens to
+            pipe = getclosurevars(backprop).nonlocals.get("self") if isfunction(backprop) else None
+            # Where it can't be seen who else listens, there may be others
+            listening = getattr(pipe, "listeners", None) or [None]
+            if not all(any(one is mine for mine in own) for one in listening):
+                return False
+        for listener in waiting:
+            _forget(listener)
         return True
 
-    def count_cut(
-        self, model: Model[Any, Any], docs: Sequence[Doc], vectors: Sequence[Floats2d]
-    ) -> None:
+    def count_cut(self, model: Model[Any, Any], docs: Sequence[Doc], emissions: Any) -> None:
         """Tokens that an encoder, listened to or the component's own, gave no wordpieces, though
         they have characters to be seen: spacy-transformers drops what is beyond the encoder's
         longest input. Their vectors are 0. A warning, once.
 
-        vectors: for each Doc, *Shape:* (tokens, width).
+        emissions: of these Docs; its `blank` says where a vector is 0.
         """
         block = _encoder_block(model, self.owner)
-        if block is None:
+        if block is None or emissions.blank is None:
             return
-        for doc, rows in zip(docs, vectors, strict=True):
-            # One number tells nearly all of them; only the others are looked at as a whole
-            zero = np.flatnonzero(model.ops.to_numpy(rows[:, 0]) == 0)
-            if not len(zero):
+        blank = model.ops.to_numpy(emissions.blank)
+        for doc, row in zip(docs, blank, strict=True):
+            cut = [doc[i] for i in np.flatnonzero(row[: len(doc)]).tolist()]
+            cut = [token for token in cut if _seen(token)]
+            if not cut:
                 continue
-            cut = [doc[i] for i in zero.tolist() if not rows[i].any()]
-            cut = [token for token in cut if any(category(c)[0] in "LNPS" for c in token.text)]
-            if cut and not self.cut_tokens:
+            with _COUNTING:
+                first, self.cut_tokens = not self.cut_tokens, self.cut_tokens + len(cut)
+            if first:
                 warnings.warn(
                     f"'{self.owner}': {len(cut)} of {len(doc)} tokens of the text "
                     f"{doc.text[:60]!r} are beyond the longest input of the encoder, and are "
@@ -125,29 +127,29 @@ class Upstream:
                     "the component counts on.",
                     stacklevel=2,
                 )
-            self.cut_tokens += len(cut)
 
     def _check_pipeline(self, listener: Any) -> None:
         """A ValueError where another transformer comes after the one that is listened to: a Doc has
         the vectors of the last one only."""
         nlp = self._nlp()
-        if nlp is None or listener.name != _TRANSFORMER or listener.upstream_name == "*":
+        if nlp is None or _kind(listener) not in _ON_DOC or _upstream_name(listener) == "*":
             return
         last = None
         for name, pipe in nlp.pipeline:
             if getattr(pipe, "upstream", None) is self:
                 break
-            if nlp.get_pipe_meta(name).factory == "transformer":
+            if nlp.get_pipe_meta(name).factory in _ON_DOC:
                 last = name
         else:
             return  # it is in another pipeline
-        if last not in (None, listener.upstream_name):
+        upstream = _upstream_name(listener)
+        if last not in (None, upstream):
             raise ValueError(
                 f"'{self.owner}' {self._listens(listener)}, but {last!r} comes between the two, "
                 "and a Doc has the vectors of the last transformer only (doc._.trf_data): it would "
                 f"be tagged from those. Put '{self.owner}' right behind "
-                f"{listener.upstream_name!r}; or give it an encoder of its own: "
-                f"nlp.replace_listeners({listener.upstream_name!r}, '{self.owner}', "
+                f"{upstream!r}; or give it an encoder of its own: "
+                f"nlp.replace_listeners({upstream!r}, '{self.owner}', "
                 "['model.tok2vec'])."
             )
 
@@ -166,15 +168,34 @@ class Upstream:
         )
 
     def _listens(self, listener: Any) -> str:
-        return f"listens to a {_kind(listener)} ({listener.upstream_name!r})"
+        return f"listens to a {_kind(listener)} ({_upstream_name(listener)!r})"
 
     def _remedy(self, listener: Model[Any, Any]) -> str:
-        kind = _kind(listener)
+        kind, upstream = _kind(listener), _upstream_name(listener)
         return (
             f"Have an enabled {kind} before '{self.owner}' in nlp.pipeline; or give "
-            f"'{self.owner}' an encoder of its own: nlp.replace_listeners('{kind}', "
+            f"'{self.owner}' an encoder of its own: "
+            f"nlp.replace_listeners('{kind if upstream == '*' else upstream}', "
             f"'{self.owner}', ['model.tok2vec']) in the pipeline that has it."
         )
+
+
+def _received(listener: Any, docs: list[Doc]) -> list[Any]:
+    """Where the vectors of each Doc come from, or None for a Doc that has none."""
+    kind = _kind(listener)
+    if kind == "tok2vec":
+        return [doc.tensor if len(doc.tensor) == len(doc) else None for doc in docs]
+    if kind in _ON_DOC:
+        # The attribute is not there before the first of the transformers is made
+        datas = [getattr(doc._, "trf_data", None) for doc in docs]
+        return [data if hasattr(data, _ON_DOC[kind]) else None for data in datas]
+    # Where others have theirs from is not known: it shows in what comes out. A Doc without a
+    # character to be seen may rightly have zeros
+    vectors = listener.predict(docs) if docs else []
+    return [
+        rows if rows.any() or not any(map(_seen, doc)) else None
+        for doc, rows in zip(docs, vectors, strict=True)
+    ]
 
 
 def _of_these_tokens(data: Any, doc: Doc) -> bool:
@@ -183,26 +204,65 @@ def _of_these_tokens(data: Any, doc: Doc) -> bool:
     seen = getattr(data, "token_ids", None)
     if seen is not None:
         return bool(np.array_equal(seen, doc.to_array("ORTH")))
-    return len(data.align.lengths) in (0, len(doc))
+    return len(_lengths(data)) in (0, len(doc))
+
+
+def _lengths(data: Any) -> Any:
+    """Something with a row for each token that the encoder has seen."""
+    found = (getattr(data, name).lengths for name in _ON_DOC.values() if hasattr(data, name))
+    return next(found, data)
+
+
+def _seen(token: Token) -> bool:
+    """Whether it has a character to be seen."""
+    return any(category(c)[0] in "LNPS" for c in token.text)
 
 
 def _nowhere() -> None:
     return None
 
 
-def _listener(model: Model[Any, Any]) -> Model[Any, Any] | None:
-    return next((node for node in model.walk() if node.name in (_TRANSFORMER, _TOK2VEC)), None)
+def _listeners(model: Model[Any, Any]) -> list[Any]:
+    return [node for node in model.walk() if _CURATED in node.attrs or _has_received(node)]
+
+
+def _has_received(node: Any) -> bool:
+    return hasattr(node, "upstream_name") and hasattr(node, "receive")
+
+
+def _upstream_name(listener: Any) -> str:
+    curated = _CURATED in listener.attrs
+    return str(listener.attrs["_upstream_name"] if curated else listener.upstream_name)
+
+
+def _backprop(listener: Any) -> Callable[..., Any] | None:
+    """How the gradient of a batch goes back; None where the listener waits for none."""
+    if _CURATED in listener.attrs:
+        return listener.attrs["_state"].backprop
+    return getattr(listener, "_backprop", _nowhere)
+
+
+def _forget(listener: Any) -> None:
+    """The batch that it has got."""
+    if _CURATED in listener.attrs:
+        state = listener.attrs["_state"]
+        state.batch_id = state.outputs = state.backprop = None
+    else:
+        listener.receive(None, None, None)
 
 
 def _encoder_block(model: Model[Any, Any], owner: str) -> str | None:
     """The block of the config that has the encoder of spacy-transformers, or None."""
     for node in model.walk():
-        if node.name == _TRANSFORMER:
+        if node.name == "transformer-listener":
             return "components.transformer.model"
         if node.name == "transformer":  # in place of a listener
             return f"components.{owner}.model.tok2vec"
     return None
 
 
-def _kind(listener: Model[Any, Any]) -> str:
-    return "transformer" if listener.name == _TRANSFORMER else "tok2vec"
+def _kind(listener: Any) -> str:
+    """transformer, tok2vec, curated_transformer or, of another kind, what its name says."""
+    if _CURATED in listener.attrs:
+        return "curated_transformer"
+    return re.sub(r"[-_ ]?listener$", "", listener.name) or "component"

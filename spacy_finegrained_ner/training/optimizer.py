@@ -1,9 +1,9 @@
 """AdamW with named groups of parameters, as a thinc optimizer."""
 
-import math
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from spacy.util import logger
@@ -11,17 +11,32 @@ from thinc.api import Optimizer, xp2torch
 from thinc.types import FloatsXd, Generator
 from thinc.util import is_numpy_array
 from torch.optim.adamw import adamw
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from spacy_finegrained_ner.training.groups import Group, LayerDecay, read_groups, read_layer_decay
 
 
 @dataclass(slots=True)
-class _Parameter:
-    """What AdamW keeps of a parameter, and where its rate and decay come from."""
+class _State:
+    """What AdamW keeps of a parameter."""
 
     first: torch.Tensor
     second: torch.Tensor
     step: torch.Tensor
+
+    @classmethod
+    def of(cls, weight: torch.Tensor) -> "_State":
+        step = torch.zeros((), dtype=torch.float32, device=weight.device)
+        return cls(torch.zeros_like(weight), torch.zeros_like(weight), step)
+
+    def fits(self, weight: torch.Tensor) -> bool:
+        return self.first.shape == weight.shape and self.first.device == weight.device
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where the rate and the decay of a parameter come from."""
+
     decays: bool
     layer_factor: float
     group: Group | None
@@ -29,19 +44,27 @@ class _Parameter:
 
 class AdamW(Optimizer):
     """AdamW (Loshchilov and Hutter 2019) as `torch.optim.AdamW` computes it, with the fused
-    kernel, on views of thinc's arrays.
+    kernel.
 
-    thinc calls an optimizer once for each parameter, with a key that ends in its name: the name
-    that torch gives it. The first group whose pattern matches the name says which rate and decay
-    the parameter has; the factor of its layer comes on top. Parameters of one dimension (biases,
-    the weights of LayerNorm) do not decay, whatever their group. The gradient is clipped by the
-    norm of each parameter, not by the norm over all of them: thinc shows an optimizer one
-    parameter at a time.
+    `step_parameters` takes a step on all parameters of a torch module at once; our encoder and
+    head call it. thinc's own layers and shims call the optimizer once for each parameter, with a
+    key that ends in its name. The first group whose pattern matches the name that torch gives a
+    parameter says which rate and decay it has; the factor of its layer comes on top. Parameters of
+    one dimension (biases, the weights of LayerNorm) do not decay, whatever their group.
 
-    lazy: the encoder (`TransformerLayers.v1`) shall call `step_rows` for its word embeddings.
+    What is kept of a parameter belongs to it, not to its name: a module that is built anew, loaded
+    or copied starts without.
+
+    lazy: word embeddings that a batch does not reach stay as they are, weights and moments: their
+    gradient comes as the rows that it reaches (sparse), from `TransformerLayers.v1`.
+    clip: whether grad_clip bounds the norm over all parameters of a module ("module"), or that of
+    each ("parameter"), as always where thinc shows one at a time.
     """
 
-    __slots__ = ("_groups", "_layer_decay", "_parameters", "_seen", "_steps", "_warned", "lazy")
+    __slots__ = (
+        *("_groups", "_layer_decay", "_modules", "_on_gpu", "_others", "_places", "_seen"),
+        *("_steps", "_stepped", "_warned", "clip", "lazy"),
+    )
 
     def __init__(
         self,
@@ -55,6 +78,7 @@ class AdamW(Optimizer):
         groups: list[Group],
         layer_decay: LayerDecay | None,
         lazy: bool = False,
+        clip: Literal["module", "parameter"] = "parameter",
     ) -> None:
         super().__init__(
             learn_rate,
@@ -66,13 +90,54 @@ class AdamW(Optimizer):
             use_averages=False,  # thinc's averages do nothing for torch parameters
         )
         self.lazy = lazy
+        self.clip = clip
         self._groups = groups
         self._layer_decay = layer_decay
-        self._parameters: dict[Any, _Parameter] = {}
+        self._places: dict[tuple[str, bool], _Place] = {}
+        # By parameter, as long as it is there
+        self._modules = WeakTensorKeyDictionary()
+        # By key and memory, with the array: the key alone may be that of a copy, or of what was
+        # there before, and an address that nobody holds is used again
+        self._others: dict[Any, dict[int, tuple[torch.Tensor, _State]]] = defaultdict(dict)
+        self._stepped: set[int] = set()
         # The names of the first steps, until it has been checked that the groups match them
         self._seen: dict[str, None] | None = {}
         self._steps = 0
+        self._on_gpu = False
         self._warned = False
+
+    @torch.no_grad()
+    def step_parameters(self, parameters: Sequence[tuple[str, torch.Tensor, torch.Tensor]]) -> None:
+        """Take a step on the parameters of a torch module: name, parameter, and its gradient, which
+        is undefined afterwards.
+
+        Of a sparse gradient only the rows that it reaches are stepped on: the weights of the others
+        do not decay, and neither do their moments (lazy Adam, as `torch.optim.SparseAdam`).
+        """
+        weights, grads, states, rows = [], [], [], []
+        for _, parameter, grad in parameters:
+            state = self._modules.get(parameter)
+            if state is None or not state.fits(parameter):
+                state = self._modules[parameter] = _State.of(parameter)
+            if grad.is_sparse:
+                grad = grad.coalesce()
+                index = grad.indices()[0]
+                whole = parameter, state.first, state.second
+                some = [tensor.index_select(0, index) for tensor in whole]
+                rows.append((index, whole, some))
+                weights.append(some[0])
+                states.append(_State(some[1], some[2], state.step))
+                grads.append(grad.values().contiguous())
+            else:
+                weights.append(parameter)
+                states.append(state)
+                grads.append(grad)
+        names = [name for name, _, _ in parameters]
+        decays = [parameter.dim() > 1 for _, parameter, _ in parameters]
+        self._step(names, decays, weights, grads, states, self._scale(grads))
+        for index, whole, some in rows:
+            for tensor, part in zip(whole, some, strict=True):
+                tensor.index_copy_(0, index, part)
 
     def __call__(
         self, key: Any, weights: FloatsXd, gradient: FloatsXd, *, lr_scale: float = 1.0
@@ -89,60 +154,69 @@ class AdamW(Optimizer):
                 f"{key}: weights and gradient must be C-contiguous for this optimizer."
             )
         weight, grad = _view(weights), _view(gradient)
-        parameter = self._parameter(key, weight)
-        self._step(parameter, weight, grad, parameter.first, parameter.second, lr_scale)
+        address = weight.data_ptr()
+        held = self._others[key].get(address)
+        if held is None or not held[1].fits(weight):
+            held = self._others[key][address] = weight, _State.of(weight)
+        self._stepped.add(address)
+        scale = self._scale([grad])
+        self._step([str(key[-1])], [weight.dim() > 1], [weight], [grad], [held[1]], scale, lr_scale)
         if not isinstance(getattr(gradient, "base", None), torch.Tensor):
             grad.zero_()
         return weights, gradient
 
-    def step_rows(self, key: Any, weight: torch.Tensor, grad: torch.Tensor) -> None:
-        """Take a step on those rows of a parameter that the gradient reaches, and leave the others
-        as they are: their weights do not decay, and neither do their moments (lazy Adam, as
-        `torch.optim.SparseAdam`). The words of a batch are a hundredth of those of an encoder.
-
-        weight: *Shape:* (rows, width), changed in place. grad: of the same shape, sparse or not.
-        """
-        if grad.is_sparse:
-            grad = grad.coalesce()
-            rows, values = grad.indices()[0], grad.values()
-        else:
-            rows = grad.any(dim=1).nonzero().squeeze(1)
-            values = grad[rows]
-        parameter = self._parameter(key, weight)
-        whole = weight, parameter.first, parameter.second
-        parts = [tensor.index_select(0, rows) for tensor in whole]
-        self._step(parameter, parts[0], values.contiguous(), parts[1], parts[2], 1.0)
-        for tensor, part in zip(whole, parts, strict=True):
-            tensor.index_copy_(0, rows, part)
+    def _scale(self, grads: list[torch.Tensor]) -> torch.Tensor | None:
+        """What to divide the gradients by, as torch.nn.utils.clip_grad_norm_ has it. Where each is
+        clipped on its own, that is done here. NaN goes into the weights, as in torch, rather than
+        being taken for a small norm. Nothing waits for the device."""
+        if not (self.grad_clip and grads):
+            return None
+        norms = torch.stack(torch._foreach_norm(grads))
+        if self.clip == "module" or len(grads) == 1:
+            norm = torch.linalg.vector_norm(norms)
+            # The kernel divides by it as it reads the gradient: no pass of its own
+            return ((norm + 1e-6) / self.grad_clip).clamp(min=1.0)
+        scales = (self.grad_clip / (norms + 1e-6)).clamp(max=1.0)
+        if not scales.is_cpu:
+            torch._foreach_mul_(grads, list(scales.unbind()))
+            return None
+        clipped = [(g, s) for g, s in zip(grads, scales.tolist(), strict=True) if s != 1.0]
+        if clipped:
+            torch._foreach_mul_([g for g, _ in clipped], [s for _, s in clipped])
+        return None
 
     def _step(
         self,
-        parameter: _Parameter,
-        weight: torch.Tensor,
-        grad: torch.Tensor,
-        first: torch.Tensor,
-        second: torch.Tensor,
-        lr_scale: float,
+        names: list[str],
+        decays: list[bool],
+        weights: list[torch.Tensor],
+        grads: list[torch.Tensor],
+        states: list[_State],
+        scale: torch.Tensor | None,
+        lr_scale: float = 1.0,
     ) -> None:
-        rate, decay = self._rate_and_decay(parameter)
-        adamw(
-            [weight],
-            [grad],
-            [first],
-            [second],
-            [],
-            [parameter.step],
-            fused=True,
-            # The kernel divides by it as it reads the gradient: no pass of its own
-            grad_scale=_clip_scale(grad, self.grad_clip) if self.grad_clip else None,
-            amsgrad=False,
-            beta1=self.b1,
-            beta2=self.b2,
-            lr=rate * lr_scale,
-            weight_decay=decay,
-            eps=self.eps,
-            maximize=False,
-        )
+        alike: dict[tuple[float, float], list[int]] = defaultdict(list)
+        for i, (name, decays_too) in enumerate(zip(names, decays, strict=True)):
+            alike[self._rate_and_decay(self._place(name, decays_too))].append(i)
+        self._on_gpu |= not all(weight.is_cpu for weight in weights)
+        for (rate, decay), places in alike.items():
+            adamw(
+                [weights[i] for i in places],
+                [grads[i] for i in places],
+                [states[i].first for i in places],
+                [states[i].second for i in places],
+                [],
+                [states[i].step for i in places],
+                fused=True,
+                grad_scale=scale,
+                amsgrad=False,
+                beta1=self.b1,
+                beta2=self.b2,
+                lr=rate * lr_scale,
+                weight_decay=decay,
+                eps=self.eps,
+                maximize=False,
+            )
 
     def step_schedules(self) -> None:
         """Go on to the next step: of the shared rate, and of each group with a schedule.
@@ -150,48 +224,47 @@ class AdamW(Optimizer):
         After the first step it is known which parameters there are: a warning lists them if a group
         matched none. It is no error, since a part of the model may be frozen, or have no weight in
         the loss yet. A ValueError if the top layer of layer_decay was not among them (see
-        LayerDecay.check_top). On a GPU after step 20: with mixed precision thinc leaves out the
-        first steps of a module while its gradients overflow.
+        LayerDecay.check_top). On a GPU after step 20: with mixed precision the first steps of a
+        module are left out while its gradients overflow.
         """
         if self._seen:  # not after a step on empty Docs, which reach no parameter
             self._steps += 1
-            if self._steps >= 20 or all(p.step.is_cpu for p in self._parameters.values()):
+            if self._steps >= 20 or not self._on_gpu:
                 if not self._warned:
                     self._check_groups(self._seen)
                     self._warned = True
                 if self._layer_decay is None or self._layer_decay.check_top(self._seen):
                     self._seen = None
+        for arrays in self._others.values():
+            if len(arrays) > 1:  # a copy, or what was there before: which is not stepped on again
+                for address in set(arrays) - self._stepped:
+                    del arrays[address]
+        self._stepped.clear()
         super().step_schedules()
         for group in self._groups:
             group.step_schedule()
 
-    def _parameter(self, key: Any, weight: torch.Tensor) -> _Parameter:
-        parameter = self._parameters.get(key)
-        if parameter is None:
-            parameter = self._parameters[key] = self._begin(str(key[-1]), weight)
-        return parameter
+    def _place(self, name: str, decays: bool) -> _Place:
+        place = self._places.get((name, decays))
+        if place is None:
+            if self._seen is not None:
+                self._seen[name] = None
+            place = self._places[name, decays] = _Place(
+                decays=decays,
+                layer_factor=1.0 if self._layer_decay is None else self._layer_decay(name),
+                group=next((group for group in self._groups if group.pattern.search(name)), None),
+            )
+        return place
 
-    def _begin(self, name: str, weight: torch.Tensor) -> _Parameter:
-        if self._seen is not None:
-            self._seen[name] = None
-        return _Parameter(
-            first=torch.zeros_like(weight),
-            second=torch.zeros_like(weight),
-            step=torch.zeros((), dtype=torch.float32, device=weight.device),
-            decays=weight.dim() > 1,
-            layer_factor=1.0 if self._layer_decay is None else self._layer_decay(name),
-            group=next((group for group in self._groups if group.pattern.search(name)), None),
-        )
-
-    def _rate_and_decay(self, parameter: _Parameter) -> tuple[float, float]:
-        rate, decay, group = self.learn_rate, self.L2, parameter.group
+    def _rate_and_decay(self, place: _Place) -> tuple[float, float]:
+        rate, decay, group = self.learn_rate, self.L2, place.group
         if group is not None:
             rate = group.factor * (rate if group.rate is None else group.rate)
             decay = decay if group.weight_decay is None else group.weight_decay
-        return rate * parameter.layer_factor, decay if parameter.decays else 0.0
+        return rate * place.layer_factor, decay if place.decays else 0.0
 
     def _check_groups(self, names: dict[str, None]) -> None:
-        used = {p.group.name for p in self._parameters.values() if p.group is not None}
+        used = {place.group.name for place in self._places.values() if place.group is not None}
         for group in self._groups:
             if group.name not in used:
                 logger.warning(
@@ -211,19 +284,6 @@ def _view(array: FloatsXd) -> torch.Tensor:
     return torch.from_numpy(array) if is_numpy_array(array) else xp2torch(array)
 
 
-def _clip_scale(grad: torch.Tensor, bound: float) -> torch.Tensor | None:
-    """What to divide the gradient by, as torch.nn.utils.clip_grad_norm_ has it; None for 1."""
-    if grad.device.type != "cpu":
-        # Stays on the device: asking for the number would wait for all that it has to do.
-        return ((grad.norm() + 1e-6) / bound).clamp(min=1.0)
-    flat = grad.view(-1)
-    # More than twice as fast as torch.linalg.vector_norm, and no less exact.
-    norm = math.sqrt(torch.dot(flat, flat).item())
-    scale = (norm + 1e-6) / bound
-    # NaN goes into the weights, as in torch, rather than being taken for a small norm.
-    return None if scale <= 1.0 else torch.tensor(scale, dtype=torch.float32)
-
-
 def build_adamw_v1(
     learn_rate: float | Generator,
     weight_decay: float = 0.01,
@@ -234,12 +294,16 @@ def build_adamw_v1(
     groups: dict[str, dict[str, Any]] | None = None,
     layer_decay: dict[str, Any] | None = None,
     lazy: bool = False,
+    clip: Literal["module", "parameter"] = "parameter",
 ) -> AdamW:
     r"""Registered as `spacy-finegrained-ner.AdamW.v1` (optimizers).
 
     learn_rate: a number or a schedule; the rate that all share.
     weight_decay: of parameters of two or more dimensions. beta1, beta2, eps: as in the paper of
-        Adam. grad_clip: bound on the norm of each parameter's gradient, 0 for none.
+        Adam. grad_clip: bound on the norm of the gradient, 0 for none.
+    clip: "module": grad_clip bounds the norm over all parameters of a torch module (the encoder is
+        one, the head is another), as is usual for transformers; "parameter": that of each. thinc's
+        own layers, and encoders of TransformerModel.v3, are always clipped by parameter.
     groups: name -> {"pattern": regular expression on the parameter's name; the first group, in
         the alphabetical order of their names, that matches counts. "factor": on learn_rate (1), or
         "schedule": a number or a schedule in place of learn_rate. "weight_decay": in place of the
@@ -250,8 +314,8 @@ def build_adamw_v1(
         ("(?:^|\.)embeddings\.")}. The rate of layer i is multiplied by f ** (layers - 1 - i),
         that of the embeddings by f ** layers, on top of what the group says; null for none.
     lazy: word embeddings that a batch does not reach stay as they are, weights and moments: see
-        `AdamW.step_rows`. Faster, since they are half of a small encoder. Only for an encoder of
-        `spacy-finegrained-ner.TransformerLayers.v1`.
+        `AdamW.step_parameters`. Faster, since they are half of a small encoder. Only for an encoder
+        of `spacy-finegrained-ner.TransformerLayers.v1`.
 
     Raises a ValueError that names the setting for a value out of range, an invalid pattern or an
     unknown key, and at the end of the first step for a wrong number of layers. A group that matches
@@ -273,6 +337,8 @@ def build_adamw_v1(
                 f"{name} of {where} is {value!r}, expected 0 <= {name} < {below}"
                 f"{' or a schedule' if name == 'learn_rate' else ''}."
             )
+    if clip not in ("module", "parameter"):
+        raise ValueError(f"clip of {where} is {clip!r}, expected 'module' or 'parameter'.")
     return AdamW(
         learn_rate,
         weight_decay=weight_decay,
@@ -283,4 +349,5 @@ def build_adamw_v1(
         groups=[] if groups is None else read_groups(groups),
         layer_decay=None if layer_decay is None else read_layer_decay(layer_decay),
         lazy=lazy,
+        clip=clip,
     )

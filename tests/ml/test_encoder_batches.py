@@ -7,10 +7,10 @@ from encoders import make_nlp, tiny_bert, tiny_roberta
 from hypothesis import given
 from hypothesis import strategies as st
 from spacy.tokens import Doc
+from spacy_transformers.layers.transformer_model import forward as stock_forward
 
 from spacy_finegrained_ner.ml.by_length import by_length
 from spacy_finegrained_ner.ml.encoder import NAME
-from spacy_finegrained_ner.ml.encoder_batches import forward, stock_forward
 
 TEXTS = [
     "marie curie met serena williams in lyon",
@@ -22,31 +22,27 @@ TEXTS = [
 ]
 
 
+SPANS = {"@span_getters": "spacy-transformers.strided_spans.v1", "window": 12, "stride": 8}
+
+
 def make(folder, **settings):
-    return make_nlp(
-        {
-            "@architectures": NAME,
-            "name": str(folder),
-            "get_spans": {
-                "@span_getters": "spacy-transformers.strided_spans.v1",
-                "window": 12,
-                "stride": 8,
-            },
-            "layers": 1,
-            "combine": "concatenate",
-            **settings,
-        }
-    )
+    config = {"@architectures": NAME, "name": str(folder), "get_spans": SPANS, **settings}
+    return make_nlp({**config, "layers": 1, "combine": "concatenate"})
+
+
+def make_stock(folder):
+    stock = "spacy-transformers.TransformerModel.v3"
+    return make_nlp({"@architectures": stock, "name": str(folder), "get_spans": SPANS})
 
 
 @pytest.mark.parametrize("most", [1, 16, 64, 4096])
 @pytest.mark.parametrize("encoder", [tiny_bert, tiny_roberta])
 def test_each_doc_gets_what_the_stock_forward_pass_gives(tmp_path, encoder, most):
-    nlp = make(encoder(tmp_path / "encoder"))
-    model = nlp.get_pipe("transformer").model
+    folder = encoder(tmp_path / "encoder")
+    nlp, stock = make(folder, max_batch_wordpieces=most), make_stock(folder)
     docs = [nlp.make_doc(text) for text in TEXTS]
-    expected, _ = stock_forward(model, docs, False)
-    found, _ = forward(model, docs, False, max_batch_wordpieces=most)
+    expected, _ = stock_forward(stock.get_pipe("transformer").model, docs, False)
+    found = nlp.get_pipe("transformer").model.predict(docs)
     assert found.model_output.keys() == expected.model_output.keys()
     for ours, theirs in zip(found.doc_data, expected.doc_data, strict=True):
         np.testing.assert_array_equal(ours.align.dataXd, theirs.align.dataXd)
@@ -70,14 +66,23 @@ def test_who_asks_transformers_for_more_gets_it(tmp_path, setting):
     ] in output
 
 
-def test_a_tokenizer_that_pads_in_front(tmp_path):
-    nlp = make(tiny_bert(tmp_path / "encoder"), max_batch_wordpieces=8)
-    expected = [doc._.trf_data for doc in nlp.pipe(TEXTS[:1] + TEXTS[2:4])]
-    nlp.get_pipe("transformer").model.tokenizer.padding_side = "left"
-    found = [doc._.trf_data for doc in nlp.pipe(TEXTS[:1] + TEXTS[2:4])]
+def test_it_pads_behind_whatever_the_tokenizer_does(tmp_path):
+    nlp = make(tiny_bert(tmp_path / "encoder"))
+    texts = TEXTS[:1] + TEXTS[2:4]
+    expected = [doc._.trf_data for doc in nlp.pipe(texts)]
+    tokenizer = nlp.get_pipe("transformer").model.tokenizer
+    tokenizer.padding_side = "left"
+    tokenizer.pad_token = None
+    found = [doc._.trf_data for doc in nlp.pipe(texts)]
     for ours, theirs in zip(found, expected, strict=True):
-        masks = [data.wordpieces.attention_mask.astype(bool) for data in (ours, theirs)]
-        assert [mask.sum() for mask in masks] == [masks[0].sum()] * 2
+        mask = ours.wordpieces.attention_mask
+        assert (np.diff(mask) <= 0).all()
+        assert 0 < mask.sum() < mask.size or len(ours.wordpieces.strings[0]) == mask.size
+        np.testing.assert_array_equal(mask, theirs.wordpieces.attention_mask)
+        np.testing.assert_array_equal(ours.align.dataXd, theirs.align.dataXd)
+        np.testing.assert_array_equal(
+            ours.model_output.last_hidden_state, theirs.model_output.last_hidden_state
+        )
 
 
 def test_no_more_wordpieces_at_a_time_than_said(tmp_path):

@@ -66,8 +66,13 @@ def weights(layer) -> tuple[np.ndarray, np.ndarray]:
     return linear.weight.detach().numpy(), linear.bias.detach().numpy()
 
 
-def emissions(Y: Emissions) -> np.ndarray:
-    return Y.tasks[0][0]
+def emissions(Y: list[Emissions]) -> np.ndarray:
+    (batch,) = Y
+    return batch.tasks[0][0]
+
+
+def gradient_of(Y: list[Emissions], tasks: list) -> list[Emissions]:
+    return [Emissions(tasks, Y[0].lengths, Y[0].rows)]
 
 
 def like(scores: tuple, seed: int) -> tuple:
@@ -88,11 +93,11 @@ def test_forward_and_backward_equal_the_formula_on_each_doc(lengths):
     X = vectors(*lengths)
     W, b = weights(layer)
     Y, backprop = layer.begin_update(X)
-    assert Y.lengths == list(lengths)
+    assert Y[0].lengths == list(lengths)
     for i, x in enumerate(X):
         np.testing.assert_allclose(emissions(Y)[i, : len(x)], x @ W.T + b, rtol=1e-5, atol=1e-6)
-    (dY,) = like(Y.tasks[0], 1)
-    dX = backprop(Emissions([(dY,)], Y.lengths))
+    (dY,) = like(Y[0].tasks[0], 1)
+    dX = backprop(gradient_of(Y, [(dY,)]))
     for i, x in enumerate(X):
         np.testing.assert_allclose(dX[i], dY[i, : len(x)] @ W, rtol=1e-5, atol=1e-6)
 
@@ -102,7 +107,7 @@ def test_an_empty_doc_of_the_listener_has_no_width(variant_of):
     layer = built(variant(*variant_of), OTHER_TAGS)
     X = [np.zeros((0, 0), dtype="f"), *vectors(2)]
     Y, backprop = layer.begin_update(X)
-    dX = backprop(Emissions([like(scores, 1) for scores in Y.tasks], Y.lengths))
+    dX = backprop(gradient_of(Y, [like(scores, 1) for scores in Y[0].tasks]))
     assert [len(d) for d in dX] == [0, 2]
 
 
@@ -112,7 +117,7 @@ def test_predict_equals_training_without_dropout_and_batch_equals_singles(varian
     X = vectors(3, 1, 5)
     together = emissions(layer.predict(X))
     trained = layer.begin_update(X)[0]
-    assert len(trained.tasks) == 2
+    assert len(trained[0].tasks) == 2
     np.testing.assert_allclose(together, emissions(trained), rtol=1e-5, atol=1e-6)
     for i, x in enumerate(X):
         alone = emissions(layer.predict([x]))[0]
@@ -133,11 +138,11 @@ def test_gradients_of_all_scores_reach_their_parameters(decoder):
     layer = built(variant(decoder, "gated", "emissions"), OTHER_TAGS)
     X = vectors(3, 3)
     Y, backprop = layer.begin_update(X)
-    dY = [like(scores, seed) for seed, scores in enumerate(Y.tasks)]
-    dX = backprop(Emissions(dY, Y.lengths))
+    dY = [like(scores, seed) for seed, scores in enumerate(Y[0].tasks)]
+    dX = backprop(gradient_of(Y, dY))
     found = gradients(layer)
     module = torch_module(layer)
-    module.zero_grad()
+    module.train().zero_grad()
     leaf = torch.tensor(np.stack(X)).requires_grad_()
     total = torch.zeros(())
     for scores, d_scores in zip(module(leaf, torch.tensor([3, 3])), dY, strict=True):
@@ -156,8 +161,8 @@ def test_gradients_of_all_scores_reach_their_parameters(decoder):
 def test_a_task_without_a_gradient_is_left_out_of_the_backward_pass(left_out):
     layer = built(variant("crf", "gated", "emissions"), OTHER_TAGS)
     Y, backprop = layer.begin_update(vectors(3, 2))
-    dY = [like(scores, seed) for seed, scores in enumerate(Y.tasks)]
-    backprop(Emissions([None if i == left_out else d for i, d in enumerate(dY)], Y.lengths))
+    dY = [like(scores, seed) for seed, scores in enumerate(Y[0].tasks)]
+    backprop(gradient_of(Y, [None if i == left_out else d for i, d in enumerate(dY)]))
     names = ("head.fine.", "head.auxiliary.")
     assert not any(name.startswith(names[left_out]) for name in gradients(layer))
     assert any(name.startswith(names[1 - left_out]) for name in gradients(layer))
@@ -173,9 +178,9 @@ def test_after_a_step_the_gradients_are_gone_and_not_zero():
         Y, backprop = layer.begin_update(vectors(3))
         dY = [
             like(s, i) if part else None
-            for i, (s, part) in enumerate(zip(Y.tasks, parts, strict=True))
+            for i, (s, part) in enumerate(zip(Y[0].tasks, parts, strict=True))
         ]
-        backprop(Emissions(dY, Y.lengths))
+        backprop(gradient_of(Y, dY))
         layer.finish_update(optimizer)
         return {k: v.clone() for k, v in torch_module(layer).state_dict().items()}
 
@@ -194,11 +199,13 @@ def test_bytes_give_the_same_predictions_and_the_same_sizes(variant_of, auxiliar
     layer = built(variant(*variant_of), auxiliary)
     again = variant(*variant_of).from_bytes(layer.to_bytes())
     X = vectors(2, 3)
-    for ours, theirs in zip(layer.predict(X).tasks[0], again.predict(X).tasks[0], strict=True):
+    for ours, theirs in zip(
+        layer.predict(X)[0].tasks[0], again.predict(X)[0].tasks[0], strict=True
+    ):
         np.testing.assert_array_equal(ours, theirs)
     sizes = {"width": WIDTH, "tags": [TAGS, auxiliary] if auxiliary else [TAGS]}
     assert torch_module(again).sizes == torch_module(layer).sizes == sizes
-    assert len(again.begin_update(X)[0].tasks) == len(sizes["tags"])
+    assert len(again.begin_update(X)[0][0].tasks) == len(sizes["tags"])
 
 
 def test_bytes_before_initialize_leave_a_layer_that_can_be_initialized():
@@ -227,7 +234,7 @@ def test_scores_without_a_gradient_are_left_out_of_the_backward_pass():
     """Under soft targets without transitions only the emissions learn."""
     layer = built(unbuilt(decoder="crf"))
     Y, backprop = layer.begin_update(vectors(3))
-    d_emissions = like(Y.tasks[0], seed=1)[0]
-    (dX,) = backprop(Emissions([(d_emissions, None, None, None)], Y.lengths))
+    d_emissions = like(Y[0].tasks[0], seed=1)[0]
+    (dX,) = backprop(gradient_of(Y, [(d_emissions, None, None, None)]))
     assert dX.any()
     assert gradients(layer).keys() == {"head.fine.emissions.weight", "head.fine.emissions.bias"}

@@ -59,7 +59,8 @@ def test_saved_and_loaded_predicts_the_same(trained, tmp_path, way):
     assert pipe.labels == ("Athlete", "Drink", "HumanSettlement", "Scientist")
     assert pipe.taxonomy.coarse_label("athlete") == "Person"
     docs = [Doc(trained.vocab, words=["pelé", "in", "lyon"])]
-    ours, theirs = (nlp.get_pipe("finegrained_ner").model.predict(docs) for nlp in (trained, again))
+    pipes = (nlp.get_pipe("finegrained_ner") for nlp in (trained, again))
+    (ours,), (theirs,) = (pipe.model.predict(docs) for pipe in pipes)
     for one, other in zip(ours.tasks[0], theirs.tasks[0], strict=True):
         np.testing.assert_array_equal(one, other)
 

@@ -105,9 +105,9 @@ def test_a_batch_without_anything_known_changes_nothing():
     train(nlp, examples(nlp), 2)
     nothing = Example(nlp.make_doc(TEXT), nlp.make_doc(TEXT))
     model = nlp.get_pipe(NAME).model
-    before = model.predict([nlp.make_doc(TEXT)]).tasks[0][0]
+    before = model.predict([nlp.make_doc(TEXT)])[0].tasks[0][0]
     assert nlp.update([nothing], sgd=Adam(0.1))[NAME] == 0.0
-    assert (model.predict([nlp.make_doc(TEXT)]).tasks[0][0] == before).all()
+    assert (model.predict([nlp.make_doc(TEXT)])[0].tasks[0][0] == before).all()
 
 
 def test_overlapping_entities_are_refused_by_spacy_itself():

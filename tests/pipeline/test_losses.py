@@ -33,7 +33,8 @@ def initialized(texts=PARTIAL, **config):
 
 def scores(nlp, data):
     pipe = nlp.get_pipe(NAME)
-    return pipe, pipe.model.begin_update([example.predicted for example in data])[0]
+    (batch,) = pipe.model.begin_update([example.predicted for example in data])[0]
+    return pipe, batch
 
 
 def tasks(pipe, data) -> list[tuple[TagSet, list]]:
@@ -56,7 +57,7 @@ def test_combined_loss_and_gradient_equal_the_formula(loss, w, on_fine, on_auxil
         Decoder(tags).loss(task, emissions.lengths, gold)
         for task, (tags, gold) in zip(emissions.tasks, tasks(pipe, data), strict=True)
     )
-    total, gradient = pipe.get_loss(data, emissions)
+    total, (gradient,) = pipe.get_loss(data, [emissions])
     assert total == pytest.approx(on_fine * fine + on_auxiliary * auxiliary, rel=1e-5)
     for part, whole, factor in (
         (gradient.tasks[0], d_fine, on_fine),
@@ -112,7 +113,7 @@ def test_with_weight_0_from_the_start_the_random_weights_stay():
 def test_linear_emissions_of_tokens_whose_gold_is_not_known_get_no_gradient():
     nlp, data = initialized(model=LINEAR)
     pipe, emissions = scores(nlp, data)
-    _, gradient = pipe.get_loss(data, emissions)
+    _, (gradient,) = pipe.get_loss(data, [emissions])
     for (d_emissions,), (_, gold) in zip(gradient.tasks, tasks(pipe, data), strict=True):
         for row, one in zip(d_emissions, gold, strict=True):
             learned = row[: len(one)].any(axis=1)

@@ -93,7 +93,7 @@ def test_same_seed_same_model_and_scores(run):
 
     def emissions(nlp):
         doc = next(nlp.pipe(["marie curie met pelé in lyon"]))
-        return nlp.get_pipe("finegrained_ner").model.predict([doc]).tasks[0][0]
+        return nlp.get_pipe("finegrained_ner").model.predict([doc])[0].tasks[0][0]
 
     np.testing.assert_array_equal(emissions(first), emissions(second))
     assert not np.allclose(emissions(first), emissions(third))

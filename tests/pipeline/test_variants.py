@@ -45,7 +45,7 @@ def learn(pipe, data) -> list[float]:
 
 
 def same_predictions(pipe, again, docs):
-    ours, theirs = (p.model.predict(docs) for p in (pipe, again))
+    (ours,), (theirs,) = (p.model.predict(docs) for p in (pipe, again))
     assert len(ours.tasks) == len(theirs.tasks) == 1
     for one, other in zip(ours.tasks[0], theirs.tasks[0], strict=True):
         np.testing.assert_array_equal(one, other)

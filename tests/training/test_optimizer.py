@@ -297,38 +297,3 @@ def test_arrays_that_are_not_contiguous_are_named():
     square = np.zeros((2, 3), dtype="float32").T
     with pytest.raises(ValueError, match=r"\(1, 'W'\): .* must be C-contiguous"):
         build_adamw_v1(0.1)((1, "W"), square, square)
-
-
-def test_lazy_rows_equal_torchs_sparse_adam():
-    torch.manual_seed(0)
-    ours = nn.Embedding(20, 3, sparse=True)
-    theirs = deepcopy(ours)
-    optimizer = build_adamw_v1(0.01, weight_decay=0.0, eps=1e-12, grad_clip=0.0, lazy=True)
-    reference = torch.optim.SparseAdam(list(theirs.parameters()), lr=0.01, eps=1e-12)
-    for step in range(8):
-        rows = torch.randint(0, 12, (5,))  # some twice, some never
-        scale = torch.randn(5, 1)
-        for module in (ours, theirs):
-            (scale * module(rows)).pow(3).sum().backward()
-        optimizer.step_rows((1, "weight"), ours.weight.data, ours.weight.grad)
-        optimizer.step_schedules()
-        reference.step()
-        ours.weight.grad = theirs.weight.grad = None
-        torch.testing.assert_close(ours.weight, theirs.weight, msg=f"step {step}")
-
-
-@pytest.mark.parametrize("layout", ["sparse", "dense"])
-def test_lazy_rows_are_adamw_on_what_the_gradient_reaches(layout):
-    torch.manual_seed(0)
-    weight, reached = torch.randn(6, 3), torch.tensor([1, 4])
-    start, dense = weight.clone(), weight[reached].clone()
-    lazy, plain = (build_adamw_v1(0.01, weight_decay=0.5, grad_clip=0.7) for _ in range(2))
-    for _ in range(4):
-        values = torch.randn(2, 3)
-        gradient = torch.zeros(6, 3).index_add_(0, reached, values)
-        lazy.step_rows((1, "w"), weight, gradient.to_sparse(1) if layout == "sparse" else gradient)
-        plain((1, "w"), dense.numpy(), values.numpy())
-    torch.testing.assert_close(weight[reached], dense)
-    others = torch.tensor([0, 2, 3, 5])
-    assert torch.equal(weight[others], start[others])
-    assert not torch.equal(weight[reached], start[reached])
