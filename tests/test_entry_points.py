@@ -19,6 +19,7 @@ PUBLIC = {
     ("spacy_architectures", "spacy-finegrained-ner.Tagger.v1"),
     ("spacy_architectures", "spacy-finegrained-ner.Tok2VecTransformerLayers.v1"),
     ("spacy_architectures", "spacy-finegrained-ner.TransformerLayers.v1"),
+    ("spacy_architectures", "spacy-finegrained-ner.TransformerListener.v1"),
     ("spacy_callbacks", "spacy-finegrained-ner.freeze.v1"),
     ("spacy_readers", "spacy-finegrained-ner.ConllCorpus.v1"),
     ("spacy_readers", "spacy-finegrained-ner.Taxonomy.v1"),

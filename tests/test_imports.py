@@ -26,20 +26,23 @@ INSIDE = {
     "cli": {"labels", "data", "scoring", "pipeline", "benchmark", "study"},
 }
 STANDARD = {"collections", "dataclasses", "functools", "io", "itertools", "pathlib", "re", "typing"}
-STANDARD |= {"abc", "contextlib", "unicodedata", "warnings"}
+STANDARD |= {"abc", "contextlib", "inspect", "threading", "unicodedata", "warnings"}
 OUTSIDE = {
     "labels": {"numpy", "tomllib", "colorsys", "types"},
     "nn": {"torch", "torchcrf", "math"},
     "training": {"thinc", "torch", "spacy", "tqdm", "json", "math", "random", "sys"},
     "data": {"spacy", "numpy", "hashlib"},
-    "ml": {"os", "thinc", "torch", "numpy", "srsly", "spacy", "transformers", "spacy_transformers"},
+    "ml": {
+        *("os", "tempfile", "thinc", "torch", "numpy", "srsly", "spacy", "transformers"),
+        "spacy_transformers",
+    },
     "scoring": {"spacy", "numpy"},
     "benchmark": {
         *("spacy", "spacy_transformers", "thinc", "torch", "torchcrf", "matplotlib"),
         *("contextlib", "copy", "gc", "importlib", "multiprocessing", "platform", "random"),
         *("resource", "statistics", "sys", "tempfile", "time", "unittest"),
     },
-    "pipeline": {"spacy", "thinc", "numpy", "inspect", "weakref"},
+    "pipeline": {"spacy", "thinc", "numpy", "weakref"},
     "baselines": {"spacy", "thinc", "numpy", "pycrfsuite", "json", "sys", "tempfile"},
     "study": {
         *("spacy", "thinc", "torch", "numpy", "scipy", "srsly", "matplotlib", "markdown_it"),

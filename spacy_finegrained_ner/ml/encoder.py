@@ -13,12 +13,17 @@ from spacy_transformers.data_classes import HFObjects, WordpieceBatch
 from spacy_transformers.layers import split_trf_batch
 from thinc.api import ArgsKwargs, Model, chain
 from thinc.types import Floats2d, Ragged
-from torch import Tensor
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 from transformers.file_utils import ModelOutput
 
 from spacy_finegrained_ner.ml.by_length import by_length
-from spacy_finegrained_ner.ml.encoder_batches import EncoderBatch, tokenize
+from spacy_finegrained_ner.ml.encoder_batches import (
+    COMBINE,
+    EncoderBatch,
+    in_batches,
+    last_layers,
+    tokenize,
+)
 from spacy_finegrained_ner.ml.encoder_shim import EncoderShim
 from spacy_finegrained_ner.ml.listener import build_token_vectors
 from spacy_finegrained_ner.ml.missing_encoder import encoder_is_needed
@@ -27,12 +32,6 @@ from spacy_finegrained_ner.ml.shim import Precision, check_precision
 NAME = "spacy-finegrained-ner.TransformerLayers.v1"
 TOK2VEC = "spacy-finegrained-ner.Tok2VecTransformerLayers.v1"
 
-_COMBINE: dict[str, Callable[[tuple[Tensor, ...]], Tensor]] = {
-    # k of (spans, wordpieces, hidden) -> (spans, wordpieces, k * hidden)
-    "concatenate": lambda layers: torch.cat(layers, dim=-1),
-    # k of (spans, wordpieces, hidden) -> (spans, wordpieces, hidden)
-    "average": lambda layers: torch.stack(layers).mean(dim=0),
-}
 _AT_ONCE = {"cpu": 2048, "cuda": 16384}
 """Wordpieces of a batch in prediction: what is quick on a CPU leaves a GPU idle."""
 
@@ -174,8 +173,8 @@ def _check(name: str, layers: int, combine: str, wordpieces: int | None) -> None
             raise ValueError(
                 f"{setting} of {name} is {value!r}, expected at least 1 (a whole number)."
             )
-    if combine not in _COMBINE:
-        raise ValueError(f"combine of {name} is {combine!r}, expected one of {sorted(_COMBINE)}.")
+    if combine not in COMBINE:
+        raise ValueError(f"combine of {name} is {combine!r}, expected one of {sorted(COMBINE)}.")
 
 
 def _init(model: Any, X: Any = None, Y: Any = None) -> None:
@@ -230,7 +229,7 @@ def _forward(
         return ArgsKwargs(args=(), kwargs=kwargs)
 
     def kept(output: Any) -> dict[str, Any]:
-        found = {"last_hidden_state": _last(output, layers, combine)}
+        found = {"last_hidden_state": last_layers(output, layers, combine)}
         return found | {n: output[n] for n in ("pooler_output", *more) if output.get(n) is not None}
 
     if not is_train:
@@ -239,7 +238,7 @@ def _forward(
             found = kept(shim.predict(inputs(wordpieces)))
         else:
             lengths = np.array([min(n, wordpieces.input_ids.shape[1]) for n in wordpieces.lengths])
-            found = _in_batches(
+            found = in_batches(
                 lambda batch: kept(shim.predict(inputs(batch))),
                 wordpieces,
                 list(by_length(lengths, most or _AT_ONCE.get(device.type, 2048))),
@@ -258,57 +257,6 @@ def _forward(
         return docs
 
     return EncoderBatch(nested, wordpieces, ModelOutput(found), align), backprop_to_docs
-
-
-def _last(output: Any, layers: int, combine: str) -> Tensor:
-    """*Shape:* (spans, wordpieces, width), float32."""
-    # hidden_states begins with the embeddings. Its end is last_hidden_state, or that before a
-    # final norm: the model's own output is the better choice then, and the stock one.
-    last = output["last_hidden_state"]
-    if layers == 1:
-        return cast(Tensor, last.float())
-    chosen = (*output["hidden_states"][-layers:-1], last)
-    if any(hidden.shape != last.shape for hidden in chosen):
-        raise ValueError(
-            f"layers of {NAME} is {layers}, but the hidden layers of this encoder have the shapes "
-            f"{[tuple(hidden.shape) for hidden in chosen]}: expected 1, its output alone."
-        )
-    return _COMBINE[combine](chosen).float()
-
-
-def _in_batches(
-    encode: Callable[[WordpieceBatch], dict[str, Tensor]],
-    wordpieces: WordpieceBatch,
-    batches: list[tuple[Any, int]],
-    device: torch.device,
-) -> dict[str, Tensor]:
-    """What `encode` gives for rows and widths of the wordpieces, as of all rows at once, padded
-    with 0."""
-    rows, width = wordpieces.input_ids.shape
-    order = torch.from_numpy(np.concatenate([some for some, _ in batches])).to(device)
-    found: dict[str, Tensor] = {}
-    start = 0
-    for some, longest in batches:
-        types = wordpieces.token_type_ids
-        output = encode(
-            WordpieceBatch(
-                strings=[],  # not used by the encoder
-                input_ids=wordpieces.input_ids[some, :longest],
-                attention_mask=wordpieces.attention_mask[some, :longest],
-                lengths=[],
-                token_type_ids=None if types is None else types[some, :longest],
-            )
-        )
-        places = order[start : start + len(some)]
-        start += len(some)
-        for name, values in output.items():
-            whole = values.dim() > 2  # of wordpieces; else of spans, such as pooler_output
-            if name not in found:
-                shape = (rows, width, *values.shape[2:]) if whole else (rows, *values.shape[1:])
-                found[name] = values.new_zeros(shape)
-            target = found[name][:, :longest] if whole else found[name]
-            target.index_copy_(0, places, values)
-    return found
 
 
 def _spans_with_tokens(get_spans: Callable, docs: list[Doc]) -> list[list[Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import chain
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ from spacy_transformers.data_classes import FullTransformerBatch, TransformerDat
 from spacy_transformers.truncate import truncate_oversize_splits
 from thinc.api import torch2xp
 from thinc.types import Ragged
+from torch import Tensor
 from transformers.file_utils import ModelOutput
 
 
@@ -63,6 +65,65 @@ def _padded(rows: list[list[Any]], lengths: list[int], value: int, depth: int = 
     padded = np.full((*mask.shape, depth), value, dtype=np.int64)
     padded[mask] = np.array(list(chain.from_iterable(rows)), dtype=np.int64).reshape(-1, depth)
     return padded if depth > 1 else padded[:, :, 0]
+
+
+COMBINE: dict[str, Callable[[tuple[Tensor, ...]], Tensor]] = {
+    # k of (spans, wordpieces, hidden) -> (spans, wordpieces, k * hidden)
+    "concatenate": lambda layers: torch.cat(layers, dim=-1),
+    # k of (spans, wordpieces, hidden) -> (spans, wordpieces, hidden)
+    "average": lambda layers: torch.stack(layers).mean(dim=0),
+}
+
+
+def last_layers(output: Any, layers: int, combine: str) -> Tensor:
+    """*Shape:* (spans, wordpieces, width), float32."""
+    # hidden_states begins with the embeddings. Its end is last_hidden_state, or that before a
+    # final norm: the model's own output is the better choice then, and the stock one.
+    last = output["last_hidden_state"]
+    if layers == 1:
+        return cast(Tensor, last.float())
+    chosen = (*output["hidden_states"][-layers:-1], last)
+    if any(hidden.shape != last.shape for hidden in chosen):
+        raise ValueError(
+            f"layers of the encoder is {layers}, but its hidden layers have the shapes "
+            f"{[tuple(hidden.shape) for hidden in chosen]}: expected 1, its output alone."
+        )
+    return COMBINE[combine](chosen).float()
+
+
+def in_batches(
+    encode: Callable[[WordpieceBatch], dict[str, Tensor]],
+    wordpieces: WordpieceBatch,
+    batches: list[tuple[Any, int]],
+    device: torch.device,
+) -> dict[str, Tensor]:
+    """What `encode` gives for rows and widths of the wordpieces, as of all rows at once, padded
+    with 0."""
+    rows, width = wordpieces.input_ids.shape
+    order = torch.from_numpy(np.concatenate([some for some, _ in batches])).to(device)
+    found: dict[str, Tensor] = {}
+    start = 0
+    for some, longest in batches:
+        types = wordpieces.token_type_ids
+        output = encode(
+            WordpieceBatch(
+                strings=[],  # not used by the encoder
+                input_ids=wordpieces.input_ids[some, :longest],
+                attention_mask=wordpieces.attention_mask[some, :longest],
+                lengths=[],
+                token_type_ids=None if types is None else types[some, :longest],
+            )
+        )
+        places = order[start : start + len(some)]
+        start += len(some)
+        for name, values in output.items():
+            whole = values.dim() > 2  # of wordpieces; else of spans, such as pooler_output
+            if name not in found:
+                shape = (rows, width, *values.shape[2:]) if whole else (rows, *values.shape[1:])
+                found[name] = values.new_zeros(shape)
+            target = found[name][:, :longest] if whole else found[name]
+            target.index_copy_(0, places, values)
+    return found
 
 
 class EncoderBatch(FullTransformerBatch):

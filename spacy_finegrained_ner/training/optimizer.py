@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from spacy.util import logger
@@ -33,13 +33,14 @@ class _State:
         return self.first.shape == weight.shape and self.first.device == weight.device
 
 
-@dataclass(slots=True)
-class _Place:
-    """Where the rate and the decay of a parameter come from."""
+class _Part(NamedTuple):
+    """Of a step: a parameter, or some rows of one. decays: whether it may."""
 
+    name: str
     decays: bool
-    layer_factor: float
-    group: Group | None
+    weight: torch.Tensor
+    grad: torch.Tensor
+    state: _State
 
 
 class AdamW(Optimizer):
@@ -93,7 +94,8 @@ class AdamW(Optimizer):
         self.clip = clip
         self._groups = groups
         self._layer_decay = layer_decay
-        self._places: dict[tuple[str, bool], _Place] = {}
+        # By name: its group, and the factor of its layer
+        self._places: dict[str, tuple[Group | None, float]] = {}
         # By parameter, as long as it is there
         self._modules = WeakTensorKeyDictionary()
         # By key and memory, with the array: the key alone may be that of a copy, or of what was
@@ -114,27 +116,21 @@ class AdamW(Optimizer):
         Of a sparse gradient only the rows that it reaches are stepped on: the weights of the others
         do not decay, and neither do their moments (lazy Adam, as `torch.optim.SparseAdam`).
         """
-        weights, grads, states, rows = [], [], [], []
-        for _, parameter, grad in parameters:
+        parts, rows = [], []
+        for name, parameter, grad in parameters:
             state = self._modules.get(parameter)
             if state is None or not state.fits(parameter):
                 state = self._modules[parameter] = _State.of(parameter)
+            weight: torch.Tensor = parameter
             if grad.is_sparse:
                 grad = grad.coalesce()
-                index = grad.indices()[0]
+                index, grad = grad.indices()[0], grad.values().contiguous()
                 whole = parameter, state.first, state.second
                 some = [tensor.index_select(0, index) for tensor in whole]
                 rows.append((index, whole, some))
-                weights.append(some[0])
-                states.append(_State(some[1], some[2], state.step))
-                grads.append(grad.values().contiguous())
-            else:
-                weights.append(parameter)
-                states.append(state)
-                grads.append(grad)
-        names = [name for name, _, _ in parameters]
-        decays = [parameter.dim() > 1 for _, parameter, _ in parameters]
-        self._step(names, decays, weights, grads, states, self._scale(grads))
+                weight, state = some[0], _State(some[1], some[2], state.step)
+            parts.append(_Part(name, parameter.dim() > 1, weight, grad, state))
+        self._step(parts)
         for index, whole, some in rows:
             for tensor, part in zip(whole, some, strict=True):
                 tensor.index_copy_(0, index, part)
@@ -159,8 +155,7 @@ class AdamW(Optimizer):
         if held is None or not held[1].fits(weight):
             held = self._others[key][address] = weight, _State.of(weight)
         self._stepped.add(address)
-        scale = self._scale([grad])
-        self._step([str(key[-1])], [weight.dim() > 1], [weight], [grad], [held[1]], scale, lr_scale)
+        self._step([_Part(str(key[-1]), weight.dim() > 1, weight, grad, held[1])], lr_scale)
         if not isinstance(getattr(gradient, "base", None), torch.Tensor):
             grad.zero_()
         return weights, gradient
@@ -185,28 +180,20 @@ class AdamW(Optimizer):
             torch._foreach_mul_([g for g, _ in clipped], [s for _, s in clipped])
         return None
 
-    def _step(
-        self,
-        names: list[str],
-        decays: list[bool],
-        weights: list[torch.Tensor],
-        grads: list[torch.Tensor],
-        states: list[_State],
-        scale: torch.Tensor | None,
-        lr_scale: float = 1.0,
-    ) -> None:
-        alike: dict[tuple[float, float], list[int]] = defaultdict(list)
-        for i, (name, decays_too) in enumerate(zip(names, decays, strict=True)):
-            alike[self._rate_and_decay(self._place(name, decays_too))].append(i)
-        self._on_gpu |= not all(weight.is_cpu for weight in weights)
-        for (rate, decay), places in alike.items():
+    def _step(self, parts: list[_Part], lr_scale: float = 1.0) -> None:
+        scale = self._scale([part.grad for part in parts])
+        alike: dict[tuple[float, float], list[_Part]] = defaultdict(list)
+        for part in parts:
+            alike[self._rate_and_decay(part)].append(part)
+            self._on_gpu |= not part.weight.is_cpu
+        for (rate, decay), some in alike.items():
             adamw(
-                [weights[i] for i in places],
-                [grads[i] for i in places],
-                [states[i].first for i in places],
-                [states[i].second for i in places],
+                [part.weight for part in some],
+                [part.grad for part in some],
+                [part.state.first for part in some],
+                [part.state.second for part in some],
                 [],
-                [states[i].step for i in places],
+                [part.state.step for part in some],
                 fused=True,
                 grad_scale=scale,
                 amsgrad=False,
@@ -244,27 +231,23 @@ class AdamW(Optimizer):
         for group in self._groups:
             group.step_schedule()
 
-    def _place(self, name: str, decays: bool) -> _Place:
-        place = self._places.get((name, decays))
+    def _rate_and_decay(self, part: _Part) -> tuple[float, float]:
+        place = self._places.get(part.name)
         if place is None:
             if self._seen is not None:
-                self._seen[name] = None
-            place = self._places[name, decays] = _Place(
-                decays=decays,
-                layer_factor=1.0 if self._layer_decay is None else self._layer_decay(name),
-                group=next((group for group in self._groups if group.pattern.search(name)), None),
+                self._seen[part.name] = None
+            place = self._places[part.name] = (
+                next((group for group in self._groups if group.pattern.search(part.name)), None),
+                1.0 if self._layer_decay is None else self._layer_decay(part.name),
             )
-        return place
-
-    def _rate_and_decay(self, place: _Place) -> tuple[float, float]:
-        rate, decay, group = self.learn_rate, self.L2, place.group
+        rate, decay, (group, layer_factor) = self.learn_rate, self.L2, place
         if group is not None:
             rate = group.factor * (rate if group.rate is None else group.rate)
             decay = decay if group.weight_decay is None else group.weight_decay
-        return rate * place.layer_factor, decay if place.decays else 0.0
+        return rate * layer_factor, decay if part.decays else 0.0
 
     def _check_groups(self, names: dict[str, None]) -> None:
-        used = {place.group.name for place in self._places.values() if place.group is not None}
+        used = {group.name for group, _ in self._places.values() if group is not None}
         for group in self._groups:
             if group.name not in used:
                 logger.warning(
