@@ -33,7 +33,7 @@ OUTSIDE = {
     "training": {"thinc", "torch", "spacy", "tqdm", "json", "math", "random", "sys"},
     "data": {"spacy", "numpy", "hashlib"},
     "ml": {
-        *("os", "tempfile", "thinc", "torch", "numpy", "srsly", "spacy", "transformers"),
+        *("json", "os", "tempfile", "thinc", "torch", "numpy", "srsly", "spacy", "transformers"),
         "spacy_transformers",
     },
     "scoring": {"spacy", "numpy"},

@@ -229,8 +229,14 @@ def _forward(
         return ArgsKwargs(args=(), kwargs=kwargs)
 
     def kept(output: Any) -> dict[str, Any]:
-        found = {"last_hidden_state": last_layers(output, layers, combine)}
-        return found | {n: output[n] for n in ("pooler_output", *more) if output.get(n) is not None}
+        found = {name: output[name] for name in ("pooler_output", *more) if name in output}
+        found["last_hidden_state"] = last_layers(output, layers, combine)
+        # As arrays there is no bfloat16
+        return {
+            name: tuple(one.float() for one in o) if isinstance(o, tuple) else o.float()
+            for name, o in found.items()
+            if o is not None
+        }
 
     if not is_train:
         found = {}

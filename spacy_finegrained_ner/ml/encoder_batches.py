@@ -76,19 +76,19 @@ COMBINE: dict[str, Callable[[tuple[Tensor, ...]], Tensor]] = {
 
 
 def last_layers(output: Any, layers: int, combine: str) -> Tensor:
-    """*Shape:* (spans, wordpieces, width), float32."""
+    """*Shape:* (spans, wordpieces, width)."""
     # hidden_states begins with the embeddings. Its end is last_hidden_state, or that before a
     # final norm: the model's own output is the better choice then, and the stock one.
     last = output["last_hidden_state"]
     if layers == 1:
-        return cast(Tensor, last.float())
+        return cast(Tensor, last)
     chosen = (*output["hidden_states"][-layers:-1], last)
     if any(hidden.shape != last.shape for hidden in chosen):
         raise ValueError(
             f"layers of the encoder is {layers}, but its hidden layers have the shapes "
             f"{[tuple(hidden.shape) for hidden in chosen]}: expected 1, its output alone."
         )
-    return COMBINE[combine](chosen).float()
+    return COMBINE[combine](chosen)
 
 
 def in_batches(

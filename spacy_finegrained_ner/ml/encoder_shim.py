@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tempfile
 import warnings
 from pathlib import Path
@@ -45,6 +46,7 @@ class EncoderShim(ModuleShim):
         )
         # Of spacy-transformers, whose pipe and whose users look for it here
         self._hfmodel = HFObjects(None, None, None, tokenizer_config, transformer_config)
+        self._checkpointing = bool(transformer_config.get("gradient_checkpointing"))
         self._words: nn.Embedding | None = None
         self._seen: list[Any] = []  # ids of wordpieces in the batches of a step, of dense gradients
         self._dense: Tensor | None = None  # gradient of the word embeddings, 0 between steps
@@ -54,6 +56,8 @@ class EncoderShim(ModuleShim):
         self._hfmodel.tokenizer, transformer = hf_model.tokenizer, hf_model.transformer
         # As it will be asked in the end: another thread's first call would change its settings
         self._hfmodel.tokenizer("")
+        if self._checkpointing:  # of which a config that has no such attribute loses a word
+            transformer.gradient_checkpointing_enable({"use_reentrant": False})
         for module in list(transformer.modules()):
             for name, child in module.named_children():
                 if type(child) is nn.Dropout:  # no weights, so nothing that is saved changes
@@ -153,7 +157,8 @@ class EncoderShim(ModuleShim):
         device = get_torch_default_device()
         weights = torch.load(cast(Any, BytesView(state)), map_location=device, weights_only=True)
         with tempfile.TemporaryDirectory() as folder:
-            srsly.write_json(Path(folder) / "config.json", message["config"])
+            # Not srsly's, which writes 1e-12 as 0
+            (Path(folder) / "config.json").write_text(json.dumps(message["config"]))
             config = AutoConfig.from_pretrained(folder)
             options = message["tokenizer"].pop("kwargs", {})
             for name, content in message["tokenizer"].items():
