@@ -127,7 +127,8 @@ def score_entities(
     taxonomy: the coarse type of each fine type. Predictions under other labels do not count.
     read: gives the prediction of an annotated Doc, see `entity_spans`.
     RETURNS: `ents_*` over fine types, `ents_coarse_*` over coarse types and `ents_mention_*` over
-    spans without their type (p, r, f only). See `EntityCounts.scores`.
+    spans without their type (p, r, f only), see `EntityCounts.scores`; `ents_predicted` and
+    `ents_gold`, how many entities there are (None, too, where there are none at all).
 
     Raises a TaxonomyError that names a gold label which the taxonomy does not cover.
     """
@@ -142,7 +143,10 @@ def score_entities(
         coarse.add(*({(s, e, taxonomy.coarse_label(x)) for s, e, x in side} for side in spans))
         mention.add(*({(s, e, MENTION) for s, e, _ in side} for side in spans))
     mentions = mention.scores("ents_mention")
+    total = sum(fine.by_type.values(), PRFScore())
     return {
+        "ents_predicted": total.tp + total.fp if fine.by_type else None,
+        "ents_gold": total.tp + total.fn if fine.by_type else None,
         **fine.scores("ents"),
         **coarse.scores("ents_coarse"),
         **{f"ents_mention_{key}": mentions[f"ents_mention_{key}"] for key in "prf"},

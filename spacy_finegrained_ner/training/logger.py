@@ -10,13 +10,18 @@ from pathlib import Path
 from typing import IO, Any
 
 from spacy.language import Language
+from spacy.util import logger as spacy_logger
 from tqdm import tqdm
+
+from spacy_finegrained_ner.training.collapse import Watch
 
 Info = dict[str, Any]
 """What spaCy knows after a step; see `spacy.training.loop.train_while_improving`."""
 
 LogStep = Callable[[Info | None], None]
 Logger = Callable[[Language, IO, IO], tuple[LogStep, Callable[[], None]]]
+
+NO_PERCENTAGES = ("speed", "ents_predicted", "ents_gold")
 
 
 @dataclass(frozen=True)
@@ -129,8 +134,11 @@ def build_logger_v1(
     rows can be compared. Where a component has an auxiliary task, its combined `loss` is followed
     by that of the `fine` and of the auxiliary (`aux`) task (mean per token, over the steps in which
     it has a weight, "-" if there are none), and by w, the weight of the latter in the last step.
-    Scores are percentages, but for `score`, the weighted one, and `speed`. With
+    Scores are percentages, but for `score`, the weighted one, `speed` and counts. With
     [training] accumulate_gradient, losses are sums over the parts of a step.
+
+    A model that has fallen to O for every token is told once, with the settings to change: by
+    spaCy's logger, and under the row (see `training.collapse.EmptyEvaluations`).
 
     progress_bar: "train" (to the end), "eval" (to the next row) or null; under the table.
     console_output: print the table.
@@ -167,6 +175,7 @@ def build_logger_v1(
                 write(line.rstrip())
         bar: tqdm | None = None
         steps, idle = 0, Counter[str]()
+        watch = Watch(nlp)
 
         def log_step(info: Info | None) -> None:
             nonlocal bar, steps, idle
@@ -177,13 +186,18 @@ def build_logger_v1(
                     bar.update(1)
                 return
             record = make_record(nlp, info, steps, idle)
+            told = watch.look(nlp, record, idle)
             steps, idle = 0, Counter()
             if file is not None:
                 file.write(json.dumps(record, default=float) + "\n")
             if bar is not None:
                 bar.close()
+            if told is not None:
+                spacy_logger.warning("%s", told)
             if console_output:
                 write(row(columns, [column.value(record) for column in columns]))
+                if told is not None:
+                    write(told)
                 bar = _bar(nlp, progress_bar, info, stderr)
 
         def finalize() -> None:
@@ -220,7 +234,7 @@ def _score(name: str) -> Callable[[dict[str, Any]], str]:
         score = record["scores"].get(name)
         if score is None:
             return "-"
-        return f"{score:.0f}" if name == "speed" else f"{100.0 * score:.2f}"
+        return f"{score:.0f}" if name in NO_PERCENTAGES else f"{100.0 * score:.2f}"
 
     return value
 

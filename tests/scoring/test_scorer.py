@@ -136,8 +136,8 @@ def test_by_hand():
         )
     )
     # Fine: Food has one hit, one too many, one missed; Artist missed; Athlete too many.
-    assert scores["ents_p"] == pytest.approx(1 / 3)
-    assert scores["ents_r"] == pytest.approx(1 / 3)
+    assert (scores["ents_predicted"], scores["ents_gold"]) == (3, 3)
+    assert scores["ents_p"] == scores["ents_r"] == pytest.approx(1 / 3)
     assert scores["ents_macro_f"] == pytest.approx((1 / 2 + 0 + 0) / 3)
     assert scores["ents_per_type"]["Food"] == {"p": 0.5, "r": 0.5, "f": 0.5, "support": 2}
     assert scores["ents_per_type"]["Athlete"] == {"p": 0.0, "r": 0.0, "f": 0.0, "support": 0}
@@ -150,7 +150,7 @@ def test_by_hand():
 def test_the_names_of_the_scores():
     kinds = ("_p", "_r", "_f", "_macro_p", "_macro_r", "_macro_f", "_per_type")
     expected = {f"{prefix}{kind}" for prefix in ("ents", "ents_coarse") for kind in kinds}
-    expected |= {"ents_mention_p", "ents_mention_r", "ents_mention_f"}
+    expected |= {f"ents_{x}" for x in ("mention_p", "mention_r", "mention_f", "predicted", "gold")}
     for examples in ([], [from_tags(["B-Food"], ["O"])]):
         assert set(score(*examples)) == expected
 
