@@ -129,6 +129,7 @@ def test_an_empty_doc_gets_nothing_and_changes_no_other(nlp, direct, tokenizer):
 def test_a_doc_keeps_no_cache_and_no_other_layer(nlp):
     output = nlp(TEXTS[0])._.trf_data.model_output
     assert set(output) - {"pooler_output"} == {"last_hidden_state"}
+    assert output[0] is output.last_hidden_state  # first, as spacy-transformers has it
 
 
 def test_each_token_gets_its_own_wordpieces(nlp):
