@@ -1,5 +1,6 @@
 """A Hugging Face encoder as one thinc layer: from Docs to its last hidden layers."""
 
+import warnings
 from collections.abc import Callable
 from functools import partial
 from itertools import chain as flatten
@@ -145,6 +146,7 @@ def build_tok2vec_transformer_layers_v1(
     listener. The settings are those of the encoder and of `TransformerListener.v1`.
     """
     _check(TOK2VEC, layers, combine, max_batch_wordpieces)
+    check_precision(TOK2VEC, precision, mixed_precision)
     if not (isinstance(grad_factor, int | float) and abs(grad_factor) < float("inf")):
         raise ValueError(f"grad_factor of {TOK2VEC} is {grad_factor!r}, expected a number.")
     model = build_transformer_layers_v1(
@@ -183,8 +185,17 @@ def _init(model: Any, X: Any = None, Y: Any = None) -> None:
     name, held = str(model.attrs["name"]), model.shim._hfmodel
     with encoder_is_needed(name):
         tokenizer = AutoTokenizer.from_pretrained(name, **held._init_tokenizer_config)
-        config = AutoConfig.from_pretrained(name, **held._init_transformer_config)
+        config, unused = AutoConfig.from_pretrained(
+            name, return_unused_kwargs=True, **held._init_transformer_config
+        )
         transformer = AutoModel.from_pretrained(name, config=config).float()
+    unknown = sorted(set(unused) - {"gradient_checkpointing"})
+    if unknown:
+        warnings.warn(
+            f"transformer_config of {NAME} has {unknown}, which the config of a "
+            f"{type(transformer).__name__} does not know: they are ignored.",
+            stacklevel=2,
+        )
     model.attrs["set_transformer"](model, HFObjects(tokenizer, transformer, None))
 
 
@@ -224,13 +235,14 @@ def _forward(
             name: torch.from_numpy(array).to(device, non_blocking=True)
             for name, array in arrays.items()
         }
+        kwargs["return_dict"] = True
         if layers > 1:
             kwargs["output_hidden_states"] = True
         return ArgsKwargs(args=(), kwargs=kwargs)
 
     def kept(output: Any) -> dict[str, Any]:
-        found = {name: output[name] for name in ("pooler_output", *more) if name in output}
-        found["last_hidden_state"] = last_layers(output, layers, combine)
+        found = {"last_hidden_state": last_layers(output, layers, combine)}  # first, as in stock
+        found |= {name: output[name] for name in ("pooler_output", *more) if name in output}
         # As arrays there is no bfloat16
         return {
             name: tuple(one.float() for one in o) if isinstance(o, tuple) else o.float()
@@ -239,7 +251,6 @@ def _forward(
         }
 
     if not is_train:
-        found = {}
         if more:  # of all spans at once: they have more than one shape
             found = kept(shim.predict(inputs(wordpieces)))
         else:

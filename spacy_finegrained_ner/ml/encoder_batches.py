@@ -30,7 +30,8 @@ def tokenize(tokenizer: Any, spans: list[Span]) -> tuple[WordpieceBatch, Ragged]
     )
     ids = found["input_ids"]
     lengths = [len(row) for row in ids]
-    pad = tokenizer.pad_token_id or 0
+    # Without one: a piece that is there anyway, so that no other is learned of
+    pad = next(chain.from_iterable(ids), 0) if (p := tokenizer.pad_token_id) is None else p
     types = found.get("token_type_ids")
     strings = (
         [one.tokens for one in found.encodings]
@@ -100,7 +101,8 @@ def in_batches(
     """What `encode` gives for rows and widths of the wordpieces, as of all rows at once, padded
     with 0."""
     rows, width = wordpieces.input_ids.shape
-    order = torch.from_numpy(np.concatenate([some for some, _ in batches])).to(device)
+    order = torch.from_numpy(np.concatenate([some for some, _ in batches]))
+    order = order.to(device, non_blocking=True)
     found: dict[str, Tensor] = {}
     start = 0
     for some, longest in batches:

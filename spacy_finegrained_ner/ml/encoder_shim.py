@@ -28,8 +28,8 @@ class EncoderShim(ModuleShim):
 
     They are half of a small encoder and more, and a batch reaches a few hundred of their rows. On a
     CPU their gradient is sparse; only an optimizer that is not `lazy` gets it as a dense tensor,
-    which is kept, and of which only the rows that were reached are written and set to 0. On a GPU
-    it is dense, and a lazy optimizer gets the rows of it that the batches of a step have reached.
+    which is kept from step to step. On a GPU it is dense, and a lazy optimizer gets the rows of it
+    that the batches of a step have reached.
     """
 
     def __init__(
@@ -56,7 +56,9 @@ class EncoderShim(ModuleShim):
         self._hfmodel.tokenizer, transformer = hf_model.tokenizer, hf_model.transformer
         # As it will be asked in the end: another thread's first call would change its settings
         self._hfmodel.tokenizer("")
-        if self._checkpointing:  # of which a config that has no such attribute loses a word
+        # A config that has no such attribute drops the word; and transformers' own choice of form
+        # fails with DeBERTa and with frozen embeddings
+        if self._checkpointing or getattr(transformer, "is_gradient_checkpointing", False):
             transformer.gradient_checkpointing_enable({"use_reentrant": False})
         for module in list(transformer.modules()):
             for name, child in module.named_children():
@@ -66,7 +68,10 @@ class EncoderShim(ModuleShim):
             words = transformer.get_input_embeddings()
         except (NotImplementedError, AttributeError):  # Canine hashes characters
             words = None
-        self._words = words if isinstance(words, nn.Embedding) else None
+        owners = [p for m in transformer.modules() for p in m._parameters.values()]
+        # Whose rows are those of a batch: not if another module has the same weights, as in BART
+        own = isinstance(words, nn.Embedding) and sum(p is words.weight for p in owners) == 1
+        self._words = words if own else None
         self._dense = None
         self.hold(transformer)
         self._hfmodel.transformer = self._model
@@ -92,43 +97,38 @@ class EncoderShim(ModuleShim):
 
     def _step(self, optimizer: Any, parameters: list[tuple[str, nn.Parameter]]) -> None:
         words = None if self._words is None else self._words.weight
-        gradient = None if words is None else words.grad
-        if words is None or gradient is None:
-            super()._step(optimizer, parameters)
-        elif getattr(optimizer, "lazy", False):
-            if not gradient.is_sparse:
-                words.grad = self._reached(gradient)
-            super()._step(optimizer, parameters)
-        elif gradient.is_sparse:
-            rows, values = gradient._indices()[0], gradient._values()
-            if self._dense is None:
-                self._dense = torch.zeros_like(words)
-            words.grad = self._dense.index_add_(0, rows, values)
-            super()._step(optimizer, parameters)
-            self._dense.index_fill_(0, rows, 0.0)
-        else:
-            super()._step(optimizer, parameters)
+        if words is not None and words.grad is not None:
+            lazy = getattr(optimizer, "lazy", False)
+            if lazy != words.grad.is_sparse:
+                words.grad = self._reached(words.grad) if lazy else self._densed(words.grad)
+        super()._step(optimizer, parameters)
+
+    def _densed(self, gradient: Tensor) -> Tensor:
+        if self._dense is None:
+            self._dense = torch.zeros(gradient.shape, device=gradient.device)
+        return self._dense.index_add_(0, gradient._indices()[0], gradient._values())
 
     def _reached(self, gradient: Tensor) -> Tensor:
         """The rows of a dense gradient that a step has seen. Which ones is known without waiting
         for the device; nothing is learned of padding."""
         seen = np.unique(np.concatenate(self._seen))
         rows = torch.from_numpy(seen[seen != cast(nn.Embedding, self._words).padding_idx])
-        rows = rows.to(gradient.device)
+        rows = rows.to(gradient.device, non_blocking=True)
         return torch.sparse_coo_tensor(
-            rows[None], gradient[rows], gradient.shape, is_coalesced=True
+            rows[None], gradient[rows], gradient.shape, is_coalesced=True, check_invariants=False
         )
 
     def _clear(self, parameters: list[nn.Parameter]) -> None:
         """On a CPU gradients are kept and set to 0: memory that is new to the process is slow."""
         self._seen.clear()
-        dense = [p.grad for p in parameters if p.grad is not None and not p.grad.is_sparse]
-        if self.device.type != "cpu":
+        if self.device.type == "cpu":
+            dense = [p.grad for p in parameters if p.grad is not None and not p.grad.is_sparse]
+            if dense:
+                torch._foreach_zero_(dense)
+            if self._words is not None and self._words.sparse:
+                self._words.weight.grad = None
+        else:
             super()._clear(parameters)
-        elif dense:
-            torch._foreach_zero_(dense)
-        if self._words is not None and self._words.sparse:
-            self._words.weight.grad = None
 
     def to_bytes(self) -> bytes:
         """In the form of spacy-transformers."""
@@ -167,6 +167,7 @@ class EncoderShim(ModuleShim):
         with NoRandomWeights():
             transformer = AutoModel.from_config(config)
         missing, unknown = transformer.load_state_dict(weights, strict=False, assign=True)
+        transformer.tie_weights()  # assigned one by one, shared ones have come apart
         lost = sorted(set(missing) & {name for name, _ in transformer.named_parameters()})
         if lost:
             raise ValueError(
@@ -190,5 +191,5 @@ def _files(tokenizer: Any) -> dict[str, Any]:
     """What `save_pretrained` writes, by the name of the file, and how it is to be loaded."""
     with tempfile.TemporaryDirectory() as folder:
         tokenizer.save_pretrained(folder)
-        files = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+        files = {p.name: p.read_bytes() for p in Path(folder).iterdir() if p.is_file()}
     return {"kwargs": {"use_fast": tokenizer.is_fast}, **files}

@@ -1,7 +1,7 @@
 """From what an encoder says of wordpieces to vectors of tokens, a batch at a time."""
 
 from collections.abc import Callable
-from inspect import getclosurevars
+from inspect import getclosurevars, isfunction
 from typing import Any, cast
 
 import numpy as np
@@ -23,7 +23,7 @@ class BatchListener(TransformerListener):
     """
 
     def receive(self, batch_id: Any, outputs: Any, backprop: Any) -> None:
-        if backprop is not None:
+        if isfunction(backprop):
             # It is a function of the pipe's update, in which the pipe is `self`
             pipe = getclosurevars(backprop).nonlocals.get("self")
             listeners = getattr(pipe, "listeners", ())

@@ -54,9 +54,9 @@ class ModuleShim(PyTorchShim):
         self._precision = precision
         self._learned = False  # whether a gradient came back since the last step
 
-    def hold(self, module: nn.Module, device: torch.device | None = None) -> None:
-        """Take a module in, to the device that thinc is set to if no other is named."""
-        self._model = module.to(device or get_torch_default_device()).eval()
+    def hold(self, module: nn.Module) -> None:
+        """Take a module in, to the device that thinc is set to."""
+        self._model = module.to(get_torch_default_device()).eval()
 
     def copy(self) -> ModuleShim:
         """A deep copy with an id of its own: a copied shim of thinc's keeps the id."""
@@ -86,14 +86,8 @@ class ModuleShim(PyTorchShim):
                 again = getattr(self._model, "is_gradient_checkpointing", False)
                 with self._training() if again else nullcontext(), self._numbers(backward=True):
                     torch.autograd.backward(gradients.args[0], grad_tensors=grads)
-            found = (None if a.grad is None else a.grad for a in inputs.args)
-            return ArgsKwargs(
-                args=tuple(
-                    torch.zeros_like(a) if g is None else g
-                    for a, g in zip(inputs.args, found, strict=True)
-                ),
-                kwargs={},
-            )
+            found = tuple(torch.zeros_like(a) if a.grad is None else a.grad for a in inputs.args)
+            return ArgsKwargs(args=found, kwargs={})
 
         return outputs, backprop
 
@@ -101,7 +95,8 @@ class ModuleShim(PyTorchShim):
         if not self._learned:
             return
         self._learned = False
-        reached = [(n, p) for n, p in self._model.named_parameters() if p.grad is not None]
+        named = self._model.named_parameters()
+        reached = [(n, p) for n, p in named if p.grad is not None and p.requires_grad]
         # Once a step: of a part of it that is unscaled again nothing would be left
         if not self._grad_scaler.unscale([p.grad for _, p in reached]):
             self._step(optimizer, reached)

@@ -135,7 +135,7 @@ def _forward(
 
     if not is_train:
         found = []
-        for rows, longest in by_length(lengths, _PADDED_TOKENS[device.type]):
+        for rows, longest in by_length(lengths, _PADDED_TOKENS.get(device.type, 2048)):
             rows.sort()
             place, source = (
                 torch.from_numpy(array).to(device, non_blocking=True)
