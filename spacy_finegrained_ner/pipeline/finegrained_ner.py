@@ -116,6 +116,7 @@ class FineGrainedNER(Annotating, TrainablePipe):
         validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
         found = find_labels(get_examples, labels, self.name)
         self._set_labels(found, (taxonomy or read_taxonomy()).spelled_as(found))
+        self._nothing_known, self._divisor = None, 0
         for label in found:
             self.vocab.strings.add(label)
         self.upstream.placed_in(nlp)
@@ -262,12 +263,14 @@ class FineGrainedNER(Annotating, TrainablePipe):
 
     def from_bytes(self, data: bytes, *, exclude: Iterable[str] = ()) -> "FineGrainedNER":
         """Load what `to_bytes` gives. RETURNS: the component itself."""
+        self._nothing_known, self._divisor = None, 0
         with self._loading():
             super().from_bytes(data, exclude=exclude)
         return self
 
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "FineGrainedNER":
         """Load what `to_disk` writes. RETURNS: the component itself."""
+        self._nothing_known, self._divisor = None, 0
         with self._loading():
             super().from_disk(path, exclude=exclude)
         return self

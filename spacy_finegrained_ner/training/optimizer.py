@@ -30,7 +30,8 @@ class _State:
         return cls(torch.zeros_like(weight), torch.zeros_like(weight), step)
 
     def fits(self, weight: torch.Tensor) -> bool:
-        return self.first.shape == weight.shape and self.first.device == weight.device
+        kept = self.first
+        return (kept.shape, kept.device, kept.dtype) == (weight.shape, weight.device, weight.dtype)
 
 
 class _Part(NamedTuple):
@@ -101,9 +102,9 @@ class AdamW(Optimizer):
         # By key and memory, with the array: the key alone may be that of a copy, or of what was
         # there before, and an address that nobody holds is used again
         self._others: dict[Any, dict[int, tuple[torch.Tensor, _State]]] = defaultdict(dict)
-        self._stepped: set[int] = set()
         # The names of the first steps, until it has been checked that the groups match them
         self._seen: dict[str, None] | None = {}
+        self._stepped: set[int] = set()
         self._steps = 0
         self._on_gpu = False
         self._warned = False
@@ -151,10 +152,10 @@ class AdamW(Optimizer):
             )
         weight, grad = _view(weights), _view(gradient)
         address = weight.data_ptr()
+        self._stepped.add(address)
         held = self._others[key].get(address)
         if held is None or not held[1].fits(weight):
             held = self._others[key][address] = weight, _State.of(weight)
-        self._stepped.add(address)
         self._step([_Part(str(key[-1]), weight.dim() > 1, weight, grad, held[1])], lr_scale)
         if not isinstance(getattr(gradient, "base", None), torch.Tensor):
             grad.zero_()
@@ -205,6 +206,17 @@ class AdamW(Optimizer):
                 maximize=False,
             )
 
+    def __getstate__(self) -> tuple[None, dict[str, Any]]:
+        """For a pickle or a copy, whose parameters are others: of those it has kept nothing."""
+        names = {name for kind in type(self).__mro__ for name in getattr(kind, "__slots__", ())}
+        state = {name: getattr(self, name) for name in names}
+        return None, {**state, "_modules": {}, "_others": {}}
+
+    def __setstate__(self, state: tuple[None, dict[str, Any]]) -> None:
+        for name, value in state[1].items():
+            setattr(self, name, value)
+        self._modules, self._others = WeakTensorKeyDictionary(), defaultdict(dict)
+
     def step_schedules(self) -> None:
         """Go on to the next step: of the shared rate, and of each group with a schedule.
 
@@ -223,7 +235,8 @@ class AdamW(Optimizer):
                 if self._layer_decay is None or self._layer_decay.check_top(self._seen):
                     self._seen = None
         for arrays in self._others.values():
-            if len(arrays) > 1:  # a copy, or what was there before: which is not stepped on again
+            # What was there before, or a copy that this step has passed over: it starts anew
+            if len(arrays) > 1 and not self._stepped.isdisjoint(arrays):
                 for address in set(arrays) - self._stepped:
                     del arrays[address]
         self._stepped.clear()

@@ -1,6 +1,7 @@
 """What AdamW keeps of a parameter belongs to it: not to its name, its key or its address."""
 
 import gc
+import pickle
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 
@@ -256,3 +257,15 @@ def test_a_parameter_on_another_device_starts_anew():
     step_on(optimizer, found)
     step_on(adamw(), expected)
     torch.testing.assert_close(found, expected)
+
+
+def test_a_pickled_optimizer_goes_on_without_moments():
+    optimizer = build_adamw_v1(0.01, groups={"head": {"pattern": "^head", "factor": 10}})
+    first, second = (nn.Parameter(torch.ones(2, 2)) for _ in range(2))
+    optimizer.step_parameters([("head.w", first, torch.ones(2, 2))])
+    again = pickle.loads(pickle.dumps(optimizer))
+    fresh = build_adamw_v1(0.01, groups={"head": {"pattern": "^head", "factor": 10}})
+    gradient = torch.tensor([[1.0, -1.0], [0.5, 2.0]])
+    again.step_parameters([("head.w", first, gradient.clone())])
+    fresh.step_parameters([("head.w", second, gradient.clone())])
+    torch.testing.assert_close(first - (1.0 - 0.1 * (1.0 + 0.01)), second - 1.0, atol=1e-3, rtol=0)
