@@ -192,11 +192,12 @@ class FineGrainedNER(Annotating, TrainablePipe):
         set_dropout_rate(self.model, drop)
         with self.upstream.same_tokens(self.model):
             emissions, backprop = self.model.begin_update([eg.predicted for eg in examples])
-        parts, gradient, self._divisor = self._losses(examples, emissions[0], self._divisor)
+        parts, gradient, divisor = self._losses(examples, emissions[0], self._divisor)
         nothing = all(task is None for task in gradient.tasks)
-        self._nothing_known = nothing_before and nothing
         if not (nothing and self.upstream.alone(self.model)):
             backprop([gradient])
+        # Not before: of an update that fails nothing shall be left
+        self._nothing_known, self._divisor = nothing_before and nothing, divisor
         if sgd is not None:
             self.finish_update(sgd)
         losses[self.name] += sum(weight * loss for weight, loss in parts.values())

@@ -185,3 +185,23 @@ def test_the_drop_of_an_update_reaches_the_layers_of_the_tok2vec_and_ends_with_i
     loss(0.5)
     one, other = (nlp.get_pipe(NAME).model.predict([doc])[0].tasks[0][0] for _ in range(2))
     np.testing.assert_array_equal(one, other)
+
+
+def test_an_update_that_fails_leaves_no_divisor(monkeypatch):
+    nlp = make_nlp(model=HASH_EMBED)
+    data = examples(nlp)
+    nlp.initialize(lambda: data)
+    pipe = nlp.get_pipe("finegrained_ner")
+    begin = pipe.model.begin_update
+
+    def broken(docs):
+        def backprop(gradients):
+            raise RuntimeError("out of memory")
+
+        return begin(docs)[0], backprop
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(pipe.model), "begin_update", lambda model, docs: broken(docs))
+        with pytest.raises(RuntimeError, match="out of memory"):
+            nlp.update(data[:1], sgd=False)
+    assert (pipe._divisor, pipe._nothing_known) == (0, None)
