@@ -19,6 +19,7 @@ REQUIRED = {
     "Tagger.v1": {"tok2vec": HASH_EMBED["tok2vec"]},
     "TransformerLayers.v1": ENCODER,
     "Tok2VecTransformerLayers.v1": ENCODER | {"pooling": {"@layers": "reduce_mean.v1"}},
+    "TransformerListener.v1": {"pooling": {"@layers": "reduce_mean.v1"}},
     "ConllCorpus.v1": {"path": "unread"},
     "batch_by_length.v1": {"size": 4},
     "constant.v1": {"weight": 0.5},
@@ -66,12 +67,13 @@ FINE = {
     "TransformerLayers.v1": {
         "name": TEXTS,
         "layers": COUNT,
-        "max_batch_wordpieces": COUNT,
+        "max_batch_wordpieces": COUNT | {"null"},
         "tokenizer_config": BLOCK,
         "transformer_config": BLOCK,
         "mixed_precision": {"true"},
         "grad_scaler_config": {"empty block"},
     },
+    "TransformerListener.v1": {"grad_factor": POSITIVE | {"0", "-1", "-0.5"}, "upstream": TEXTS},
     "interpolated.v1": {"scale": POSITIVE},
     "additive.v1": {"scale": POSITIVE},
     "AdamW.v1": {

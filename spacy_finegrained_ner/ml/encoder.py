@@ -26,7 +26,7 @@ from spacy_finegrained_ner.ml.encoder_batches import (
     tokenize,
 )
 from spacy_finegrained_ner.ml.encoder_shim import EncoderShim
-from spacy_finegrained_ner.ml.listener import build_token_vectors
+from spacy_finegrained_ner.ml.listener import build_token_vectors, check_grad_factor
 from spacy_finegrained_ner.ml.missing_encoder import encoder_is_needed
 from spacy_finegrained_ner.ml.shim import Precision, check_precision
 
@@ -147,8 +147,7 @@ def build_tok2vec_transformer_layers_v1(
     """
     _check(TOK2VEC, layers, combine, max_batch_wordpieces)
     check_precision(TOK2VEC, precision, mixed_precision)
-    if not (isinstance(grad_factor, int | float) and abs(grad_factor) < float("inf")):
-        raise ValueError(f"grad_factor of {TOK2VEC} is {grad_factor!r}, expected a number.")
+    check_grad_factor(TOK2VEC, grad_factor)
     model = build_transformer_layers_v1(
         name,
         get_spans,
