@@ -24,6 +24,7 @@ from spacy_finegrained_ner.benchmark import pipelines
 from spacy_finegrained_ner.benchmark.pipelines import Pipeline
 from spacy_finegrained_ner.benchmark.plain import Alone, PlainLoop
 from spacy_finegrained_ner.benchmark.sample import Sample
+from spacy_finegrained_ner.ml.encoder import AT_ONCE
 
 Say = Callable[[str], None]
 
@@ -100,7 +101,7 @@ def _build(sample: Sample, say: Say) -> dict[str, Any]:
         sides[name] = Pipeline(config(sample), sample)
     say("building: plain PyTorch")
     encoder = load_config(sample.config)["components"]["transformer"]["model"]
-    limit = encoder["max_batch_wordpieces"]
+    limit = encoder["max_batch_wordpieces"] or AT_ONCE["cpu"]
     sides[PLAIN] = PlainLoop(sides[OURS])
     sides[MODULES] = Alone(sides[OURS], encoder_only=False, size=16, limit=limit)
     sides[ENCODER] = Alone(sides[OURS], encoder_only=True, size=16, limit=limit)

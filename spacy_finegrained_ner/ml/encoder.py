@@ -33,7 +33,7 @@ from spacy_finegrained_ner.ml.shim import Precision, check_precision
 NAME = "spacy-finegrained-ner.TransformerLayers.v1"
 TOK2VEC = "spacy-finegrained-ner.Tok2VecTransformerLayers.v1"
 
-_AT_ONCE = {"cpu": 2048, "cuda": 16384}
+AT_ONCE = {"cpu": 2048, "cuda": 16384}
 """Wordpieces of a batch in prediction: what is quick on a CPU leaves a GPU idle."""
 
 
@@ -257,7 +257,7 @@ def _forward(
             found = in_batches(
                 lambda batch: kept(shim.predict(inputs(batch))),
                 wordpieces,
-                list(by_length(lengths, most or _AT_ONCE.get(device.type, 2048))),
+                list(by_length(lengths, most or AT_ONCE.get(device.type, 2048))),
                 device,
             )
         return EncoderBatch(nested, wordpieces, ModelOutput(found), align), lambda gradient: docs

@@ -113,7 +113,11 @@ class ModuleShim(PyTorchShim):
                 cast(FloatsXd, torch2xp(parameter.data)),
                 cast(FloatsXd, torch2xp(cast(Tensor, parameter.grad))),
             )
-            parameter.data = xp2torch(weights, device=parameter.device)
+            stepped = xp2torch(weights, device=parameter.device)
+            # Most work in place. A view of its own memory would hold on to the parameter's last
+            # tensor, that to the one before, and so on: as many as there were steps
+            if stepped.data_ptr() != parameter.data_ptr():
+                parameter.data = stepped
 
     def _clear(self, parameters: list[nn.Parameter]) -> None:
         """Forget the gradients. thinc sets them to 0, but AdamW decays weights and moves by its

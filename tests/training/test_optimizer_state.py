@@ -269,3 +269,21 @@ def test_a_pickled_optimizer_goes_on_without_moments():
     again.step_parameters([("head.w", first, gradient.clone())])
     fresh.step_parameters([("head.w", second, gradient.clone())])
     torch.testing.assert_close(first - (1.0 - 0.1 * (1.0 + 0.01)), second - 1.0, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("make", [lambda: build_adamw_v1(1e-3), lambda: Adam(1e-3)])
+def test_steps_leave_no_tensors_behind(make):
+    """In thinc's own shim each parameter holds on to its last tensor, and that to the one before."""
+    nlp = make_nlp()
+    data = with_entities(nlp)
+    nlp.initialize(lambda: data)
+    optimizer = make()
+
+    def tensors_after(steps: int) -> int:
+        for _ in range(steps):
+            nlp.update(data, sgd=optimizer)
+        gc.collect()
+        return sum(type(one) is torch.Tensor for one in gc.get_objects())
+
+    first = tensors_after(2)
+    assert tensors_after(10) <= first
