@@ -273,7 +273,7 @@ def test_a_pickled_optimizer_goes_on_without_moments():
 
 @pytest.mark.parametrize("make", [lambda: build_adamw_v1(1e-3), lambda: Adam(1e-3)])
 def test_steps_leave_no_tensors_behind(make):
-    """In thinc's own shim each parameter holds on to its last tensor, and that to the one before."""
+    """In thinc's shim each parameter holds on to its last tensor, and that to the one before."""
     nlp = make_nlp()
     data = with_entities(nlp)
     nlp.initialize(lambda: data)
