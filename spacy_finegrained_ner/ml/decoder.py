@@ -71,12 +71,7 @@ class Decoder:
         Raises a ValueError if the gold does not fit the scores, or allows no legal BIO: a CRF
         can't learn that.
         """
-        for tokens, one in zip(lengths, gold, strict=True):
-            if (len(one), one.size) != (tokens, len(self.tag_set)):
-                raise ValueError(
-                    f"The gold of a Doc has the shape {(len(one), one.size)}, expected "
-                    f"{(tokens, len(self.tag_set))}: its tokens, and the tags of the task."
-                )
+        self.check_shapes(lengths, gold)
         ids = np.concatenate([np.zeros(0, np.int64), *(one.tags for one in gold)])
         if len(ids) and not UNKNOWN <= ids.min() <= ids.max() < len(self.tag_set):
             raise ValueError(
@@ -115,6 +110,15 @@ class Decoder:
             )
         found = tuple(None if g is None else cast(Any, torch2xp(g)) for g in gradients)
         return mean, cast(Scores, found)
+
+    def check_shapes(self, lengths: list[int], gold: Sequence[Gold]) -> None:
+        """A ValueError for gold of other tokens than the Docs have, or of other tags."""
+        for tokens, one in zip(lengths, gold, strict=True):
+            if (len(one), one.size) != (tokens, len(self.tag_set)):
+                raise ValueError(
+                    f"The gold of a Doc has the shape {(len(one), one.size)}, expected "
+                    f"{(tokens, len(self.tag_set))}: its tokens, and the tags of the task."
+                )
 
     def _constrained(self, emissions: Tensor, *crf: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Transitions, starts and ends, -inf where they are forbidden."""

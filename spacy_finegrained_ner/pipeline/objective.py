@@ -68,12 +68,7 @@ def _check_gold(task: str, tags: TagSet, gold: list[Gold], lengths: list[int]) -
         raise ValueError(
             f"The gold of the {task} task is that of {len(gold)} texts, expected {len(lengths)}."
         )
-    for tokens, one in zip(lengths, gold, strict=True):
-        if (len(one), one.size) != (tokens, len(tags)):
-            raise ValueError(
-                f"The gold of a Doc has the shape {(len(one), one.size)}, expected "
-                f"{(tokens, len(tags))}: its tokens, and the tags of the task."
-            )
+    decoder_of(tags).check_shapes(lengths, gold)
 
 
 def _known(golds: list[list[Gold]]) -> int:
