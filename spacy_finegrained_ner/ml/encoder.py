@@ -40,6 +40,8 @@ AT_ONCE = {"cpu": 2048, "cuda": 16384}
 class Encoder(Model[list[Doc], EncoderBatch]):
     """What `[components.transformer.model]` holds: the layer, and for users what is in it."""
 
+    __slots__ = ()
+
     @property
     def shim(self) -> EncoderShim:
         """Below a node that only holds it: there spacy-transformers has it, and so what was saved
@@ -56,15 +58,9 @@ class Encoder(Model[list[Doc], EncoderBatch]):
 
     def _copy(self, seen: Any = None) -> "Encoder":
         """thinc makes a plain Model."""
-        plain: Any = super()._copy(seen)
-        return Encoder(
-            plain.name,
-            plain._func,
-            init=plain.init,
-            layers=plain.layers,
-            dims=plain._dims,
-            attrs=plain.attrs,
-        )
+        copied: Any = super()._copy(seen)
+        copied.__class__ = Encoder
+        return cast(Encoder, copied)
 
 
 def build_transformer_layers_v1(

@@ -96,6 +96,59 @@ class LayerDecay:
         return False
 
 
+class Rates:
+    """The rate and the decay of each parameter, by its name; and whether every group has one."""
+
+    def __init__(self, groups: list[Group], layer_decay: LayerDecay | None) -> None:
+        self.groups = groups
+        self.layer_decay = layer_decay
+        # By name: its group, and the factor of its layer
+        self._places: dict[str, tuple[Group | None, float]] = {}
+        self._checked = self._warned = False
+        self._steps = 0
+
+    def of(self, name: str, rate: float, decay: float) -> tuple[float, float]:
+        """From the rate and the decay that all share."""
+        place = self._places.get(name)
+        if place is None:
+            place = self._places[name] = (
+                next((group for group in self.groups if group.pattern.search(name)), None),
+                1.0 if self.layer_decay is None else self.layer_decay(name),
+            )
+        group, factor = place
+        if group is not None:
+            rate = group.factor * (rate if group.rate is None else group.rate)
+            decay = decay if group.weight_decay is None else group.weight_decay
+        return rate * factor, decay
+
+    def step(self, checked_from: int) -> None:
+        """Go on to the next step. From a step on (1 is the first with any parameter) it is checked
+        that each group matches a parameter, and layer_decay one of the top layer."""
+        if self._places and not self._checked:
+            self._steps += 1
+            if self._steps >= checked_from:
+                if not self._warned:
+                    self._warn_of_groups()
+                    self._warned = True
+                self._checked = self.layer_decay is None or self.layer_decay.check_top(self._places)
+        for group in self.groups:
+            group.step_schedule()
+
+    def _warn_of_groups(self) -> None:
+        used = {group.name for group, _ in self._places.values() if group is not None}
+        for group in self.groups:
+            if group.name not in used:
+                logger.warning(
+                    "[training.optimizer.groups.%s] pattern = %r matches no parameter that learns "
+                    "in the first step (or only such as an earlier group has). This is right if "
+                    "what it is for is frozen, or has no weight in the loss yet. The parameters "
+                    "are: %s",
+                    group.name,
+                    group.pattern.pattern,
+                    ", ".join(self._places),
+                )
+
+
 def read_groups(groups: dict[str, dict[str, Any]]) -> list[Group]:
     """The groups of a config, in the alphabetical order of their names: before confection 1.0, a
     config that was interpolated has its blocks sorted, and the same file would mean something else

@@ -3,17 +3,18 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
-from spacy.util import logger
 from thinc.api import Optimizer, xp2torch
 from thinc.types import FloatsXd, Generator
 from thinc.util import is_numpy_array
 from torch.optim.adamw import adamw
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from spacy_finegrained_ner.training.groups import Group, LayerDecay, read_groups, read_layer_decay
+from spacy_finegrained_ner.training.groups import Rates, read_groups, read_layer_decay
+
+Clip = Literal["module", "parameter"]
 
 
 @dataclass(slots=True)
@@ -63,10 +64,7 @@ class AdamW(Optimizer):
     each ("parameter"), as always where thinc shows one at a time.
     """
 
-    __slots__ = (
-        *("_groups", "_layer_decay", "_modules", "_on_gpu", "_others", "_places", "_seen"),
-        *("_steps", "_stepped", "_warned", "clip", "lazy"),
-    )
+    __slots__ = ("_modules", "_on_gpu", "_others", "_rates", "_stepped", "clip", "lazy")
 
     def __init__(
         self,
@@ -77,10 +75,9 @@ class AdamW(Optimizer):
         beta2: float,
         eps: float,
         grad_clip: float,
-        groups: list[Group],
-        layer_decay: LayerDecay | None,
-        lazy: bool = False,
-        clip: Literal["module", "parameter"] = "parameter",
+        rates: Rates,
+        lazy: bool,
+        clip: Clip,
     ) -> None:
         super().__init__(
             learn_rate,
@@ -93,21 +90,14 @@ class AdamW(Optimizer):
         )
         self.lazy = lazy
         self.clip = clip
-        self._groups = groups
-        self._layer_decay = layer_decay
-        # By name: its group, and the factor of its layer
-        self._places: dict[str, tuple[Group | None, float]] = {}
+        self._rates = rates
         # By parameter, as long as it is there
         self._modules = WeakTensorKeyDictionary()
         # By key and memory, with the array: the key alone may be that of a copy, or of what was
         # there before, and an address that nobody holds is used again
         self._others: dict[Any, dict[int, tuple[torch.Tensor, _State]]] = defaultdict(dict)
-        # The names of the first steps, until it has been checked that the groups match them
-        self._seen: dict[str, None] | None = {}
         self._stepped: set[int] = set()
-        self._steps = 0
         self._on_gpu = False
-        self._warned = False
 
     @torch.no_grad()
     def step_parameters(self, parameters: Sequence[tuple[str, torch.Tensor, torch.Tensor]]) -> None:
@@ -185,7 +175,8 @@ class AdamW(Optimizer):
         scale = self._scale([part.grad for part in parts])
         alike: dict[tuple[float, float], list[_Part]] = defaultdict(list)
         for part in parts:
-            alike[self._rate_and_decay(part)].append(part)
+            rate, decay = self._rates.of(part.name, self.learn_rate, self.L2)
+            alike[rate, decay if part.decays else 0.0].append(part)
             self._on_gpu |= not part.weight.is_cpu
         for (rate, decay), some in alike.items():
             adamw(
@@ -220,20 +211,11 @@ class AdamW(Optimizer):
     def step_schedules(self) -> None:
         """Go on to the next step: of the shared rate, and of each group with a schedule.
 
-        After the first step it is known which parameters there are: a warning lists them if a group
-        matched none. It is no error, since a part of the model may be frozen, or have no weight in
-        the loss yet. A ValueError if the top layer of layer_decay was not among them (see
-        LayerDecay.check_top). On a GPU after step 20: with mixed precision the first steps of a
-        module are left out while its gradients overflow.
+        After the first step a warning lists the parameters if a group matched none: a part of the
+        model may be frozen, or have no weight in the loss yet. A ValueError if the top layer of
+        layer_decay was not among them (see LayerDecay.check_top). On a GPU after step 20: under
+        mixed precision a module takes no step while its gradients overflow.
         """
-        if self._seen:  # not after a step on empty Docs, which reach no parameter
-            self._steps += 1
-            if self._steps >= 20 or not self._on_gpu:
-                if not self._warned:
-                    self._check_groups(self._seen)
-                    self._warned = True
-                if self._layer_decay is None or self._layer_decay.check_top(self._seen):
-                    self._seen = None
         for arrays in self._others.values():
             # What was there before, or a copy that this step has passed over: it starts anew
             if len(arrays) > 1 and not self._stepped.isdisjoint(arrays):
@@ -241,37 +223,7 @@ class AdamW(Optimizer):
                     del arrays[address]
         self._stepped.clear()
         super().step_schedules()
-        for group in self._groups:
-            group.step_schedule()
-
-    def _rate_and_decay(self, part: _Part) -> tuple[float, float]:
-        place = self._places.get(part.name)
-        if place is None:
-            if self._seen is not None:
-                self._seen[part.name] = None
-            place = self._places[part.name] = (
-                next((group for group in self._groups if group.pattern.search(part.name)), None),
-                1.0 if self._layer_decay is None else self._layer_decay(part.name),
-            )
-        rate, decay, (group, layer_factor) = self.learn_rate, self.L2, place
-        if group is not None:
-            rate = group.factor * (rate if group.rate is None else group.rate)
-            decay = decay if group.weight_decay is None else group.weight_decay
-        return rate * layer_factor, decay if part.decays else 0.0
-
-    def _check_groups(self, names: dict[str, None]) -> None:
-        used = {group.name for group, _ in self._places.values() if group is not None}
-        for group in self._groups:
-            if group.name not in used:
-                logger.warning(
-                    "[training.optimizer.groups.%s] pattern = %r matches no parameter that learns "
-                    "in the first step (or only such as an earlier group has). This is right if "
-                    "what it is for is frozen, or has no weight in the loss yet. The parameters "
-                    "are: %s",
-                    group.name,
-                    group.pattern.pattern,
-                    ", ".join(names),
-                )
+        self._rates.step(checked_from=20 if self._on_gpu else 1)
 
 
 def _view(array: FloatsXd) -> torch.Tensor:
@@ -290,7 +242,7 @@ def build_adamw_v1(
     groups: dict[str, dict[str, Any]] | None = None,
     layer_decay: dict[str, Any] | None = None,
     lazy: bool = False,
-    clip: Literal["module", "parameter"] = "parameter",
+    clip: Clip = "parameter",
 ) -> AdamW:
     r"""Registered as `spacy-finegrained-ner.AdamW.v1` (optimizers).
 
@@ -333,7 +285,7 @@ def build_adamw_v1(
                 f"{name} of {where} is {value!r}, expected 0 <= {name} < {below}"
                 f"{' or a schedule' if name == 'learn_rate' else ''}."
             )
-    if clip not in ("module", "parameter"):
+    if clip not in get_args(Clip):
         raise ValueError(f"clip of {where} is {clip!r}, expected 'module' or 'parameter'.")
     return AdamW(
         learn_rate,
@@ -342,8 +294,10 @@ def build_adamw_v1(
         beta2=beta2,
         eps=eps,
         grad_clip=grad_clip,
-        groups=[] if groups is None else read_groups(groups),
-        layer_decay=None if layer_decay is None else read_layer_decay(layer_decay),
+        rates=Rates(
+            read_groups(groups or {}),
+            None if layer_decay is None else read_layer_decay(layer_decay),
+        ),
         lazy=lazy,
         clip=clip,
     )
