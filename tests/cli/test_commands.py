@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from spacy_finegrained_ner.cli import encoder
 from spacy_finegrained_ner.cli.main import app
-from spacy_finegrained_ner.cli.show import render_page
+from spacy_finegrained_ner.cli.show import read_texts, render_page
 from spacy_finegrained_ner.data.corpus import EMBEDDED, sentence_to_doc
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 
@@ -123,7 +123,9 @@ def test_evaluate_counts_what_the_tokenizer_makes_unreachable(model, tmp_path):
         ("ents_f=0.99", 0, "All scores are in"),
         ("ents_f=1.01", 1, r"ents_f is 1.000, expected at least 1.010"),
         ("ents_x=0.5", 1, r"no such score. There are: .*'ents_macro_f'"),
+        ("ents_per_type=0.5", 1, "no such score"),
         ("ents_f", 1, "expected a score such as ents_f=0.5"),
+        ("ents_f=nan", 1, "expected a score such as ents_f=0.5"),
     ],
 )
 def test_evaluate_fails_below_a_bar(model, tmp_path, bar, code, message):
@@ -184,6 +186,13 @@ def test_show_draws_a_page_that_needs_nothing_else(model, tmp_path):
     assert "&lt;script&gt;" in page
     assert re.search(r"<mark[^>]*>pelé<span class=\"label\">Athlete</span></mark>", page)
     assert "<dt>Person</dt>" in page
+
+
+def test_a_line_of_texts_is_one_text(tmp_path):
+    """In files that were put together, each with its byte order mark, and with texts that hold
+    other line separators."""
+    (tmp_path / "texts.txt").write_text("\ufeffa\u2028b\r\n\n\ufeffc\x85d\n", encoding="utf-8")
+    assert read_texts(tmp_path / "texts.txt") == ["a\u2028b", "c\x85d"]
 
 
 def test_labels_are_escaped_too():
