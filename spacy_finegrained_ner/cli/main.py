@@ -95,6 +95,14 @@ def convert_command(
     target: Annotated[Path, typer.Argument(help="Folder for train.spacy, valid.spacy, ...")],
     lang: Annotated[str, typer.Option(help="Language code.")] = "en",
     taxonomy: TaxonomyFile = None,
+    dev_reports: Annotated[
+        bool,
+        typer.Option(
+            "--dev-reports",
+            help="dev.conll is for reporting only: without a valid.conll, a tenth of train is "
+            "split off to select the model.",
+        ),
+    ] = False,
 ) -> None:
     """Convert CoNLL files to .spacy, and check their labels against the taxonomy."""
     from spacy_finegrained_ner.cli.tables import print_conversion
@@ -103,7 +111,12 @@ def convert_command(
 
     with _told():
         tree = read_taxonomy(taxonomy)
-        print_conversion(convert_folder(source, target, lang=lang, taxonomy=tree), tree)
+        done = convert_folder(source, target, lang=lang, taxonomy=tree, dev_reports=dev_reports)
+        print_conversion(done.parts, tree)
+        for note in done.notes:
+            messages.info(note)
+        for warning in done.warnings:
+            messages.warn(warning)
 
 
 @app.command("evaluate")

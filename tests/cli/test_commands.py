@@ -59,6 +59,23 @@ def test_convert_writes_what_it_says(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("option", "parts", "note"),
+    [
+        ([], ["train", "valid"], "dev.conll selects the model"),
+        (["--dev-reports"], ["dev", "train", "valid"], "are split off as valid.spacy"),
+    ],
+)
+def test_dev_selects_unless_it_is_for_reporting(tmp_path, option, parts, note):
+    text = "\n".join(f"word{i} _ _ O\n\nparis{i} _ _ B-HumanSettlement\n" for i in range(60))
+    (tmp_path / "train.conll").write_text(text)
+    (tmp_path / "dev.conll").write_text(GOOD)
+    code, printed = run("convert", tmp_path, tmp_path / "out", *option)
+    assert code == 0, printed
+    assert sorted(path.stem for path in (tmp_path / "out").iterdir()) == parts
+    assert re.search(rf"ℹ Found no valid\.conll: .*{note}", printed)  # noqa: RUF001
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("a _ _ O\nb _ _ I-Facility\n", r"train.conll:2: 'I-Facility' follows 'O'"),

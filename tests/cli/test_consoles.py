@@ -61,6 +61,12 @@ def test_convert(console):
     assert f"{console.cell}/out" in printed.replace(os.sep, "/")
 
 
+def test_warnings_of_convert(console, folder, tmp_path):
+    for part in ("train", "valid"):
+        (tmp_path / f"{part}.conll").write_text("a O\n")
+    assert f"{console.warn}{tmp_path}" in console("convert", str(tmp_path), str(tmp_path))
+
+
 def test_evaluate(console):
     printed = console("evaluate", "{f}/model", "{f}/data.spacy", "--output", "{f}/s.json")
     assert "fine types, macro" in printed
