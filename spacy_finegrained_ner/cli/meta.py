@@ -43,4 +43,4 @@ def write_meta(model: Path, train: Path, output: Path) -> str:
     # From the scores and the description, `spacy package` makes the README of the package.
     output.parent.mkdir(parents=True, exist_ok=True)
     srsly.write_json(output, meta)
-    return f"✔ {output}: {meta['description']}"
+    return f"{output}: {meta['description']}"

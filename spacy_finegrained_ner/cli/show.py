@@ -13,6 +13,7 @@ from spacy.tokens import Doc
 from spacy_finegrained_ner.cli.evaluate import EvaluationError, load, taxonomy_of
 from spacy_finegrained_ner.data.conll import read_conll
 from spacy_finegrained_ner.labels.colors import taxonomy_colors
+from spacy_finegrained_ner.labels.invisible import BYTE_ORDER_MARK
 
 # displaCy's own span, but for dark mode (dark text on our light colors) and the label's case.
 _ENTITY = '<mark style="background:{bg}">{text}<span class="label">{label}</span></mark>'
@@ -61,7 +62,7 @@ def show(model: str, texts: Path, output: Path) -> str:
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(render_page(nlp, docs), encoding="utf-8")
     found = sum(len(doc.ents) for doc in docs)
-    return f"✔ Drew {found} entities in {len(docs)} texts: {output}"
+    return f"Drew {found} entities in {len(docs)} texts: {output}"
 
 
 def read_texts(path: Path) -> list[str]:
@@ -71,7 +72,8 @@ def read_texts(path: Path) -> list[str]:
         texts = (" ".join(sentence.words) for sentence in read_conll(path))
         return [re.sub(r" ([.,:;!?])(?= |$)", r"\1", text) for text in texts]
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        # Texts may hold other line separators
+        lines = path.read_text(encoding="utf-8").replace(BYTE_ORDER_MARK, "").split("\n")
     except (UnicodeDecodeError, OSError) as error:
         raise EvaluationError(
             f"{path}: {error}. Expected a .conll file, or text in UTF-8 with one text a line."

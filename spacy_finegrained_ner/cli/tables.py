@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from spacy_finegrained_ner.cli.evaluate import NOTHING
 from spacy_finegrained_ner.data.convert import Converted
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 
@@ -45,28 +46,34 @@ def print_conversion(parts: list[Converted], taxonomy: Taxonomy) -> None:
 def print_scores(report: dict[str, Any], *, per_type: bool) -> None:
     """Precision, recall and F1 in percent, on gold tokens and on running text."""
     console = _console()
-    table = Table(
-        "exact spans",
-        "tokens",
-        title=f"{report['model']} on {report['data']}",
-        caption=_caption(report),
-    )
+    scored = {label: side for label, side in _SIDES.items() if not nothing_to_score(report[side])}
+    title, caption = f"{report['model']} on {report['data']}", _caption(report)
+    table = Table("exact spans", "tokens", title=title, caption=caption)
     for name in "PRF":
         table.add_column(name, justify="right")
     for name, key in _LEVELS:
-        for label, side in _SIDES.items():
+        for label, side in scored.items():
             scores = [_percent(report[side].get(f"{key}_{kind}")) for kind in "prf"]
-            table.add_row(name, label, *scores, end_section=label == "running text")
+            table.add_row(name, label, *scores, end_section=label == [*scored][-1])
             name = ""
-    console.print(table)
+    console.print(table if scored else f"{title}: {caption}")
     for label, side in _SIDES.items():
-        if "bootstrap" in report[side]:
+        if label not in scored:
+            console.print(f"{label}: {NOTHING}")
+        elif "bootstrap" in report[side]:
             console.print(f"{label}: {_intervals(report[side]['bootstrap'])}")
-    if per_type:
+    if per_type and scored:
         console.print(_type_table(report))
 
 
+def nothing_to_score(scores: dict[str, Any]) -> bool:
+    """Whether there is no entity in gold or prediction, so that no score has a value."""
+    return scores["ents_per_type"] is None
+
+
 def _intervals(found: dict[str, Any]) -> str:
+    if None in found["intervals"].values():
+        return f"no interval: no entity in any of {found['samples']:,} samples"
     parts = [
         f"{name} F1 {_percent(low)} to {_percent(high)}"
         for name, (low, high) in zip(("micro", "macro"), found["intervals"].values(), strict=True)

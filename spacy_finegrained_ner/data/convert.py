@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import spacy
 from spacy.tokens import DocBin
+from spacy.util import get_lang_class
+from spacy.vocab import Vocab, create_vocab
 
-from spacy_finegrained_ner.data.conll import ConllError, Sentence, read_conll
+from spacy_finegrained_ner.data.conll import ConllError, Sentence, label_places, read_conll
 from spacy_finegrained_ner.data.corpus import sentence_to_doc
-from spacy_finegrained_ner.labels.taxonomy import Taxonomy, TaxonomyError
+from spacy_finegrained_ner.labels.invisible import invisible
+from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 
 PARTS = ("train", "valid", "dev", "test")
 
@@ -28,18 +31,31 @@ class Converted:
     entities: dict[str, int]
 
 
-def convert_folder(source: Path, target: Path, *, lang: str, taxonomy: Taxonomy) -> list[Converted]:
+@dataclass
+class Conversion:
+    """The parts that were written; notes: what was decided on the way; warnings: what is perhaps
+    not meant."""
+
+    parts: list[Converted] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def convert_folder(
+    source: Path, target: Path, *, lang: str, taxonomy: Taxonomy, dev_reports: bool = False
+) -> Conversion:
     """Convert `train.conll` and what else there is of valid, dev and test to `<part>.spacy`.
 
-    The official names (`en_train.conll`, ...) are found too. Where there is no `valid`, a tenth of
-    the training sentences is split off for it by a hash of the text, so that the same text stays
-    together and the official dev set needs not be tuned on. Raises a `ConllError` where there is
-    no training part, and a `TaxonomyError` for a label that the taxonomy does not cover.
+    The official names (`en_train.conll`, ...) are found too. Where there is no `valid`, `dev`
+    becomes `valid.spacy`. Where there is no `dev` either, or dev_reports says that it must not
+    select the model, a tenth of the training sentences is split off by a hash of the text, so that
+    the same text stays together.
+
+    Nothing is tokenized, so no language needs the packages of its tokenizer. Raises a `ConllError`
+    for a language that spaCy does not have and where there is no training part, and a
+    `TaxonomyError` for a label that the taxonomy does not cover or that has two spellings.
     """
-    try:
-        spacy.blank(lang)
-    except ImportError as error:
-        raise ConllError(f"{lang!r} is no language of spaCy: {error}") from None
+    vocab = _vocab(lang)
     files = {part: found for part in PARTS if (found := _find(source, lang, part))}
     if "train" not in files:
         raise ConllError(
@@ -47,20 +63,36 @@ def convert_folder(source: Path, target: Path, *, lang: str, taxonomy: Taxonomy)
             "train.conll and, where there are any, valid.conll, dev.conll and test.conll."
         )
     parts = {part: list(read_conll(path)) for part, path in files.items()}
-    labels: dict[str, None] = {}
+    places: dict[str, str] = {}
     for part, sentences in parts.items():
-        _check_labels(files[part], sentences, taxonomy, labels)
-    taxonomy.spelled_as(labels)
-    if "valid" not in parts:
-        parts["valid"] = [sentence for sentence in parts["train"] if _in_valid(sentence)]
-        parts["train"] = [sentence for sentence in parts["train"] if not _in_valid(sentence)]
-        if not parts["valid"] or not parts["train"]:
-            raise ConllError(
-                f"{files['train']}: {len(parts['train']) + len(parts['valid'])} sentences are too "
-                "few to split a tenth off for validation. Give a valid.conll beside it."
-            )
+        for label, place in label_places(files[part], sentences).items():
+            places.setdefault(label, place)
+    taxonomy.spelled_as(places)
+    done = Conversion()
+    for part, sentences in parts.items():
+        _look(files[part], sentences, done)
+    if "valid" not in parts and "dev" in parts and not dev_reports:
+        parts["valid"] = parts.pop("dev")
+        done.notes.append(
+            f"Found no valid.conll: {files['dev']} selects the model. It is written as valid.spacy."
+        )
+    elif "valid" not in parts:
+        _split(files["train"], parts, done)
     target.mkdir(parents=True, exist_ok=True)
-    return [_write(parts[part], target / f"{part}.spacy", lang) for part in PARTS if part in parts]
+    for part in PARTS:
+        path = target / f"{part}.spacy"
+        if part in parts:
+            done.parts.append(_write(parts[part], path, vocab))
+        elif path.exists():
+            done.warnings.append(f"{path} was there before: it is no part of this conversion.")
+    return done
+
+
+def _vocab(lang: str) -> Vocab:
+    try:
+        return create_vocab(lang, get_lang_class(lang).Defaults)
+    except (ImportError, AttributeError) as error:  # AttributeError: another module of spacy.lang
+        raise ConllError(f"{lang!r} is no language of spaCy: {error}") from None
 
 
 def _find(source: Path, lang: str, part: str) -> Path | None:
@@ -68,26 +100,70 @@ def _find(source: Path, lang: str, part: str) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
+def _split(source: Path, parts: dict[str, list[Sentence]], done: Conversion) -> None:
+    """Split a tenth of the training part off as valid."""
+    whole = parts["train"]
+    parts["valid"] = [sentence for sentence in whole if _in_valid(sentence)]
+    parts["train"] = [sentence for sentence in whole if not _in_valid(sentence)]
+    if not parts["valid"] or not parts["train"]:
+        raise ConllError(
+            f"{source}: {len(whole)} sentences are too few to split a tenth off for validation. "
+            "Give a valid.conll beside it."
+        )
+    done.notes.append(
+        f"Found no valid.conll: {len(parts['valid']):,} of the {len(whole):,} sentences of "
+        f"{source} are split off as valid.spacy, which selects the model."
+    )
+    types = set(_labels(whole))
+    for part, what in (("valid", "does not count there"), ("train", "can't be learned")):
+        if missing := sorted(types - set(_labels(parts[part]))):
+            done.warnings.append(
+                f"{part}.spacy has no entity of {len(missing)} of the {len(types)} types in "
+                f"{source}, and what it has none of {what}: {_some(missing)}. Give a valid.conll."
+            )
+
+
 def _in_valid(sentence: Sentence) -> bool:
     return hashlib.sha256(" ".join(sentence.words).encode()).digest()[0] < 26
 
 
-def _check_labels(
-    source: Path, sentences: list[Sentence], taxonomy: Taxonomy, labels: dict[str, None]
-) -> None:
-    """Collect the labels; file and line of the first that the taxonomy does not cover."""
-    for sentence in sentences:
-        for offset, tag in enumerate(sentence.tags):
-            if tag.startswith("B-") and tag[2:] not in labels:
-                try:
-                    taxonomy.coarse_label(tag[2:])
-                except TaxonomyError as error:
-                    raise TaxonomyError(f"{source}:{sentence.line + offset}: {error}") from None
-                labels[tag[2:]] = None
+def _labels(sentences: Iterable[Sentence]) -> Counter[str]:
+    return Counter(tag[2:] for s in sentences for tag in s.tags if tag.startswith("B-"))
 
 
-def _write(sentences: list[Sentence], path: Path, lang: str) -> Converted:
-    vocab = spacy.blank(lang).vocab
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return ", ".join(names[:10]) + more
+
+
+def _look(source: Path, sentences: list[Sentence], done: Conversion) -> None:
+    """Tell what a file has that is perhaps not meant."""
+    if not _labels(sentences):
+        done.warnings.append(
+            f"{source}: there is no entity in its {len(sentences):,} sentences. The tag of a word "
+            "is read from the last column."
+        )
+    marks = [sentence for sentence in sentences if sentence.marks]
+    if marks:
+        done.warnings.append(
+            f"{source}: {sum(sentence.marks for sentence in marks):,} byte order mark(s) (U+FEFF) "
+            f"left out, the first in the sentence on line {marks[0].line}."
+        )
+    hidden = [
+        (sentence.line + offset, word)
+        for sentence in sentences
+        for offset, word in enumerate(sentence.words)
+        if invisible(word)
+    ]
+    if hidden:
+        line, word = hidden[0]
+        done.warnings.append(
+            f"{source}: {len(hidden):,} word(s) with characters that can't be seen are kept as "
+            f"they are, the first on line {line}: {word!r} ({invisible(word)})."
+        )
+
+
+def _write(sentences: list[Sentence], path: Path, vocab: Vocab) -> Converted:
     tags = [tag for sentence in sentences for tag in sentence.tags]
     DocBin(docs=(sentence_to_doc(vocab, sentence) for sentence in sentences)).to_disk(path)
     return Converted(
@@ -95,5 +171,5 @@ def _write(sentences: list[Sentence], path: Path, lang: str) -> Converted:
         sentences=len(sentences),
         tokens=len(tags),
         unknown=tags.count("-"),
-        entities=dict(Counter(tag[2:] for tag in tags if tag.startswith("B-"))),
+        entities=dict(_labels(sentences)),
     )

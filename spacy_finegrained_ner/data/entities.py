@@ -28,3 +28,14 @@ def entities_of(spans: Iterable[Span], spelled: Callable[[Span], str]) -> list[E
     """The entities of all spans. spelled: the label of a span, as the pipeline spells it."""
     found = (entity_of(span, spelled(span)) for span in spans)
     return [entity for entity in found if entity is not None]
+
+
+def labels_of(docs: Iterable[Doc]) -> dict[str, str]:
+    """The labels of the entities, each with the beginning of the first text that has it, to name
+    the place in messages."""
+    places: dict[str, str] = {}
+    for doc in docs:
+        for span in doc.ents:
+            if span.label_ not in places:
+                places[span.label_] = f"text {doc.text[:60].strip()!r}"
+    return places

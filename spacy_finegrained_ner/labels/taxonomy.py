@@ -6,6 +6,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from spacy_finegrained_ner.labels.invisible import invisible
+
 MULTICONER2 = Path(__file__).with_name("multiconer2.toml")
 
 
@@ -80,14 +82,16 @@ class Taxonomy:
         """The fine type as it is spelled here; None for one that is not here in any case."""
         return self._folded.get(label.casefold())
 
-    def fine_label(self, label: str) -> str:
-        """The same, or a `TaxonomyError` that names the label."""
+    def fine_label(self, label: str, place: str = "") -> str:
+        """The same, or a `TaxonomyError` that names the label. place: where it stands, if known,
+        for the message."""
         known = self.spelled(label)
         if known is None:
             raise TaxonomyError(
-                f"The label {label!r} is not in the taxonomy ({self.source}), which has the fine "
-                f"types {sorted(self.coarse_of)}. Add it to a taxonomy file of your own and give "
-                "that file as [initialize.components.<name>.taxonomy] path."
+                f"{place}{': ' if place else ''}The label {label!r} is not in the taxonomy "
+                f"({self.source}), which has the fine types {sorted(self.coarse_of)}. Add "
+                "it to a taxonomy file of your own and give that file as "
+                "[initialize.components.<name>.taxonomy] path."
             )
         return known
 
@@ -95,19 +99,25 @@ class Taxonomy:
         """The coarse type of a fine type, or a `TaxonomyError` that names the label."""
         return self.coarse_of[self.fine_label(fine)]
 
-    def spelled_as(self, labels: Iterable[str]) -> "Taxonomy":
+    def spelled_as(self, labels: Iterable[str] | Mapping[str, str]) -> "Taxonomy":
         """This taxonomy with the spelling of the labels of the data, case-insensitively.
+
+        labels: of the data. A mapping says where each stands, for messages.
 
         Types that do not occur in `labels` keep their own spelling. Raises a `TaxonomyError` for
         a label that the taxonomy does not cover, and for two spellings of the same label.
         """
+        places = labels if isinstance(labels, Mapping) else {}
         spelling: dict[str, str] = {}
         for label in labels:
-            self.coarse_label(label)
+            self.fine_label(label, places.get(label, ""))
             before = spelling.setdefault(label.casefold(), label)
             if before != label:
+                first, second = (
+                    f"{x!r} ({places[x]})" if places.get(x) else repr(x) for x in (before, label)
+                )
                 raise TaxonomyError(
-                    f"The data spells one label in two ways: {before!r} and {label!r}. "
+                    f"The data spells one label in two ways: {first} and {second}. "
                     "Give all annotations the same spelling."
                 )
         return Taxonomy(
@@ -122,7 +132,8 @@ def read_taxonomy(path: str | Path | None = None) -> Taxonomy:
     path: the file; None for the packaged taxonomy of MultiCoNER II.
 
     Raises a `TaxonomyError` that names the file if it is missing or malformed, if a type stands
-    twice, or if a name is both fine and coarse for different things.
+    twice, if a name is both fine and coarse for different things, or has characters that can't be
+    seen.
     """
     path = MULTICONER2 if path is None else Path(path)
     form = 'Expected TOML lines like: Person = ["Artist", "Athlete"]'
@@ -152,6 +163,11 @@ def read_taxonomy(path: str | Path | None = None) -> Taxonomy:
             )
         if not fines:
             raise TaxonomyError(f"{path}: the coarse type {coarse!r} has no fine types.")
+        for name in (coarse, *fines):
+            if hidden := invisible(name):
+                raise TaxonomyError(
+                    f"{path}: the type {name!r} has {hidden} in it, which can't be seen. Remove it."
+                )
         for fine in fines:
             if fine in coarse_of:
                 raise TaxonomyError(

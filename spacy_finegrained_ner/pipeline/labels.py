@@ -4,26 +4,29 @@ from collections.abc import Callable, Iterable
 
 from spacy.training import Example
 
+from spacy_finegrained_ner.data.entities import labels_of
 from spacy_finegrained_ner.data.gold import LABELLED
 
 
 def find_labels(
     get_examples: Callable[[], Iterable[Example]], labels: Iterable[str] | None, owner: str
-) -> list[str]:
-    """The given labels, or those of the gold entities; sorted. owner: the name of the component.
+) -> dict[str, str]:
+    """The given labels, or those of the gold entities, sorted; and where each stands, if known.
+    owner: the name of the component.
 
     A ValueError that says where they might be instead if there are none.
     """
     if labels is None:
-        labels = {ent.label_ for eg in get_examples() for ent in eg.reference.ents}
-    found = sorted(set(labels))
-    if not found:
+        places = labels_of(eg.reference for eg in get_examples())
+    else:
+        places = dict.fromkeys(labels, "")
+    if not places:
         raise ValueError(
             f"'{owner}' found no entities in the training data, so there are no labels to learn. "
             f"Expected Docs with doc.ents, or labels in [initialize.components.{owner}.labels]."
             + _hint_at_spans(get_examples())
         )
-    return found
+    return {label: places[label] for label in sorted(places)}
 
 
 def _hint_at_spans(examples: Iterable[Example]) -> str:

@@ -20,15 +20,16 @@ def bootstrap(
     *,
     taxonomy: Taxonomy,
     read: Read | None = None,
-) -> dict[str, tuple[float, float]]:
+) -> dict[str, tuple[float, float] | None]:
     """Percentile intervals of micro and macro F1 over fine types (Efron and Tibshirani 1993).
 
     Each sample draws as many sentences as there are, with replacement. That is the spread over
-    sentences only: another seed of the training adds its own.
+    sentences only: another seed of the training adds its own. A sample in which there is no entity,
+    neither in gold nor in prediction, has no score, and is left out.
 
     examples: with the predictions in `predicted`. samples: how often it is drawn.
     taxonomy, read: as for `scorer.score_entities`; the intervals are those of its scores.
-    RETURNS: lower and upper bound of `ents_f` and `ents_macro_f`.
+    RETURNS: lower and upper bound of `ents_f` and `ents_macro_f`; None where no sample has a score.
     Raises a ValueError if samples is below 1.
     """
     if samples < 1:
@@ -40,7 +41,11 @@ def bootstrap(
     for _ in range(samples):
         drawn = rng.integers(max(sentences, 1), size=sentences)
         times = np.bincount(drawn, minlength=sentences)
-        scores.append(f_scores(np.tensordot(times, counts, axes=1)))
+        score = f_scores(np.tensordot(times, counts, axes=1))
+        if score is not None:
+            scores.append(score)
+    if not scores:
+        return {"ents_f": None, "ents_macro_f": None}
     edges = [(1 - level) / 2, (1 + level) / 2]
     micro, macro = np.quantile(np.array(scores), edges, axis=0).T.tolist()
     return {"ents_f": (micro[0], micro[1]), "ents_macro_f": (macro[0], macro[1])}
@@ -65,11 +70,12 @@ def sentence_counts(
     return counts
 
 
-def f_scores(counts: npt.NDArray[np.int64]) -> tuple[float, float]:
-    """Micro and macro F1. counts: *Shape:* (types, 3). Types without any count are left out."""
+def f_scores(counts: npt.NDArray[np.int64]) -> tuple[float, float] | None:
+    """Micro and macro F1; None where nothing is counted, as in `scorer.EntityCounts`.
+    counts: *Shape:* (types, 3). Types without any count are left out."""
     counts = counts[counts.any(axis=1)]
     if not len(counts):
-        return 0.0, 0.0
+        return None
 
     def f1(tp: npt.NDArray, fp: npt.NDArray, fn: npt.NDArray) -> npt.NDArray[np.float64]:
         result: npt.NDArray[np.float64] = 2 * tp / (2 * tp + fp + fn)

@@ -16,7 +16,7 @@ from spacy.tokens import Doc, DocBin
 
 from spacy_finegrained_ner.benchmark.sample import read_docs
 from spacy_finegrained_ner.data.corpus import bare_copy
-from spacy_finegrained_ner.data.entities import entities_of
+from spacy_finegrained_ner.data.entities import entities_of, labels_of
 from spacy_finegrained_ner.labels.bio import Entity
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 from spacy_finegrained_ner.study.plan import Size, StudyError
@@ -86,8 +86,7 @@ def gold_table(
     seen = frozenset(surface(doc[s:e].text) for doc in train for s, e, _ in entities_in(doc))
     docs = list(docs)
     # The spelling of the data: the taxonomy's may differ in case
-    labels = {ent.label_ for doc in docs for ent in doc.ents}
-    types = sorted(taxonomy.spelled_as(labels).fine)
+    types = sorted(taxonomy.spelled_as(labels_of(docs)).fine)
     entities = [
         [number, types.index(label), end - start, int(surface(doc[start:end].text) in seen)]
         for number, doc in enumerate(docs)

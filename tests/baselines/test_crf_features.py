@@ -186,6 +186,12 @@ def test_a_name_is_found_as_tokenized_and_as_cut_at_spaces(tmp_path):
     }
 
 
+def test_files_of_names_may_be_put_together(tmp_path):
+    """Each with its byte order mark; other line separators are part of a name."""
+    (tmp_path / "names.tsv").write_text("a\u2028b\tX\n\ufefftea\tDrink\n", encoding="utf-8")
+    assert set(read_gazetteer(tmp_path / "names.tsv").names) == {("a", "b"), ("tea",)}
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

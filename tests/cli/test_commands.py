@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from spacy_finegrained_ner.cli import encoder
 from spacy_finegrained_ner.cli.main import app
-from spacy_finegrained_ner.cli.show import render_page
+from spacy_finegrained_ner.cli.show import read_texts, render_page
 from spacy_finegrained_ner.data.corpus import EMBEDDED, sentence_to_doc
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 
@@ -56,6 +56,23 @@ def test_convert_writes_what_it_says(tmp_path):
         [("louvre", "Facility")],
         [("paris", "HumanSettlement")],
     ]
+
+
+@pytest.mark.parametrize(
+    ("option", "parts", "note"),
+    [
+        ([], ["train", "valid"], "dev.conll selects the model"),
+        (["--dev-reports"], ["dev", "train", "valid"], "are split off as valid.spacy"),
+    ],
+)
+def test_dev_selects_unless_it_is_for_reporting(tmp_path, option, parts, note):
+    text = "\n".join(f"word{i} _ _ O\n\nparis{i} _ _ B-HumanSettlement\n" for i in range(60))
+    (tmp_path / "train.conll").write_text(text)
+    (tmp_path / "dev.conll").write_text(GOOD)
+    code, printed = run("convert", tmp_path, tmp_path / "out", *option)
+    assert code == 0, printed
+    assert sorted(path.stem for path in (tmp_path / "out").iterdir()) == parts
+    assert re.search(rf"ℹ Found no valid\.conll: .*{note}", printed)  # noqa: RUF001
 
 
 @pytest.mark.parametrize(
@@ -123,7 +140,9 @@ def test_evaluate_counts_what_the_tokenizer_makes_unreachable(model, tmp_path):
         ("ents_f=0.99", 0, "All scores are in"),
         ("ents_f=1.01", 1, r"ents_f is 1.000, expected at least 1.010"),
         ("ents_x=0.5", 1, r"no such score. There are: .*'ents_macro_f'"),
+        ("ents_per_type=0.5", 1, "no such score"),
         ("ents_f", 1, "expected a score such as ents_f=0.5"),
+        ("ents_f=nan", 1, "expected a score such as ents_f=0.5"),
     ],
 )
 def test_evaluate_fails_below_a_bar(model, tmp_path, bar, code, message):
@@ -184,6 +203,13 @@ def test_show_draws_a_page_that_needs_nothing_else(model, tmp_path):
     assert "&lt;script&gt;" in page
     assert re.search(r"<mark[^>]*>pelé<span class=\"label\">Athlete</span></mark>", page)
     assert "<dt>Person</dt>" in page
+
+
+def test_a_line_of_texts_is_one_text(tmp_path):
+    """In files that were put together, each with its byte order mark, and with texts that hold
+    other line separators."""
+    (tmp_path / "texts.txt").write_text("\ufeffa\u2028b\r\n\n\ufeffc\x85d\n", encoding="utf-8")
+    assert read_texts(tmp_path / "texts.txt") == ["a\u2028b", "c\x85d"]
 
 
 def test_labels_are_escaped_too():

@@ -1,5 +1,7 @@
 """What `evaluate` counts, and on which texts."""
 
+import re
+
 import pytest
 import spacy
 import srsly
@@ -7,6 +9,8 @@ from pipelines import LINEAR, examples, make_nlp, train
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span
 from test_commands import run, write_spacy
+
+from spacy_finegrained_ner.cli.tables import print_scores
 
 REMEMBERED = []
 
@@ -58,3 +62,68 @@ def test_on_gold_tokens_the_texts_are_those_of_the_data(tmp_path):
 def remember(doc):
     REMEMBERED.append(doc.text)
     return doc
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    nlp = make_nlp(model=LINEAR)
+    train(nlp, examples(nlp), 60)
+    nlp.to_disk(folder)
+    return folder
+
+
+def test_where_there_is_no_entity_there_is_nothing_to_score(model, tmp_path):
+    """In the table, the interval and the bar alike."""
+    data = write_spacy(tmp_path / "data.spacy", ["nothing/O to/O see/O here/O"])
+    command = ["evaluate", model, data, "--output", tmp_path / "s.json", "--bootstrap", 20]
+    code, printed = run(*command)
+    assert code == 0, printed
+    nothing = "nothing to score: no entity in gold or prediction"
+    assert f"gold: {nothing} running text: {nothing}" in printed
+    assert not re.search(r" - | 0\.0 |┃", printed)
+    for side in ("gold_tokens", "running_text"):
+        scores = srsly.read_json(tmp_path / "s.json")[side]
+        assert scores["ents_f"] is None
+        assert scores["bootstrap"]["intervals"] == {"ents_f": None, "ents_macro_f": None}
+    code, printed = run(*command, "--at-least", "ents_f=0.5")
+    assert code == 1
+    assert printed.endswith(f"ents_f has no value ({nothing}), expected at least 0.500 ")
+    code, printed = run(*command, "--at-least", "ents_x=0.5")
+    assert code == 1
+    assert "there is no such score. There are: ['ents_coarse_f'," in printed
+
+
+def test_one_side_may_have_something_to_score(capsys):
+    score = {"p": 0.0, "r": 0.0, "f": 0.0, "support": 0}
+    sides = {
+        "gold_tokens": {"ents_p": None, "ents_per_type": None, "bootstrap": {}},
+        "running_text": {"ents_p": 0.0, "ents_per_type": {"X": score}},
+    }
+    nothing = {"ents_f": None, "ents_macro_f": None}
+    sides["running_text"]["bootstrap"] = {"samples": 1, "level": 0.95, "intervals": nothing}
+    report = {"model": "m", "data": "d", "sentences": 1, "entities": 0, "unreachable": 0}
+    print_scores(report | sides | {"taxonomy": {"X": "C"}}, per_type=True)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "fine types, micro │ running text │ 0.0" in printed
+    assert "gold: nothing to score" in printed
+    assert "running text: no interval: no entity in any of 1 samples" in printed
+
+
+def test_a_label_that_the_taxonomy_does_not_cover_is_told_with_its_place(model, tmp_path):
+    (tmp_path / "a.conll").write_text("tea O\n\nsmaug B-Dragon\n")
+    spacy_data = write_spacy(tmp_path / "a.spacy", ["tea/O", "smaug/B-Dragon sleeps/O"])
+    for data, place in ((tmp_path / "a.conll", ":3"), (spacy_data, ", text 'smaug sleeps'")):
+        code, printed = run("evaluate", model, data, "--output", tmp_path / "s.json")
+        assert code == 1
+        assert printed.startswith(f"✘ {data}{place}: The label 'Dragon' is not in the taxonomy")
+
+
+def test_a_pipeline_that_needs_a_package_says_so_and_nothing_else(monkeypatch, tmp_path):
+    def load(model):
+        raise ImportError("The Korean tokenizer needs natto-py")
+
+    monkeypatch.setattr(spacy, "load", load)
+    (tmp_path / "a.conll").write_text("tea O\n")
+    code, printed = run("evaluate", "m", tmp_path / "a.conll", "--output", tmp_path / "s.json")
+    assert (code, printed) == (1, "✘ m: The Korean tokenizer needs natto-py ")

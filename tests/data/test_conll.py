@@ -61,6 +61,34 @@ def read(folder, text: str | bytes) -> list[Sentence]:
         ),
         ("# id\na O\n", [Sentence(("a",), ("O",), 2, None)]),
         ("-DOCSTART- -X- O O\n\na NN I O\n", [Sentence(("a",), ("O",), 3)]),
+        (
+            "a B-X\n-DOCSTART- -X- O\nb O\n",  # no blank lines around it
+            [Sentence(("a",), ("B-X",), 1), Sentence(("b",), ("O",), 3)],
+        ),
+        ("-DOCSTART-s O\na O\n", [Sentence(("-DOCSTART-s", "a"), ("O", "O"), 1)]),
+        ("# idea O\n", [Sentence(("#",), ("O",), 1)]),
+        (
+            "a O\n\ufeffb\ufeff O\n\n\ufeff# id 3\nc O\ufeff\n",  # files that were put together
+            [
+                Sentence(("a",), ("O",), 1),
+                Sentence(("b",), ("O",), 2, marks=2),
+                Sentence(("c",), ("O",), 5, "3", marks=2),
+            ],
+        ),
+        (
+            "a\u200b O\nb\u200cc B-X\u200cY\n",
+            [Sentence(("a\u200b", "b\u200cc"), ("O", "B-X\u200cY"), 1)],
+        ),
+        # Numbers that are words
+        (
+            "1 O\n2 O\n\n1 O\n2 O\n\n1 O\n2 O\n",
+            [Sentence(("1", "2"), ("O", "O"), i) for i in (1, 4, 7)],
+        ),
+        (
+            "1 _ O\n2 _ O\n\na _ O\n",
+            [Sentence(("1", "2"), ("O", "O"), 1), Sentence(("a",), ("O",), 4)],
+        ),
+        ("1 _ O\n", [Sentence(("1",), ("O",), 1)]),
         ("# O\n- O\nid O\n", [Sentence(("#", "-", "id"), ("O", "O", "O"), 1)]),
         ("a -\nb I-X\n", [Sentence(("a", "b"), ("-", "I-X"), 1)]),
         ("New York\tB-Other LOC\n", [Sentence(("New York",), ("B-Other LOC",), 1)]),
@@ -104,6 +132,20 @@ def test_words_come_back_as_written(tmp_path_factory, sentences, separator, end)
         ("a I-X\n", r"data\.conll:1: 'I-X' follows 'O'.*\(word 'a'\)"),
         ("a O\n\nb B-X\nc B-Y\nd I-X\ne I-X\n", r"data\.conll:5: 'I-X' follows 'B-Y'.*'d'"),
         ("a O\n# id 1\nb I-X\n# id 2\n", r"data\.conll:3: 'I-X' follows 'O'"),
+        ("a B-X\n-DOCSTART- O\nb I-X\n", r"data\.conll:3: 'I-X' follows 'O'.*\(word 'b'\)"),
+        ("a B-X\n\ufeffb I-X\n", r"data\.conll:2: 'I-X' follows 'O'"),
+        ("a O\n\ufeff O\n", r"data\.conll:2: the word of ' O' is empty"),
+        ("a O\nb B-X\u200b\n", r"data\.conll:2: the tag 'B-X\\u200b' has U\+200B in it"),
+        ("a O\u00ad\n", r"data\.conll:1: the tag 'O\\xad' has U\+00AD in it, .* Remove it"),
+        (
+            "1\ta\tB-X\tO\n2\tb\tO\tO\n",
+            r"data\.conll:1: the first column counts .* expected the word there.* Remove the num",
+        ),
+        ("# id 1\n0 a O\n1 b O\n\n0 c O\n", r"data\.conll:2: the first column counts"),
+        (
+            "1-2 ab _ O\n1 a _ O\n2 b _ O\n2.1 c _ O\n\n" * 3 + "a b c O\n",
+            r"data\.conll:1: the first column counts",
+        ),
         ("a O\nb\0 O\n", r"data\.conll:2: found a NUL byte"),
         (b"PK\x03\x04\0\0", r"data\.conll:1: found a NUL byte"),
         ("a O\ncafé O\n".encode("latin-1"), r"data\.conll:2: can't be read as UTF-8: .*byte 3"),
@@ -227,13 +269,14 @@ def test_no_line_of_any_text_is_lost_in_silence(tmp_path_factory, text):
         assert number is None or 1 <= int(number[1]) <= text.count("\n") + 1
         return
     docs = [example.reference for example in build_conll_corpus_v1(path)(NLP)]
-    lines = [line.strip(" \t\r") for line in text.removeprefix("\ufeff").split("\n")]
-    tokens = [line for line in lines if line and not line.startswith(("# id", "-DOCSTART-"))]
+    text = text.replace("\ufeff", "")  # no part of a text
+    lines = [line.strip(" \t\r") for line in text.split("\n")]
+    tokens = [line for line in lines if line and not re.match(r"(# id|-DOCSTART-)([ \t]|$)", line)]
     assert sum(len(sentence.words) for sentence in found) == len(tokens) > 0
     for sentence, doc in zip(found, docs, strict=True):
         assert [token.text for token in doc] == list(sentence.words)
         assert illegal_bio(sentence.tags) is None
-        at = text.removeprefix("\ufeff").split("\n")[sentence.line - 1]
+        at = text.split("\n")[sentence.line - 1]
         assert at.startswith(sentence.words[0])
 
 

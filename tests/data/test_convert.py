@@ -1,11 +1,12 @@
+import sys
 from pathlib import Path
 
 import pytest
 import spacy
 from spacy.tokens import DocBin
 
-from spacy_finegrained_ner.data.conll import ConllError
-from spacy_finegrained_ner.data.convert import convert_folder
+from spacy_finegrained_ner.data.conll import ConllError, Sentence
+from spacy_finegrained_ner.data.convert import _in_valid, convert_folder
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy, TaxonomyError
 
 TAXONOMY = Taxonomy({"Artist": "Person", "Food": "Product"}, "mine.toml")
@@ -13,10 +14,15 @@ TRAIN = "# id 1\nmarc B-Artist\nchagall I-Artist\nate O\nbread B-Food\n\nwho -\n
 VALID = "rice B-Food\n"
 
 
-def convert(folder: Path, target: Path | None = None, **files: str):
+def convert_all(folder: Path, target: Path | None = None, dev_reports: bool = False, **files: str):
     for name, text in files.items():
         (folder / f"{name}.conll").write_text(text, encoding="utf-8")
-    return convert_folder(folder, target or folder / "out", lang="en", taxonomy=TAXONOMY)
+    target = target or folder / "out"
+    return convert_folder(folder, target, lang="en", taxonomy=TAXONOMY, dev_reports=dev_reports)
+
+
+def convert(*arguments, **files: str):
+    return convert_all(*arguments, **files).parts
 
 
 def docs(path: Path):
@@ -64,7 +70,7 @@ def test_without_valid_a_tenth_of_train_is_held_out_and_equal_texts_stay_togethe
     words = [f"word{i}" for i in range(1000)]
     # Each text stands twice, with other tags.
     text = "\n".join(f"{w} {tag}\n" for tag in ("O", "B-Food") for w in words)
-    train, valid, dev = convert(tmp_path, train=text, dev=VALID)
+    train, valid, dev = convert(tmp_path, dev_reports=True, train=text, dev=VALID)
     held_out = {doc.text.strip() for doc in docs(valid.path)}
     kept = {doc.text.strip() for doc in docs(train.path)}
     assert held_out | kept == set(words)
@@ -75,7 +81,7 @@ def test_without_valid_a_tenth_of_train_is_held_out_and_equal_texts_stay_togethe
     assert dev.sentences == 1
 
     shuffled = "\n".join(f"{w} O\n" for w in reversed(words))
-    again = convert(tmp_path, tmp_path / "again", train=shuffled)[1]
+    again = convert(tmp_path, tmp_path / "again", dev_reports=True, train=shuffled)[1]
     assert {doc.text.strip() for doc in docs(again.path)} == held_out
 
 
@@ -83,6 +89,87 @@ def test_valid_is_left_alone_where_there_is_one(tmp_path):
     text = "\n".join(f"word{i} O\n" for i in range(100))
     train, valid = convert(tmp_path, train=text, valid=VALID)
     assert (train.sentences, valid.sentences) == (100, 1)
+
+
+def test_where_there_is_no_valid_dev_selects(tmp_path):
+    done = convert_all(tmp_path, train=TRAIN, dev=VALID, test="oats B-Food\n\nrye O\n")
+    assert [(part.path.name, part.sentences) for part in done.parts] == [
+        ("train.spacy", 2),
+        ("valid.spacy", 1),
+        ("test.spacy", 2),
+    ]
+    assert [token.text for token in docs(tmp_path / "out" / "valid.spacy")[0]] == ["rice"]
+    (note,) = done.notes
+    assert note == (
+        f"Found no valid.conll: {tmp_path / 'dev.conll'} selects the model. "
+        "It is written as valid.spacy."
+    )
+    assert done.warnings == []
+
+
+def test_a_split_is_announced_and_says_which_types_a_part_has_not(tmp_path):
+    # By the hash of their texts, of word0 to word99 these are split off.
+    split_off = {f"word{i}" for i in range(100) if _in_valid(Sentence((f"word{i}",), ("O",), 1))}
+    assert 0 < len(split_off) < 20
+    first, *_ = split_off
+    tags = {first: "B-Artist"}  # none left in train
+    text = "\n".join(
+        f"word{i} {tags.get(f'word{i}', 'O' if f'word{i}' in split_off else 'B-Food')}\n"
+        for i in range(100)
+    )
+    done = convert_all(tmp_path, train=text, test=VALID)
+    (note,) = done.notes
+    assert f"{len(split_off)} of the 100 sentences of {tmp_path / 'train.conll'} are spl" in note
+    valid, train = done.warnings
+    assert "valid.spacy has no entity of 1 of the 2 types" in valid
+    assert valid.endswith("does not count there: Food. Give a valid.conll.")
+    assert train.endswith("can't be learned: Artist. Give a valid.conll.")
+    assert [part.path.name for part in done.parts] == ["train.spacy", "valid.spacy", "test.spacy"]
+
+
+def test_a_part_of_an_earlier_conversion_is_told(tmp_path):
+    convert(tmp_path, train=TRAIN, valid=VALID, dev=VALID)
+    (tmp_path / "valid.conll").unlink()
+    done = convert_all(tmp_path)
+    assert done.warnings == [
+        f"{tmp_path / 'out' / 'dev.spacy'} was there before: it is no part of this conversion."
+    ]
+
+
+def test_what_is_perhaps_not_meant_is_told(tmp_path):
+    done = convert_all(
+        tmp_path,
+        train="a _ O\n\nb _ -\n",
+        valid="a\u200b _ O\n\n\ufeffb _ B-Food\n\nc\xadd _ O\n",
+        test="a\u200cb B-Food\n",  # Persian is spelled so
+    )
+    train, marks, hidden = done.warnings
+    assert "train.conll: there is no entity in its 2 sentences. The tag of a word is read" in train
+    assert (
+        "valid.conll: 1 byte order mark(s) (U+FEFF) left out, the first in the sentence on li"
+        in marks
+    )
+    assert "valid.conll: 2 word(s) with characters that can't be seen" in hidden
+    assert hidden.endswith("the first on line 1: 'a\\u200b' (U+200B).")
+    assert done.notes == []
+
+
+@pytest.mark.parametrize("lang", ["ko", "ja", "zh", "th", "vi"])
+def test_no_language_needs_its_tokenizer(tmp_path, lang, monkeypatch):
+    for package in ("natto", "sudachipy", "pythainlp", "pyvi", "spacy_pkuseg", "jieba"):
+        monkeypatch.setitem(sys.modules, package, None)
+    for part in ("train", "valid"):
+        (tmp_path / f"{lang}_{part}.conll").write_text("녹차 B-Food\n", encoding="utf-8")
+    done = convert_folder(tmp_path, tmp_path, lang=lang, taxonomy=TAXONOMY)
+    assert [part.entities for part in done.parts] == [{"Food": 1}] * 2
+    (doc,) = docs(tmp_path / "train.spacy")
+    assert (doc.text.strip(), doc[0].norm_, doc[0].ent_type_) == ("녹차", "녹차", "Food")
+
+
+@pytest.mark.parametrize("lang", ["xx9", "punctuation", ""])
+def test_what_is_no_language(tmp_path, lang):
+    with pytest.raises(ConllError, match=f"^{lang!r} is no language of spaCy: "):
+        convert_folder(tmp_path, tmp_path, lang=lang, taxonomy=TAXONOMY)
 
 
 def test_labels_are_matched_without_regard_to_case_and_keep_their_spelling(tmp_path):
@@ -107,6 +194,18 @@ def test_a_folder_without_training_part(tmp_path):
         ),
         (TRAIN, VALID + "y B-Vessel\n", TaxonomyError, r"valid\.conll:2: The label 'Vessel'"),
         (TRAIN, "y I-Food\n", ConllError, r"valid\.conll:1: 'I-Food' follows 'O'"),
+        (
+            TRAIN,
+            "x O\nbread B-FOOD\n",
+            TaxonomyError,
+            r"two ways: 'Food' \(.*train\.conll:5\) and 'FOOD' \(.*valid\.conll:2\)\. Give all",
+        ),
+        (
+            TRAIN + "\nrice B-food\n",
+            VALID,
+            TaxonomyError,
+            r"'Food' \(.*train\.conll:5\) and 'food' \(.*train\.conll:10\)",
+        ),
         (TRAIN, "", ConllError, r"valid\.conll: the file holds no sentences"),
     ],
 )

@@ -92,6 +92,8 @@ def test_path_may_be_text_and_names_may_be_of_any_script(tmp_path):
         ('A = [""]', "'' is not the name of a type"),
         ('A = [" x"]', "' x' is not the name of a type"),
         ('"A " = ["x"]', "'A ' is not the name of a type"),
+        ('A = ["x\u200b"]', r"the type 'x\\u200b' has U\+200B in it, which can't be seen"),
+        ('"A\u00ad" = ["x"]', r"the type 'A\\xad' has U\+00AD in it"),
     ],
 )
 def test_malformed_files(tmp_path, text, message):
@@ -170,7 +172,13 @@ def test_any_file_is_read_or_refused(tmp_path_factory, content):
 
 
 NAMES = st.text(
-    st.characters(codec="utf-8", exclude_categories=("Cc",)), min_size=1, max_size=6
+    st.characters(
+        codec="utf-8",
+        exclude_categories=("Cc", "Cf", "Zl", "Zp", "Zs"),
+        include_characters=" \u200c\u200d",
+    ),
+    min_size=1,
+    max_size=6,
 ).filter(lambda name: name == name.strip())
 
 
@@ -237,3 +245,7 @@ def test_spelled_as_refuses_foreign_labels_and_two_spellings():
         taxonomy.spelled_as(["Artist", "Vessel"])
     with pytest.raises(TaxonomyError, match="two ways: 'Artist' and 'ARTIST'"):
         taxonomy.spelled_as(["Artist", "ARTIST"])
+    with pytest.raises(TaxonomyError, match=r"^a\.conll:3: The label 'Vessel' is not in the tax"):
+        taxonomy.spelled_as({"Vessel": "a.conll:3"})
+    with pytest.raises(TaxonomyError, match=r"'Artist' \(a:3\) and 'ARTIST' \(b:5\)\. Give all"):
+        taxonomy.spelled_as({"Artist": "a:3", "ARTIST": "b:5"})

@@ -139,10 +139,16 @@ def test_labels_of_the_data_keep_their_spelling_and_get_their_coarse_type():
 
 def test_a_label_outside_the_taxonomy_is_named():
     nlp = make_nlp()
-    with pytest.raises(
-        TaxonomyError, match=r"'Dragon' is not in the taxonomy \(multiconer2.toml\)"
-    ):
+    message = (
+        r"^text 'smaug sleeps': The label 'Dragon' is not in the taxonomy \(multiconer2.toml\)"
+    )
+    with pytest.raises(TaxonomyError, match=message):
         nlp.initialize(lambda: examples(nlp, ["smaug/B-Dragon sleeps/O"]))
+    two = ["green/O tea/B-DRINK", "tea/B-Drink"]
+    with pytest.raises(
+        TaxonomyError, match=r"'DRINK' \(text 'green tea'\) and 'Drink' \(text 'tea'"
+    ):
+        nlp.initialize(lambda: examples(nlp, two))
 
 
 def test_own_taxonomy():

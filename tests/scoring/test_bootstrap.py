@@ -70,6 +70,17 @@ def test_where_all_is_right_there_is_no_spread():
 
 
 def test_nothing_to_score():
-    assert bootstrap([], 5, taxonomy=TAXONOMY) == {"ents_f": (0.0, 0.0), "ents_macro_f": (0.0, 0.0)}
+    nothing = {"ents_f": None, "ents_macro_f": None}
+    assert bootstrap([], 5, taxonomy=TAXONOMY) == nothing
+    assert bootstrap([Example(doc(".."), doc(".."))], 5, taxonomy=TAXONOMY) == nothing
     with pytest.raises(ValueError, match="0 samples, expected at least 1"):
         bootstrap([], 0, taxonomy=TAXONOMY)
+
+
+def test_a_sample_without_entities_has_no_score():
+    """Of three sentences one has an entity, which is found: no sample says anything but 1."""
+    examples = [Example(doc(x), doc(x)) for x in ("X", ".", ".")]
+    assert bootstrap(examples, 50, taxonomy=TAXONOMY) == {
+        "ents_f": (1.0, 1.0),
+        "ents_macro_f": (1.0, 1.0),
+    }

@@ -38,6 +38,7 @@ from spacy_finegrained_ner.baselines.crf.upstream import (
     parts_of_speech,
 )
 from spacy_finegrained_ner.data.annotation import Annotation
+from spacy_finegrained_ner.data.entities import labels_of
 from spacy_finegrained_ner.data.extensions import NAMES
 from spacy_finegrained_ner.labels.bio import Entity, TagSet
 from spacy_finegrained_ner.labels.prediction import Prediction
@@ -111,13 +112,14 @@ class CrfNER(Annotating, Pipe):
         ValueError if there is nothing to learn from, or for a gazetteer that can't be read.
         """
         validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
-        labels = sorted({ent.label_ for eg in get_examples() for ent in eg.reference.ents})
+        places = labels_of(eg.reference for eg in get_examples())
+        labels = sorted(places)
         if not labels:
             raise ValueError(
                 f"'{self.name}' found no entities in the training data, so there is nothing to "
                 "learn. Expected examples with doc.ents on the gold side."
             )
-        taxonomy = (taxonomy or read_taxonomy()).spelled_as(labels)
+        taxonomy = (taxonomy or read_taxonomy()).spelled_as(places)
         names = Gazetteer({}) if gazetteer is None else read_gazetteer(gazetteer, _tokens(nlp))
         if nlp is not None and nlp.config["training"].get("max_epochs") == -1:
             warnings.warn(

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from spacy_finegrained_ner.labels.invisible import BYTE_ORDER_MARK
+
 Names = Mapping[tuple[str, ...], Sequence[str]]
 """Types by the lower-case tokens of a name."""
 
@@ -57,7 +59,7 @@ def read_gazetteer(
     path: str | Path, tokenize: Callable[[str], Sequence[str]] | None = None
 ) -> Gazetteer:
     """Read a UTF-8 file with a name, a tab and a type on each line; a name may stand on several
-    lines. Blank lines are left out.
+    lines. Blank lines and byte order marks are left out.
 
     tokenize: the tokens of a name in running text. The name cut at its spaces is found as well:
         annotated data often has tokens of its own.
@@ -67,7 +69,7 @@ def read_gazetteer(
     path = Path(path)
     form = "expected a name, a tab and a type on each line, such as: Green tea\tDrink"
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = path.read_text(encoding="utf-8").replace(BYTE_ORDER_MARK, "").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"The gazetteer {path} can't be read: {error}; {form}") from None
     names: dict[tuple[str, ...], list[str]] = {}
