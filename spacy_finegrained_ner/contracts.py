@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import isfinite
+from math import inf
+from numbers import Real
 from typing import Any, Literal, Protocol, cast
 
 Schedule = Callable[[float], float]
@@ -52,7 +53,7 @@ def factors_of(
             "fine and the auxiliary loss."
         ) from error
     pair = isinstance(found, tuple) and len(found) == 2
-    if not (pair and all(isinstance(f, int | float) and isfinite(f) and f >= 0 for f in found)):
+    if not (pair and all(isinstance(f, Real) and 0.0 <= float(f) < inf for f in found)):
         raise ValueError(
             f"The combination of losses {combination!r} gives {found!r} for {arguments}, expected "
             "a tuple of two numbers from 0 on: the factors on the fine and the auxiliary loss."

@@ -17,6 +17,7 @@ from thinc.api import Config, fix_random_seed
 from torch import nn
 
 from spacy_finegrained_ner import extend
+from spacy_finegrained_ner.training.callbacks import build_auxiliary_weight_v1
 from spacy_finegrained_ner.training.optimizer import build_adamw_v1
 
 PAGE = (Path(__file__).parents[1] / "docs" / "extending.md").read_text(encoding="utf-8")
@@ -348,6 +349,28 @@ def no_gold(length):
 def test_an_auxiliary_task_that_is_none_is_named_before_it_trains(task, message):
     with pytest.raises((TypeError, ValueError), match=message):
         initialized(auxiliary=task)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "message"),
+    [
+        (lambda: 0.5, r"can't be called with 0.0.*function of the progress"),
+        (lambda progress: None, "gives None at progress 0.0, expected a weight"),
+        (lambda progress: 2.0, "gives 2.0 at progress 0.0"),
+    ],
+)
+def test_a_schedule_that_is_none(schedule, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        build_auxiliary_weight_v1(schedule, 10)
+
+
+def test_what_a_config_gives_can_be_pickled():
+    @spacy.registry.losses("my.lambda.v1")
+    def build():
+        return lambda w: (1.0, w)
+
+    with pytest.raises(ValueError, match="loss of 'finegrained_ner' can't be pickled"):
+        make_nlp(loss={"@losses": "my.lambda.v1"})
 
 
 class Seeing:

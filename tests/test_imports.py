@@ -30,7 +30,7 @@ STANDARD |= {"abc", "contextlib", "inspect", "pickle", "threading", "unicodedata
 OUTSIDE = {
     "labels": {"numpy", "tomllib", "colorsys", "types"},
     "nn": {"torch", "torchcrf", "math"},
-    "training": {"thinc", "torch", "spacy", "tqdm", "json", "math", "random", "sys"},
+    "training": {"thinc", "torch", "spacy", "tqdm", "json", "math", "numbers", "random", "sys"},
     "data": {"spacy", "numpy", "hashlib"},
     "ml": {
         *("json", "os", "tempfile", "thinc", "torch", "numpy", "srsly", "spacy", "transformers"),
