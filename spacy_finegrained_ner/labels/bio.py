@@ -99,8 +99,13 @@ class TagSet:
             tags[start + 1 : end] = self.begin(label) + 1
         return tags
 
-    def decode(self, tags: Sequence[int] | npt.NDArray[np.int64]) -> list[Entity]:
-        """Tag ids to spans. The tags must be legal BIO without UNKNOWN (ValueError if not)."""
+    def decode(
+        self, tags: Sequence[int] | npt.NDArray[np.int64], *, lenient: bool = False
+    ) -> list[Entity]:
+        """Tag ids to spans. The tags must be legal BIO without UNKNOWN (ValueError if not).
+
+        lenient: an I- that goes on with nothing begins an entity, as conlleval has it.
+        """
         tags = np.asarray(tags, dtype=np.int64)
         entities: list[Entity] = []
         # Nearly all tokens are outside: only the others are looked at one by one.
@@ -108,9 +113,10 @@ class TagSet:
             tag = int(tags[i])
             if tag < 0:
                 raise ValueError(f"The tag of token {i} is not known.")
-            if tag % 2:
+            goes_on = i > 0 and tags[i - 1] in (tag, tag - 1)
+            if tag % 2 or (lenient and not goes_on):
                 entities.append((i, i + 1, self.label_of(tag)))
-            elif i == 0 or tags[i - 1] not in (tag, tag - 1):
+            elif not goes_on:
                 raise ValueError(f"Token {i} has the tag {self.tags[tag]}, but nothing goes on.")
             else:
                 start, _, label = entities[-1]

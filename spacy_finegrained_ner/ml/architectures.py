@@ -9,7 +9,8 @@ from thinc.api import Model, chain
 from thinc.types import Floats2d
 from torch import nn
 
-from spacy_finegrained_ner.ml.blocks import Blending
+from spacy_finegrained_ner.ml.blocks import Blending, check_pickles
+from spacy_finegrained_ner.ml.decoder import DECODINGS, Decoding
 from spacy_finegrained_ner.ml.shim import Precision, check_precision
 from spacy_finegrained_ner.ml.tagger import Emissions, build_tagger
 from spacy_finegrained_ner.nn.tagger import Tagger
@@ -18,7 +19,7 @@ from spacy_finegrained_ner.nn.tagger import Tagger
 def build_tagger_v1(
     tok2vec: Model[list[Doc], list[Floats2d]],
     dropout: float = 0.2,
-    decoder: Literal["crf", "linear"] = "crf",
+    decoder: Literal["crf", "linear"] | Decoding = "crf",
     sequence: Callable[[int], nn.Module] | None = None,
     blending: Blending | None = None,
     precision: Precision = "fp32",
@@ -30,13 +31,14 @@ def build_tagger_v1(
     dropout: behind the sequence layer, in training. It is a setting of the torch module:
         `[training] dropout` does not reach it.
     decoder: "crf", or "linear" for tags that are scored each on their own. Both decode legal BIO
-        only. The auxiliary task has the same.
+        only. Or a block of a decoder of your own. The auxiliary task has the same.
     sequence: `spacy-finegrained-ner.BiLSTM.v1`, or null.
     blending: `spacy-finegrained-ner.blend_*.v1`, or null.
     precision: of this part, see `spacy-finegrained-ner.TransformerLayers.v1`. CRF and losses are
         computed in float32.
 
-    Raises a ValueError that names the setting, if one is out of its range.
+    Raises a ValueError that names the setting, if one is out of its range, or a block that can't
+    be pickled (workers of nlp.pipe ask for it).
     """
     name = "spacy-finegrained-ner.Tagger.v1"
     # Types: confection 1.x lets "0.2" through, and for a dataclass any block.
@@ -47,8 +49,20 @@ def build_tagger_v1(
             f"blending of {name} is {blending!r}, expected a block with @layers = "
             '"spacy-finegrained-ner.blend_concatenate.v1" or another blending, or null.'
         )
-    if decoder not in ("crf", "linear"):
-        raise ValueError(f"decoder of {name} is {decoder!r}, expected 'crf' or 'linear'.")
+    if sequence is not None and not callable(sequence):
+        raise ValueError(
+            f"sequence of {name} is {sequence!r}, expected a block with @layers = "
+            '"spacy-finegrained-ner.BiLSTM.v1" or another function that gives a function of the '
+            "width, or null."
+        )
+    decoding = DECODINGS.get(decoder) if isinstance(decoder, str) else decoder
+    if not isinstance(decoding, Decoding):
+        raise ValueError(
+            f"decoder of {name} is {decoder!r}, expected 'crf', 'linear' or a block whose function "
+            "gives a Decoding."
+        )
+    for setting, block in (("sequence", sequence), ("blending", blending), ("decoder", decoding)):
+        check_pickles(f"{setting} of {name}", block)
     check_precision(name, precision)
 
     tagger = build_tagger(
@@ -58,7 +72,7 @@ def build_tagger_v1(
             sequence=sequence,
             blending=blending.build if blending else None,
             place=blending.place if blending else "",
-            crf=decoder == "crf",
+            crf=decoding.transitions,
         ),
         precision,
     )
@@ -66,6 +80,7 @@ def build_tagger_v1(
     # The refs are saved with the model. `replace_listeners` asks for "tok2vec" in the config.
     model.set_ref("tok2vec", tok2vec)
     model.set_ref("tagger", tagger)
+    model.attrs["decoding"] = decoding
     return model
 
 

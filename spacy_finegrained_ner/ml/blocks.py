@@ -1,9 +1,10 @@
 """The exchangeable parts of the tagger, by name in the config (registry `layers`)."""
 
+import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Any, Literal, get_args
 
 from torch import nn
 
@@ -15,10 +16,36 @@ Place = Literal["vectors", "sequence", "emissions"]
 
 @dataclass(frozen=True)
 class Blending:
-    """A kind of blending and its place. build: makes the layer for vectors of a width."""
+    """A kind of blending and its place. build: makes the layer for vectors of a width.
+
+    Raises a ValueError for a place that is none: the model would have no blending at all.
+    """
 
     build: Callable[[int], nn.Module]
     place: str
+
+    def __post_init__(self) -> None:
+        if self.place not in get_args(Place):
+            raise ValueError(
+                f"place of a blending is {self.place!r}, expected one of {list(get_args(Place))}."
+            )
+        if not callable(self.build):
+            raise ValueError(
+                f"build of a blending is {self.build!r}, expected a function of the width of the "
+                "vectors that gives a torch.nn.Module."
+            )
+
+
+def check_pickles(name: str, block: Any) -> None:
+    """A ValueError for what can't be pickled. name: of the setting."""
+    try:
+        pickle.dumps(block)
+    except Exception as error:
+        raise ValueError(
+            f"{name} can't be pickled, which workers of nlp.pipe need: {error}. Expected classes "
+            "and functions at the top level of a module, or partials of them; no lambda or inner "
+            "function."
+        ) from None
 
 
 def build_concatenate_v1(window: int = 1, place: Place = "sequence") -> Blending:
@@ -50,10 +77,8 @@ def _blending(name: str, kind: Callable[..., nn.Module], window: int, place: str
         raise ValueError(
             f"window of {name} is {window!r}, expected a whole number, at least 1 (or no blending)."
         )
-    if place not in ("vectors", "sequence", "emissions"):
-        raise ValueError(
-            f"place of {name} is {place!r}, expected 'vectors', 'sequence' or 'emissions'."
-        )
+    if place not in get_args(Place):
+        raise ValueError(f"place of {name} is {place!r}, expected one of {list(get_args(Place))}.")
     return Blending(partial(kind, window=window), place)
 
 

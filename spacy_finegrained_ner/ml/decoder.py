@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -25,6 +26,9 @@ class Decoder:
     With a CRF, forbidden starts and transitions have the probability 0 in training and in
     prediction. A linear head is a CRF whose transitions are fixed, 0 or forbidden, in prediction;
     its loss is that of each token on its own.
+
+    Another one overrides `cost`, for another loss; or `decode` and `loss`, which are all that the
+    component calls. It can be pickled.
     """
 
     def __init__(self, tag_set: TagSet) -> None:
@@ -71,13 +75,7 @@ class Decoder:
         Raises a ValueError if the gold does not fit the scores, or allows no legal BIO: a CRF
         can't learn that.
         """
-        self.check_shapes(lengths, gold)
-        ids = np.concatenate([np.zeros(0, np.int64), *(one.tags for one in gold)])
-        if len(ids) and not UNKNOWN <= ids.min() <= ids.max() < len(self.tag_set):
-            raise ValueError(
-                f"The gold has tag ids from {ids.min()} to {ids.max()}, expected some from 0 to "
-                f"{len(self.tag_set) - 1}, and {UNKNOWN} for what is not known."
-            )
+        check_gold(self.tag_set, lengths, gold)
         total = sum(int(one.known.sum()) for one in gold)
         if not total:
             return 0.0, None
@@ -85,19 +83,12 @@ class Decoder:
         device = leaves[0].device
         with torch.enable_grad():
             losses = []
-            potentials = self._constrained(*leaves) if len(leaves) > 1 else ()
+            crf = self._constrained(*leaves) if len(leaves) > 1 else ()
             for rows, targets, all_known in _targets(gold, leaves[0]):
                 some = leaves[0] if len(rows) == len(gold) else leaves[0][rows]
-                if potentials:
-                    sizes = torch.tensor([lengths[row] for row in rows])
-                    sizes = sizes.to(device, non_blocking=True)
-                    losses.append(
-                        crf_cross_entropy(some, targets, sizes, *potentials, all_known=all_known)
-                    )
-                elif isinstance(targets, Expectations):
-                    losses.append(token_cross_entropy(some, targets.marginals))
-                else:
-                    losses.append(token_cross_entropy(some, targets))
+                sizes = torch.tensor([lengths[row] for row in rows])
+                sizes = sizes.to(device, non_blocking=True)
+                losses.append(self.cost(some, targets, sizes, crf, all_known))
             loss = sum(losses[1:], losses[0])
             factor = torch.full_like(loss, weight / (divisor or total))
             gradients = torch.autograd.grad(loss, leaves, factor, allow_unused=True)
@@ -111,14 +102,27 @@ class Decoder:
         found = tuple(None if g is None else cast(Any, torch2xp(g)) for g in gradients)
         return mean, cast(Scores, found)
 
-    def check_shapes(self, lengths: list[int], gold: Sequence[Gold]) -> None:
-        """A ValueError for gold of other tokens than the Docs have, or of other tags."""
-        for tokens, one in zip(lengths, gold, strict=True):
-            if (len(one), one.size) != (tokens, len(self.tag_set)):
-                raise ValueError(
-                    f"The gold of a Doc has the shape {(len(one), one.size)}, expected "
-                    f"{(tokens, len(self.tag_set))}: its tokens, and the tags of the task."
-                )
+    def cost(
+        self,
+        emissions: Tensor,
+        gold: Tensor | Expectations,
+        lengths: Tensor,
+        crf: tuple[Tensor, ...],
+        all_known: bool,
+    ) -> Tensor:
+        """The loss of some texts, summed over tokens: a scalar that autograd can go back from.
+
+        emissions: *Shape:* (batch, tokens, tags). lengths: *Shape:* (batch,).
+        gold: ids, IGNORE where they are not known and in the padding, *Shape:* (batch, tokens); or
+            sets of allowed tags (bool), *Shape:* (batch, tokens, tags); or soft targets.
+        crf: transitions, starts and ends, -inf where forbidden; () without.
+        all_known: whether gold is the known id of every token.
+        """
+        if crf:
+            return crf_cross_entropy(emissions, gold, lengths, *crf, all_known=all_known)
+        return token_cross_entropy(
+            emissions, gold.marginals if isinstance(gold, Expectations) else gold
+        )
 
     def _constrained(self, emissions: Tensor, *crf: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Transitions, starts and ends, -inf where they are forbidden."""
@@ -134,6 +138,35 @@ class Decoder:
             transitions.masked_fill(not_there, -torch.inf),
             starts.masked_fill(not_first, -torch.inf),
             ends,
+        )
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """A kind of decoder. build: makes it for a tag set. transitions: whether the model learns
+    those of a CRF, so that scores have them."""
+
+    build: Callable[[TagSet], Any]
+    transitions: bool = False
+
+
+DECODINGS = {"crf": Decoding(Decoder, transitions=True), "linear": Decoding(Decoder)}
+"""By their short names in the config."""
+
+
+def check_gold(tag_set: TagSet, lengths: list[int], gold: Sequence[Gold]) -> None:
+    """A ValueError for gold of other tokens than the Docs have, or of tags that there are not."""
+    for tokens, one in zip(lengths, gold, strict=True):
+        if (len(one), one.size) != (tokens, len(tag_set)):
+            raise ValueError(
+                f"The gold of a Doc has the shape {(len(one), one.size)}, expected "
+                f"{(tokens, len(tag_set))}: its tokens, and the tags of the task."
+            )
+    ids = np.concatenate([np.zeros(0, np.int64), *(one.tags for one in gold)])
+    if len(ids) and not UNKNOWN <= ids.min() <= ids.max() < len(tag_set):
+        raise ValueError(
+            f"The gold has tag ids from {ids.min()} to {ids.max()}, expected some from 0 to "
+            f"{len(tag_set) - 1}, and {UNKNOWN} for what is not known."
         )
 
 

@@ -91,6 +91,11 @@ class ModuleShim(PyTorchShim):
 
         return outputs, backprop
 
+    def forget(self) -> None:
+        """As if there had been no backward pass since the last step."""
+        self._learned = False
+        self._model.zero_grad(set_to_none=True)
+
     def finish_update(self, optimizer: Optimizer) -> None:
         if not self._learned:
             return

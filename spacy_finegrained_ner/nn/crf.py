@@ -19,6 +19,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from spacy_finegrained_ner.nn.lengths import check_lengths
+
 _TINY = 1e-25
 """Probabilities above this have lost nothing that counts: what float32 drops is below 1e-38."""
 
@@ -45,6 +47,7 @@ def expectations(
     emissions: Tensor, lengths: Tensor, transitions: Tensor, starts: Tensor, ends: Tensor
 ) -> Expectations:
     """Forward-backward algorithm (Rabiner 1989)."""
+    check_lengths(lengths, emissions)
     batch, tokens, tags = emissions.shape
     if not batch or not tokens:
         return Expectations(

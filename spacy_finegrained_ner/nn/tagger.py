@@ -9,6 +9,7 @@ from torchcrf import CRF
 
 from spacy_finegrained_ner.nn.blending import Projected
 from spacy_finegrained_ner.nn.dropout import Dropout
+from spacy_finegrained_ner.nn.trial import made
 
 Build = Callable[[int], nn.Module]
 """Makes a layer for vectors of a width. The layer takes (vectors, lengths) and has `width_out`."""
@@ -20,7 +21,8 @@ class Task(nn.Module):
     def __init__(self, width: int, tags: int, *, crf: bool, blending: Build | None) -> None:
         super().__init__()
         self.emissions = nn.Linear(width, tags)
-        self.blending = Projected(blending(tags), tags) if blending else None
+        layer = made(blending, tags, "blending")[0] if blending else None
+        self.blending = None if layer is None else Projected(layer, tags)
         # Holds the parameters; loss and decoding are our own (nn.crf, nn.viterbi).
         self.crf = CRF(tags, batch_first=True) if crf else None
 
@@ -65,10 +67,8 @@ class Tagger(nn.Module):
 
         def add(name: str, build: Build) -> None:
             nonlocal width
-            self.head[name] = build(width)
-            width_out = self.head[name].width_out
-            assert isinstance(width_out, int)
-            width = width_out
+            setting = "sequence" if name == "sequence" else "blending"
+            self.head[name], width = made(build, width, setting)
 
         if blending is not None and place == "vectors":
             add("blended_vectors", blending)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from spacy_finegrained_ner.nn.lengths import check_lengths
+
 
 @torch.no_grad()
 def viterbi(
@@ -21,6 +23,7 @@ def viterbi(
     transitions: *Shape:* (tags, tags), from row to column. starts, ends: *Shape:* (tags,).
     Returns ids, *Shape:* (batch, tokens), 0 behind the end of a sequence.
     """
+    check_lengths(lengths, emissions)
     batch, steps, tags = emissions.shape
     if not batch or not steps:
         return torch.zeros((batch, steps), dtype=torch.long, device=emissions.device)

@@ -75,8 +75,11 @@ def make_finegrained_ner(
     extensions: names of the extension attributes of Span, see `data.extensions`.
     scorer: used by `nlp.evaluate`.
     """
+    from spacy_finegrained_ner.ml.blocks import check_pickles
     from spacy_finegrained_ner.pipeline.finegrained_ner import FineGrainedNER
 
+    for setting, block in (("auxiliary", auxiliary), ("loss", loss), ("scorer", scorer)):
+        check_pickles(f"{setting} of '{name}'", block)
     component = FineGrainedNER(
         nlp.vocab,
         model,

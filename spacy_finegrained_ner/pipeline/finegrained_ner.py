@@ -1,7 +1,6 @@
 """The trainable component: from Docs to entities, and from Examples to what is learned of them."""
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,10 @@ from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer, set_dropout_rate
 
+from spacy_finegrained_ner.contracts import AnyCombination, factors_of
 from spacy_finegrained_ner.data.annotation import Annotation
 from spacy_finegrained_ner.data.entities import trimmed
 from spacy_finegrained_ner.data.extensions import NAMES
-from spacy_finegrained_ner.data.gold import gold_of
 from spacy_finegrained_ner.labels.bio import TagSet
 from spacy_finegrained_ner.labels.prediction import Prediction
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy, read_taxonomy
@@ -25,7 +24,7 @@ from spacy_finegrained_ner.ml.tagger import Emissions, is_built
 from spacy_finegrained_ner.pipeline.annotating import Annotating
 from spacy_finegrained_ner.pipeline.auxiliary import AuxiliaryTask
 from spacy_finegrained_ner.pipeline.labels import find_labels
-from spacy_finegrained_ner.pipeline.objective import decoder_of, not_finite, task_losses
+from spacy_finegrained_ner.pipeline.learning import Learning
 from spacy_finegrained_ner.pipeline.upstream import Upstream
 from spacy_finegrained_ner.scoring.scorer import score_entities
 
@@ -35,7 +34,7 @@ def fine_plus_weighted(w: float) -> tuple[float, float]:
     return 1.0, w
 
 
-class FineGrainedNER(Annotating, TrainablePipe):
+class FineGrainedNER(Learning, Annotating, TrainablePipe):
     """Fine-grained named-entity recognition.
 
     After `nlp(text)`, `doc.ents` holds entities with fine labels, and `ent._.coarse_label` is the
@@ -57,7 +56,7 @@ class FineGrainedNER(Annotating, TrainablePipe):
         *,
         auxiliary: AuxiliaryTask | None = None,
         auxiliary_weight: float = 0.0,
-        loss: Callable[[float], tuple[float, float]] = fine_plus_weighted,
+        loss: AnyCombination = fine_plus_weighted,
         annotate: str = "overwrite",
         spans_key: str = "finegrained_ner",
         extensions: Mapping[str, str | None] = NAMES,
@@ -73,6 +72,7 @@ class FineGrainedNER(Annotating, TrainablePipe):
                 f"auxiliary of '{name}' is {auxiliary!r}, expected an auxiliary task such as "
                 "spacy-finegrained-ner.CoarseTask.v1, or null."
             )
+        factors_of(loss, float(auxiliary_weight))
         _check_model(model, name)
         self.vocab = vocab
         self.model = model
@@ -89,6 +89,7 @@ class FineGrainedNER(Annotating, TrainablePipe):
         self._nothing_known: bool | None = None
         # What the losses of all batches of a step are divided by: see `_losses`
         self._divisor = 0
+        self._tags, self._decoders = TagSet(()), {}
 
     @property
     def label_data(self) -> list[str]:
@@ -121,13 +122,14 @@ class FineGrainedNER(Annotating, TrainablePipe):
             self.vocab.strings.add(label)
         self.upstream.placed_in(nlp)
         self.upstream.require_width(self.model)
-        full = (eg.reference for eg in get_examples() if len(eg.reference))
-        sample = list(islice(full, 10)) or [Doc(self.vocab, words=["hello"])]
+        examples = list(islice((eg for eg in get_examples() if len(eg.reference)), 10))
+        sample = [eg.reference for eg in examples] or [Doc(self.vocab, words=["hello"])]
         # Initialized before, perhaps with other labels: it starts anew, as spaCy's components do.
         tagger = self.model.get_ref("tagger")
         tagger.set_dim("nO", len(self._tag_set), force=True)
         tagger.set_dim("nA", len(self._auxiliary_tag_set or ()), force=True)
         self.model.initialize(X=sample)
+        self._try_out(examples)
 
     def add_label(self, label: str) -> int:
         """Labels come with `initialize`: the number of tags can't change later (ValueError)."""
@@ -148,7 +150,7 @@ class FineGrainedNER(Annotating, TrainablePipe):
         if not full:
             return predictions
         self.upstream.check(self.model, docs)
-        decoder = decoder_of(self._tag_set)
+        decoder = self._decoder(self._tag_set)
         for emissions in self.model.predict([docs[i] for i in full]):
             rows = [full[place] for place in emissions.rows]
             fine = emissions.tasks[0]
@@ -232,36 +234,6 @@ class FineGrainedNER(Annotating, TrainablePipe):
         parts, gradient, _ = self._losses(list(examples), emissions[0], 0)
         return sum(weight * loss for weight, loss in parts.values()), [gradient]
 
-    def _losses(
-        self, examples: list[Example], emissions: Emissions, divisor: int
-    ) -> tuple[dict[str, tuple[float, float]], Emissions, int]:
-        """Weight and loss of each task that takes part, the gradient of their sum, and what both
-        were divided by: the number of tokens of which something is known, in any of the tasks.
-
-        divisor: that of the step's first batch with such tokens, or 0. All tasks, and all parts of
-        a step ([training] accumulate_gradient), are divided by one number: only so has the sum of
-        their gradients the direction of the whole batch's.
-        """
-        fine, auxiliary = self._tag_set, self._auxiliary_tag_set
-        built, expected = self.model.get_ref("tagger").get_dim("nA"), len(auxiliary or ())
-        if built != expected:
-            raise ValueError(
-                f"'{self.name}' was initialized with {built} tags of an auxiliary task, but what "
-                f"is set as auxiliary has {expected}. To go on training, set it as it was then "
-                "(null for 0 tags); for another task call nlp.initialize."
-            )
-        gold = [gold_of(example, fine, self._taxonomy) for example in examples]
-        tasks = {"fine": (fine, gold)}
-        weights = {"fine": 1.0}
-        if self.auxiliary is not None and auxiliary is not None:
-            other = self.auxiliary.gold(examples, gold, fine, self._taxonomy)
-            tasks["auxiliary"] = (auxiliary, other)
-            weights["fine"], weights["auxiliary"] = self.combine_losses(self.auxiliary_weight)
-        try:
-            return task_losses(emissions, tasks, weights, divisor)
-        except FloatingPointError:
-            raise ValueError(not_finite(self.name, examples)) from None
-
     def from_bytes(self, data: bytes, *, exclude: Iterable[str] = ()) -> "FineGrainedNER":
         """Load what `to_bytes` gives. RETURNS: the component itself."""
         self._nothing_known, self._divisor = None, 0
@@ -284,16 +256,6 @@ class FineGrainedNER(Annotating, TrainablePipe):
                 "trained pipeline."
             )
 
-    @property
-    def _tag_set(self) -> TagSet:
-        return _tag_set(self.labels)
-
-    @property
-    def _auxiliary_tag_set(self) -> TagSet | None:
-        if self.auxiliary is None:
-            return None
-        return self.auxiliary.tag_set(self._tag_set, self._taxonomy)
-
 
 def _check_model(model: Any, name: str) -> None:
     """A ValueError where the model lacks what the component asks of it."""
@@ -310,9 +272,3 @@ def _check_model(model: Any, name: str) -> None:
             f"The ref 'tagger' of the model of '{name}' has the dims {dims}, expected nO (number "
             "of fine tags) and nA (number of tags of the auxiliary task) among them."
         )
-
-
-# By labels, not by component: `from_disk` replaces cfg, and workers need nothing pickled.
-@lru_cache
-def _tag_set(labels: tuple[str, ...]) -> TagSet:
-    return TagSet(labels)

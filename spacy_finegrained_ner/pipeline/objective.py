@@ -1,7 +1,7 @@
 """The losses of a batch, and their gradient."""
 
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from spacy.training import Example
@@ -9,66 +9,88 @@ from thinc.api import get_array_module
 
 from spacy_finegrained_ner.labels.bio import TagSet
 from spacy_finegrained_ner.labels.gold import Gold
-from spacy_finegrained_ner.ml.decoder import Decoder
+from spacy_finegrained_ner.ml.decoder import check_gold
 from spacy_finegrained_ner.ml.tagger import Emissions, Scores
 
+Losses = dict[str, float]
+"""Of each task, by name."""
 
-@lru_cache
-def decoder_of(tag_set: TagSet) -> Decoder:
-    return Decoder(tag_set)
+
+class Goal(NamedTuple):
+    """What a task is to learn of a batch. decoder: as `ml.decoder.Decoder`."""
+
+    decoder: Any
+    tags: TagSet
+    gold: list[Gold]
 
 
 def task_losses(
     emissions: Emissions,
-    tasks: Mapping[str, tuple[TagSet, list[Gold]]],
-    weights: Mapping[str, float],
+    goals: Mapping[str, Goal],
+    weights: Mapping[str, float] | Callable[[Losses], Mapping[str, float]],
     divisor: int = 0,
 ) -> tuple[dict[str, tuple[float, float]], Emissions, int]:
     """Weight and loss of each task that has a weight, the gradient of their sum (None for a task
     without a weight, and for one of which nothing is known), and the divisor of both.
 
-    tasks: tags and gold of each, in the order of the emissions. divisor: of the losses; if 0 the
-    number of tokens of which something is known, in any task that has a weight.
+    goals: of each task, in the order of the emissions. weights: by task; or what makes them of the
+    losses. divisor: of the losses; if 0 the number of tokens of which something is known, in any
+    task that has a weight.
     Raises a FloatingPointError if the emissions or a loss are NaN or infinite.
     """
-    parts: dict[str, tuple[float, float]] = {}
-    gradients: list[Scores | None] = []
-    for task, (tags, gold) in tasks.items():
-        if weights[task]:
-            _check_gold(task, tags, gold, emissions.lengths)
-    divisor = divisor or _known([gold for task, (_, gold) in tasks.items() if weights[task]])
-    for (task, (tags, gold)), scores in zip(tasks.items(), emissions.tasks, strict=True):
-        if not weights[task]:
-            gradients.append(None)
+    given = dict.fromkeys(goals, 1.0) if callable(weights) else weights
+    learned = {task: goal for task, goal in goals.items() if given[task]}
+    for task, goal in learned.items():
+        check_gold_of(task, goal, emissions.lengths)
+    divisor = divisor or _known([goal.gold for goal in learned.values()])
+    losses: Losses = {}
+    gradients: dict[str, Scores | None] = dict.fromkeys(goals)
+    for (task, goal), scores in zip(goals.items(), emissions.tasks, strict=True):
+        if task not in learned:
             continue
         assert scores is not None
         try:
-            loss, gradient = decoder_of(tags).loss(
-                scores, emissions.lengths, gold, weights[task], divisor
+            losses[task], gradients[task] = goal.decoder.loss(
+                scores, emissions.lengths, goal.gold, given[task], divisor
             )
         except ValueError:  # of gold that allows nothing; or the scores are infinite
             if all(get_array_module(array).isfinite(array).all() for array in scores):
                 raise
             raise FloatingPointError from None
-        if not np.isfinite(loss):
+        if not np.isfinite(losses[task]):
             raise FloatingPointError
-        parts[task] = (weights[task], loss)
-        gradients.append(gradient)
-    return parts, Emissions(gradients, emissions.lengths, emissions.rows), divisor
+    if callable(weights):
+        given = weights(losses)
+        gradients = {task: _times(gradient, given[task]) for task, gradient in gradients.items()}
+    parts = {task: (given[task], loss) for task, loss in losses.items()}
+    gradient = Emissions(list(gradients.values()), emissions.lengths, emissions.rows)
+    return parts, gradient, divisor
 
 
-def _check_gold(task: str, tags: TagSet, gold: list[Gold], lengths: list[int]) -> None:
+def _times(gradient: Scores | None, factor: float) -> Scores | None:
+    if gradient is None or not factor:
+        return None
+    arrays: Any = tuple(None if array is None else array * factor for array in gradient)
+    return arrays
+
+
+def check_gold_of(task: str, goal: Goal, lengths: list[int]) -> None:
+    """A TypeError or a ValueError for what is not the gold of these texts."""
+    gold, size = goal.gold, len(goal.tags)
     if not isinstance(gold, list) or not all(isinstance(one, Gold) for one in gold):
         raise TypeError(
             f"The gold of the {task} task is {str(gold)[:80]}, expected a list with a Gold "
             "(spacy_finegrained_ner.labels.gold) for each text, such as Gold.of_tags(ids, "
-            f"{len(tags)})."
+            f"{size})."
         )
     if len(gold) != len(lengths):
         raise ValueError(
             f"The gold of the {task} task is that of {len(gold)} texts, expected {len(lengths)}."
         )
-    decoder_of(tags).check_shapes(lengths, gold)
+    try:
+        check_gold(goal.tags, lengths, gold)
+    except ValueError as error:
+        raise ValueError(f"The {task} task: {error}") from None
 
 
 def _known(golds: list[list[Gold]]) -> int:

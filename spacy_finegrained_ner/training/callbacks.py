@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from numbers import Real
 from typing import Any
 
 from spacy.language import Language
@@ -35,13 +36,23 @@ def set_auxiliary_weight(
     if total_steps is None:
         return
     progress = min(info["step"] / total_steps, 1.0)
-    weight = float(schedule(progress))
-    if not 0.0 <= weight <= 1.0:
+    pipe.auxiliary_weight = _weight(schedule, progress)
+
+
+def _weight(schedule: Callable[[float], float], progress: float) -> float:
+    try:
+        weight: Any = schedule(progress)
+    except TypeError as error:
+        raise TypeError(
+            f"The schedule of {_AUXILIARY_WEIGHT} can't be called with {progress}: {error}. "
+            "Expected a function of the progress of the training, 0 to 1."
+        ) from error
+    if not (isinstance(weight, Real) and 0.0 <= float(weight) <= 1.0):
         raise ValueError(
-            f"The schedule of {_AUXILIARY_WEIGHT} gives {weight} at progress {progress}, "
+            f"The schedule of {_AUXILIARY_WEIGHT} gives {weight!r} at progress {progress}, "
             "expected a weight from 0 to 1."
         )
-    pipe.auxiliary_weight = weight
+    return float(weight)
 
 
 def run_all(nlp: Language, info: dict[str, Any], *, callbacks: tuple[BeforeUpdate, ...]) -> None:
@@ -65,8 +76,9 @@ def build_auxiliary_weight_v1(
 
     Raises a ValueError for a length that is not known (0 is an open end in [training] max_steps);
     at the first step, for a component that is not there or has no such weight; and for a weight of
-    the schedule outside of 0 to 1. A reference that nobody resolved (the config was not
-    interpolated) leaves the weight at what the component's own config says.
+    the schedule outside of 0 to 1. A TypeError for what is no schedule. A reference that nobody
+    resolved (the config was not interpolated) leaves the weight at what the component's own config
+    says.
     """
     steps: int | None = None
     if not isinstance(total_steps, str):
@@ -80,6 +92,7 @@ def build_auxiliary_weight_v1(
         raise ValueError(
             f"total_steps of {_AUXILIARY_WEIGHT} is {total_steps!r}, expected a number."
         )
+    _weight(schedule, 0.0)  # what is no schedule is told before the training
     return partial(set_auxiliary_weight, schedule=schedule, total_steps=steps, component=component)
 
 

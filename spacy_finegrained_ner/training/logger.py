@@ -13,6 +13,7 @@ from spacy.language import Language
 from spacy.util import logger as spacy_logger
 from tqdm import tqdm
 
+from spacy_finegrained_ner.contracts import sees_losses
 from spacy_finegrained_ner.training.collapse import Watch
 
 Info = dict[str, Any]
@@ -49,6 +50,8 @@ def idle_tasks(nlp: Language) -> list[str]:
     idle = []
     for name, pipe in _pipes(nlp):
         if has_auxiliary(pipe):
+            if sees_losses(pipe.combine_losses):
+                continue  # it has computed both
             factors = pipe.combine_losses(pipe.auxiliary_weight)
             for task, factor in zip(("fine", "auxiliary"), factors, strict=True):
                 if not factor:

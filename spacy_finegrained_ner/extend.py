@@ -1,0 +1,45 @@
+"""What parts of your own are made of: their contracts, and what they are given. See
+docs/extending.md, whose examples the tests run."""
+
+from spacy_finegrained_ner.contracts import Combination, LossCombination, Schedule
+from spacy_finegrained_ner.labels.bio import OUTSIDE, UNKNOWN, Entity, TagSet
+from spacy_finegrained_ner.labels.gold import Gold
+from spacy_finegrained_ner.labels.prediction import Prediction
+from spacy_finegrained_ner.labels.taxonomy import Taxonomy
+from spacy_finegrained_ner.ml.blocks import Blending
+from spacy_finegrained_ner.ml.decoder import Decoder, Decoding
+from spacy_finegrained_ner.ml.tagger import Scores
+from spacy_finegrained_ner.nn.blending import neighbours
+from spacy_finegrained_ner.nn.crf import Expectations, expectations
+from spacy_finegrained_ner.nn.crf_loss import crf_cross_entropy, crf_loss
+from spacy_finegrained_ner.nn.loss import IGNORE, token_cross_entropy
+from spacy_finegrained_ner.nn.viterbi import viterbi
+from spacy_finegrained_ner.pipeline.auxiliary import AuxiliaryTask
+from spacy_finegrained_ner.scoring.scorer import score_entities
+
+__all__ = [
+    "IGNORE",
+    "OUTSIDE",
+    "UNKNOWN",
+    "AuxiliaryTask",
+    "Blending",
+    "Combination",
+    "Decoder",
+    "Decoding",
+    "Entity",
+    "Expectations",
+    "Gold",
+    "LossCombination",
+    "Prediction",
+    "Schedule",
+    "Scores",
+    "TagSet",
+    "Taxonomy",
+    "crf_cross_entropy",
+    "crf_loss",
+    "expectations",
+    "neighbours",
+    "score_entities",
+    "token_cross_entropy",
+    "viterbi",
+]

@@ -1,0 +1,450 @@
+"""docs/extending.md: its parts train, are saved, pickled, run in workers; wrong ones are told."""
+
+import importlib
+import pickle
+import re
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import spacy
+import torch
+from pipelines import HASH_EMBED, LINEAR, entities, examples, make_nlp
+from thinc.api import Config, fix_random_seed
+from torch import nn
+
+from spacy_finegrained_ner import extend
+from spacy_finegrained_ner.training.callbacks import build_auxiliary_weight_v1
+from spacy_finegrained_ner.training.optimizer import build_adamw_v1
+
+PAGE = (Path(__file__).parents[1] / "docs" / "extending.md").read_text(encoding="utf-8")
+CODE = "\n\n".join(re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL))
+(INI,) = re.findall(r"```ini\n(.*?)```", PAGE, re.DOTALL)
+NLP = """
+[nlp]
+lang = "en"
+pipeline = ["finegrained_ner"]
+
+[components]
+
+[training]
+max_steps = 150
+
+"""
+TEXTS = ["marie curie met pelé in lyon", "serena williams drinks green tea"]
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("parts")
+    (folder / "parts.py").write_text(CODE, encoding="utf-8")
+    sys.path.insert(0, str(folder))
+    yield importlib.import_module("parts")
+    sys.path.remove(str(folder))
+    del sys.modules["parts"]
+
+
+def trained(decoder: str, steps: int = 150):
+    config = Config().from_str(NLP + INI)
+    config["components"]["finegrained_ner"]["model"]["decoder"] = {"@layers": decoder}
+    nlp = spacy.util.load_model_from_config(config, auto_fill=True)
+    schedule = spacy.registry.resolve(config["training"])["before_update"]
+    data = examples(nlp)
+    fix_random_seed(0)
+    nlp.initialize(lambda: data)
+    sgd = build_adamw_v1(0.01)
+    for step in range(steps):
+        schedule(nlp, {"step": step, "epoch": 0})
+        nlp.update(data, sgd=sgd)
+    return nlp, data
+
+
+@pytest.fixture(scope="module", params=["my.focal.v1", "my.smoothed.v1", "my.unconstrained.v1"])
+def pipeline(request, parts):
+    return trained(request.param)
+
+
+def test_the_parts_are_those_of_the_page_and_learn(pipeline, parts):
+    nlp, data = pipeline
+    component = nlp.get_pipe("finegrained_ner")
+    head = component.model.get_ref("tagger").shims[0]._model.head
+    assert isinstance(head["sequence"], parts.GRU)
+    assert isinstance(head["blended_sequence"], parts.Attention)
+    assert isinstance(component.auxiliary, parts.CaseTask)
+    assert isinstance(component.combine_losses, parts.Capped)
+    assert component.auxiliary_weight == pytest.approx((1 / 150) ** 0.5)
+    scores = nlp.evaluate(data)
+    assert scores["ents_f"] > 0.8
+    assert scores["my_found"] > 0.8
+
+
+def test_saved_pickled_and_in_workers_they_do_the_same(pipeline, tmp_path):
+    nlp, _ = pipeline
+    expected = [entities(doc) for doc in nlp.pipe(TEXTS)]
+    assert all(expected)
+    nlp.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path)
+    for other in (loaded, pickle.loads(pickle.dumps(nlp))):
+        assert [entities(doc) for doc in other.pipe(TEXTS)] == expected
+    assert [entities(doc) for doc in loaded.pipe(TEXTS, n_process=2)] == expected
+
+
+@pytest.mark.slow
+def test_trained_packaged_and_installed_by_spacys_commands(tmp_path):
+    """In processes that know the parts by --code only, and then by the wheel."""
+    root = Path(__file__).parents[1]
+    (tmp_path / "parts.py").write_text(CODE, encoding="utf-8")
+    config = Config().from_disk(root / "configs" / "tok2vec.cfg", interpolate=False)
+    config = config.merge(Config().from_str(INI, interpolate=False))
+    model = config["components"]["finegrained_ner"]["model"]
+    own = Config().from_str(INI, interpolate=False)["components"]["finegrained_ner"]["model"]
+    model.update(own)
+    config["training"]["max_steps"], config["training"]["eval_frequency"] = 20, 10
+    config["training"]["score_weights"] = {"my_found": 1.0}
+    for part in ("train", "dev"):
+        spacy.tokens.DocBin(docs=[eg.reference for eg in examples(spacy.blank("en"))]).to_disk(
+            tmp_path / f"{part}.spacy"
+        )
+        config["paths"][part] = str(tmp_path / f"{part}.spacy")
+    config.to_disk(tmp_path / "config.cfg")
+
+    def run(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *arguments], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert not done.returncode, done.stdout + done.stderr
+        return done.stdout
+
+    run(*["-m", "spacy", "train", "config.cfg", "--code", "parts.py", "--output", "out"])
+    (tmp_path / "dist").mkdir()
+    package = "-m spacy package out/model-best dist --code parts.py --name own --build wheel"
+    run(*package.split())
+    (wheel,) = (tmp_path / "dist").glob("*/dist/*.whl")
+    run(*f"-m pip install -q --no-deps --target site {wheel}".split())
+    (tmp_path / "parts.py").unlink()
+    load = "import sys; sys.path.insert(0, 'site'); import spacy; nlp = spacy.load('en_own'); "
+    assert "Focal" in run(
+        "-c",
+        load + "p = nlp.get_pipe('finegrained_ner'); print(p._decoder)"
+        "; nlp('pelé in lyon'); print(list(p._decoders.values()))",
+    )
+
+
+def test_nn_without_spacy(capsys):
+    (block,) = re.findall(r"```python run\n(.*?)```", PAGE, re.DOTALL)
+    exec(block, {})
+    printed = capsys.readouterr().out
+    assert "[[1, 2, 0]" in printed
+    assert "torch.Size([2, 3, 3])" in printed
+
+
+def test_every_name_of_the_page_is_in_the_module():
+    assert set(extend.__all__) == {name for name in dir(extend) if name in extend.__all__}
+    for names in re.findall(r"extend import (?:\((.*?)\)|([\w, ]+))", PAGE, re.DOTALL):
+        found = {name.strip() for name in "".join(names).split(",") if name.strip()}
+        assert found <= set(extend.__all__)
+
+
+# Wrong parts: how a block is made, and what is said
+
+
+class Narrow(nn.Module):
+    def __init__(self, width, **wrong):
+        super().__init__()
+        self.width_out = wrong.get("width_out", width)
+        self.wrong = wrong
+
+    def forward(self, vectors, lengths):
+        if self.wrong.get("leaks"):
+            return vectors + vectors.sum(dim=1, keepdim=True) + vectors.shape[1]
+        if "gives" in self.wrong:
+            return self.wrong["gives"]
+        if self.wrong.get("half"):
+            return vectors.half()
+        if self.wrong.get("short"):
+            return vectors[:, 1:]
+        if self.wrong.get("numpy"):
+            return vectors.numpy()
+        if self.wrong.get("breaks"):
+            return vectors @ torch.zeros(3, 3)
+        return vectors
+
+
+class OneArgument(nn.Module):
+    width_out = 32
+
+    def __init__(self, width):
+        super().__init__()
+
+    def forward(self, vectors):
+        return vectors
+
+
+class NoWidth(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+
+
+def no_module(width):
+    return 7
+
+
+def takes_two(width, tags):
+    return Narrow(width)
+
+
+WRONG_LAYERS = {
+    "width": (partial(Narrow, width_out=7), r"sequence makes a Narrow.*shape \(2, 3, 32\).*7\)"),
+    "length": (partial(Narrow, short=True), r"sequence makes a Narrow.*\(2, 2, 32\)"),
+    "type": (partial(Narrow, half=True), r"sequence makes a Narrow that gives torch.float16"),
+    "no tensor": (partial(Narrow, numpy=True), r"sequence makes a Narrow that gives a ndarray"),
+    "error": (partial(Narrow, breaks=True), r"sequence makes a Narrow that fails on vectors"),
+    "padding": (partial(Narrow, leaks=True), r"sequence makes a Narrow.*padding leaks in"),
+    "arity": (OneArgument, r"sequence makes a OneArgument that fails.*positional"),
+    "no width": (NoWidth, r"sequence makes a NoWidth whose width_out is None"),
+    "true": (partial(Narrow, width_out=True), r"width_out is True"),
+    "no module": (no_module, r"sequence makes a int, expected a torch.nn.Module"),
+    "arity of build": (takes_two, r"sequence can't be made: TypeError.*function of the width"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_LAYERS)
+@pytest.mark.parametrize("setting", ["sequence", "vectors", "emissions"])
+def test_a_layer_that_is_none_is_named(setting, wrong):
+    build, message = WRONG_LAYERS[wrong]
+    own = {"sequence": build}
+    if setting != "sequence":
+        own = {"blending": extend.Blending(build, setting)}
+        message = message.replace("sequence", "blending")
+        if setting == "emissions":
+            message = message.replace("32", r"\d+")
+    with pytest.raises((TypeError, ValueError), match=message):
+        initialized(**own)
+
+
+def initialized(auxiliary=None, loss=None, **own):
+    """A pipeline whose model has these parts, not from a config."""
+    from spacy_finegrained_ner.ml.architectures import build_tagger_v1
+    from spacy_finegrained_ner.pipeline.finegrained_ner import FineGrainedNER
+
+    nlp = spacy.blank("en")
+    tok2vec = spacy.registry.resolve({"tok2vec": HASH_EMBED["tok2vec"]})["tok2vec"]
+    model = build_tagger_v1(tok2vec, **own)
+    more = {} if loss is None else {"loss": loss}
+    component = FineGrainedNER(nlp.vocab, model, auxiliary=auxiliary, auxiliary_weight=0.5, **more)
+    component.initialize(lambda: examples(nlp))
+    return component
+
+
+def test_a_place_that_is_none():
+    with pytest.raises(ValueError, match="place of a blending is 'sequnce', expected one of"):
+        extend.Blending(partial(Narrow), "sequnce")
+    with pytest.raises(ValueError, match="build of a blending is 7, expected a function"):
+        extend.Blending(7, "sequence")
+
+
+class WrongDecoder(extend.Decoder):
+    def __init__(self, tag_set, **wrong):
+        super().__init__(tag_set)
+        self.wrong = wrong
+
+    def loss(self, *arguments):
+        found = super().loss(*arguments)
+        return self.wrong["loss"](*found) if "loss" in self.wrong else found
+
+    def decode(self, *arguments):
+        return self.wrong.get("entities", super().decode(*arguments))
+
+
+def no_tuple(loss, gradient):
+    return loss
+
+
+def nan(loss, gradient):
+    return float("nan"), gradient
+
+
+def too_few(loss, gradient):
+    return loss, gradient[:0]
+
+
+def other_shape(loss, gradient):
+    return loss, (gradient[0][:1],)
+
+
+WRONG_DECODERS = {
+    "no tuple": ({"loss": no_tuple}, r"loss of the decoder WrongDecoder gives .*tuple of the loss"),
+    "nan": ({"loss": nan}, r"loss of the decoder WrongDecoder gives \(nan"),
+    "too few": ({"loss": too_few}, r"as gradient, expected a tuple of arrays of the shapes"),
+    "other shape": ({"loss": other_shape}, r"as gradient, expected a tuple of arrays"),
+    "no list": ({"entities": None}, r"decoder WrongDecoder gives None for two texts"),
+    "too few texts": ({"entities": [[]]}, r"gives \[\[\]\] for two texts"),
+    "foreign label": ({"entities": [[(0, 1, "X")], []]}, r"one of the labels \['Athlete'"),
+    "beyond": ({"entities": [[], [(0, 2, "Athlete")]]}, r"for each a list of entities"),
+    "empty": ({"entities": [[(1, 1, "Athlete")], []]}, r"for each a list of entities"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_DECODERS)
+def test_a_decoder_that_is_none_is_named(wrong):
+    settings, message = WRONG_DECODERS[wrong]
+    decoding = extend.Decoding(partial(WrongDecoder, **settings))
+    with pytest.raises((TypeError, ValueError), match=message):
+        initialized(decoder=decoding)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        ("decoder", "softmax", "decoder of .* is 'softmax', expected 'crf', 'linear' or a block"),
+        ("decoder", WrongDecoder, "expected 'crf', 'linear' or a block whose function gives a Dec"),
+        ("sequence", 7, "sequence of .* is 7, expected a block"),
+        ("blending", Narrow, "blending of .* expected a block"),
+        ("sequence", lambda width: Narrow(width), "sequence of .* can't be pickled.*top level"),
+        ("blending", extend.Blending(lambda w: Narrow(w), "vectors"), "blending of .*pickled"),
+        ("decoder", extend.Decoding(lambda tags: extend.Decoder(tags)), "decoder of .*pickled"),
+    ],
+)
+def test_a_block_of_another_kind(setting, value, message):
+    with pytest.raises(ValueError, match=message):
+        initialized(**{setting: value})
+
+
+class Task:
+    def __init__(self, tags=None, gold=None):
+        self.tags, self.found = tags or extend.TagSet(("A",)), gold
+
+    def tag_set(self, fine, taxonomy):
+        return self.tags
+
+    def gold(self, examples, fine_gold, fine, taxonomy):
+        return [self.found(len(eg.predicted)) for eg in examples]
+
+
+def too_short(length):
+    return extend.Gold.of_tags(np.zeros(length - 1, int), 3)
+
+
+def out_of_range(length):
+    return extend.Gold.of_tags(np.full(length, 3), 3)
+
+
+def no_gold(length):
+    return np.zeros(length, int)
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        (Task(tags=3), "tag_set of auxiliary of 'finegrained_ner' gives 3, expected a TagSet"),
+        (Task(gold=too_short), r"The auxiliary task: The gold of a Doc has the shape \(5, 3\)"),
+        (Task(gold=out_of_range), "The auxiliary task: The gold has tag ids from 3 to 3"),
+        (Task(gold=no_gold), "The gold of the auxiliary task is .*expected a list with a Gold"),
+        ("coarse", "auxiliary of .* is 'coarse', expected an auxiliary task"),
+    ],
+)
+def test_an_auxiliary_task_that_is_none_is_named_before_it_trains(task, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        initialized(auxiliary=task)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "message"),
+    [
+        (lambda: 0.5, r"can't be called with 0.0.*function of the progress"),
+        (lambda progress: None, "gives None at progress 0.0, expected a weight"),
+        (lambda progress: 2.0, "gives 2.0 at progress 0.0"),
+    ],
+)
+def test_a_schedule_that_is_none(schedule, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        build_auxiliary_weight_v1(schedule, 10)
+
+
+def test_what_a_config_gives_can_be_pickled():
+    @spacy.registry.losses("my.lambda.v1")
+    def build():
+        return lambda w: (1.0, w)
+
+    with pytest.raises(ValueError, match="loss of 'finegrained_ner' can't be pickled"):
+        make_nlp(loss={"@losses": "my.lambda.v1"})
+
+
+class Seeing:
+    sees_losses = True
+
+    def __call__(self, w):
+        return 1.0, w
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (lambda w: w, r"The combination of losses .* gives 0.5 for \(0.5,\)"),
+        (lambda w: (1.0, -w), r"gives \(1.0, -0.5\)"),
+        (lambda w: (1.0, float("nan")), r"expected a tuple of two numbers"),
+        (lambda w, fine: (1.0, w), r"can't be called with \(0.5,\).*sees_losses"),
+        (Seeing(), r"can't be called with \(0.5, 1.0, 1.0\)"),
+    ],
+)
+def test_a_combination_that_is_none(loss, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        initialized(loss=loss)
+
+
+def test_a_combination_that_sees_the_losses_weighs_their_gradients():
+    """Against the sum of the two gradients by hand."""
+    data = examples(spacy.blank("en"))
+    runs = {}
+    for name, loss in {
+        "seen": type("Own", (), {"sees_losses": True, "__call__": lambda s, w, f, a: (f, w * a)})(),
+        "fine": lambda w: (1.0, 0.0),
+        "auxiliary": lambda w: (0.0, 1.0),
+    }.items():
+        fix_random_seed(0)
+        nlp = make_nlp()
+        component = nlp.get_pipe("finegrained_ner")
+        nlp.initialize(lambda: data)
+        component.combine_losses, component.auxiliary_weight = loss, 0.5
+        emissions, _ = component.model.begin_update([eg.predicted for eg in data])
+        runs[name] = component.get_loss(data, emissions)
+    fine, auxiliary = runs["fine"][0], runs["auxiliary"][0]
+    total, (found,) = runs["seen"]
+    assert total == pytest.approx(fine**2 + 0.5 * auxiliary**2)
+    for task, factor in ((0, fine), (1, 0.5 * auxiliary)):
+        (alone,) = runs[("fine", "auxiliary")[task]][1]
+        for a, b in zip(found.tasks[task], alone.tasks[task], strict=True):
+            np.testing.assert_allclose(a, factor * b, rtol=1e-5)
+
+
+@pytest.mark.parametrize("model", [HASH_EMBED, LINEAR])
+def test_the_trial_leaves_nothing_behind(model, monkeypatch):
+    """Neither a gradient nor a random number: a training is the same without it."""
+
+    def weights() -> bytes:
+        nlp = make_nlp(model=model | {"dropout": 0.3})
+        data = examples(nlp)
+        fix_random_seed(0)
+        nlp.initialize(lambda: data)
+        sgd = build_adamw_v1(0.02)
+        for _ in range(3):
+            nlp.update(data, sgd=sgd)
+        return nlp.get_pipe("finegrained_ner").model.to_bytes()
+
+    with_trial = weights()
+    monkeypatch.setattr(
+        "spacy_finegrained_ner.pipeline.finegrained_ner.FineGrainedNER._try_out", lambda *_: None
+    )
+    assert weights() == with_trial
+
+
+@pytest.mark.parametrize("wrong", [[[1, 1], [1, 0]], [True, True], [2, 1, 1]])
+def test_a_mask_is_no_lengths(wrong):
+    emissions = torch.zeros(2, 2, 3)
+    potentials = torch.zeros(3, 3), torch.zeros(3), torch.zeros(3)
+    for function in (extend.viterbi, extend.expectations):
+        with pytest.raises(ValueError, match=r"lengths is .*expected whole numbers.*mask.sum\(1\)"):
+            function(emissions, torch.tensor(wrong), *potentials)
