@@ -10,6 +10,7 @@ from thinc.api import fix_random_seed
 from spacy_finegrained_ner.data.gold import gold_of
 from spacy_finegrained_ner.labels.bio import UNKNOWN, TagSet
 from spacy_finegrained_ner.ml.decoder import Decoder
+from spacy_finegrained_ner.pipeline.objective import not_finite
 from spacy_finegrained_ner.training.optimizer import build_adamw_v1
 
 CRF = LINEAR | {"decoder": "crf"}
@@ -29,6 +30,13 @@ def initialized(texts=PARTIAL, **config):
     data = examples(nlp, texts)
     nlp.initialize(lambda: data)
     return nlp, data
+
+
+@pytest.mark.parametrize(("texts", "more"), [(8, ""), (9, " and 1 more"), (17, " and 9 more")])
+def test_what_is_said_of_a_loss_that_is_not_finite_names_eight_texts(texts, more):
+    said = not_finite("x", examples(make_nlp(), ["one/O"] * texts))
+    assert said.count("'one'") == 8
+    assert f"]{more}. Load an earlier" in said
 
 
 def scores(nlp, data):
