@@ -35,7 +35,7 @@ def initialized(texts=PARTIAL, **config):
 @pytest.mark.parametrize(("texts", "more"), [(8, ""), (9, " and 1 more"), (17, " and 9 more")])
 def test_what_is_said_of_a_loss_that_is_not_finite_names_eight_texts(texts, more):
     said = not_finite("x", examples(make_nlp(), ["one/O"] * texts))
-    assert said.count("'one'") == 8
+    assert said.count("'one") == 8
     assert f"]{more}. Load an earlier" in said
 
 
