@@ -26,6 +26,7 @@ REQUIRED = {
     "wordpieces.v1": {"name": "unread"},
     "auxiliary_weight.v1": {"schedule": {"@misc": PREFIX + "linear_decay.v1"}, "total_steps": 9},
     "chain.v1": {"callbacks": {"a": {"@callbacks": PREFIX + "freeze.v1"}}},
+    "evaluations.v1": {"evaluations": 4},
     "AdamW.v1": {"learn_rate": 0.1},
     "warmup_linear.v1": {"rate": 0.1, "warmup": 0.1, "total_steps": 9},
 }
@@ -101,6 +102,7 @@ FINE = {
         "total_steps": COUNT | {"0", "-1"},  # not read, where until is null
     },
     "chain.v1": {"callbacks": {"empty block"}},
+    "evaluations.v1": {"evaluations": COUNT},
     "paper_decay.v1": {"epochs": COUNT, "residual": PART},
     "linear_decay.v1": {"start": PART, "residual": PART, "until": {"fraction"}},
     "exponential_decay.v1": {key: {"fraction"} for key in ("start", "residual", "until")},

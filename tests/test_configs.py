@@ -1,6 +1,7 @@
 """Each shipped config: complete, loads, trains a step, saves and loads. The large encoders are
 tiny random models of their class here."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from pipelines import SENTENCES, sentence
 from spacy.cli.init_config import fill_config
 from spacy.cli.train import train as spacy_train
 from spacy.tokens import DocBin
-from spacy.util import load_config
+from spacy.util import load_config, load_model_from_config
 
 from spacy_finegrained_ner.data.corpus import sentence_to_doc
 
@@ -42,9 +43,14 @@ def data(tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize("name", [*ENCODER, *WITHOUT_GRADIENTS])
-def test_it_is_complete_and_round_trips(name, tmp_path):
+def test_it_is_complete_but_for_the_tokenizer_and_round_trips(name, tmp_path):
     fill_config(tmp_path / "filled.cfg", CONFIGS / name, silent=True)
-    assert load_config(tmp_path / "filled.cfg") == load_config(CONFIGS / name)
+    filled, config = load_config(tmp_path / "filled.cfg"), load_config(CONFIGS / name)
+    tokenizer = filled["nlp"].pop("tokenizer")
+    assert tokenizer == {"@tokenizers": "spacy.Tokenizer.v1"}
+    # One frozen with the benchmark
+    assert config["nlp"].pop("tokenizer", None) == (tokenizer if name == "benchmark.cfg" else None)
+    assert filled == config
 
 
 @pytest.mark.parametrize("name", ENCODER)
@@ -102,9 +108,35 @@ def test_paper_cfg_is_the_papers():
     assert schedule["@misc"].endswith("paper_decay.v1")
     assert (schedule["epochs"], schedule["residual"]) == (16, 0.1)
     assert training["batcher"]["size"] == 16
-    assert training["max_steps"] == 16 * training["eval_frequency"]  # an epoch is 1,048 batches
+    assert training["max_steps"] == 16 * 1048  # batches of an epoch
+    assert config["initialize"]["before_init"]["evaluations"] == 16
     optimizer = training["optimizer"]
     assert optimizer["weight_decay"] == 0.01
     assert optimizer["learn_rate"]["rate"] == 1e-5
     assert optimizer["learn_rate"]["warmup"] == 0.01
     assert optimizer["groups"] == {"head": {"pattern": r"^head\.", "factor": 10.0}}
+
+
+TOKENIZERS = {
+    "de": ("spacy.Tokenizer.v1", None, ""),
+    "zh": ("spacy.zh.ChineseTokenizer", None, ""),
+    "ja": ("spacy.ja.JapaneseTokenizer", "sudachipy", "Sudachi"),
+    "th": ("spacy.th.ThaiTokenizer", "pythainlp", "PyThaiNLP"),
+}
+"""Of a language: what spaCy registers, the package that it needs, and how the error calls that."""
+
+
+@pytest.mark.parametrize("lang", TOKENIZERS)
+@pytest.mark.parametrize("name", ["default.cfg", "tok2vec.cfg", *WITHOUT_GRADIENTS])
+def test_a_language_comes_with_its_tokenizer(name, lang):
+    registered, package, called = TOKENIZERS[lang]
+    config = load_config(CONFIGS / name, overrides={"nlp.lang": lang})
+    if package and find_spec(package) is None:
+        with pytest.raises(ImportError, match=called):
+            load_model_from_config(config, auto_fill=True)
+        return
+    nlp = load_model_from_config(config, auto_fill=True)
+    assert nlp.lang == lang
+    assert nlp.config["nlp"]["tokenizer"]["@tokenizers"] == registered
+    if lang == "zh":
+        assert [token.text for token in nlp.make_doc("绿茶")] == ["绿", "茶"]

@@ -34,6 +34,7 @@ PUBLIC = {
     ("spacy_misc", "spacy-finegrained-ner.constant.v1"),
     ("spacy_callbacks", "spacy-finegrained-ner.auxiliary_weight.v1"),
     ("spacy_callbacks", "spacy-finegrained-ner.chain.v1"),
+    ("spacy_callbacks", "spacy-finegrained-ner.evaluations.v1"),
     ("spacy_loggers", "spacy-finegrained-ner.logger.v1"),
     ("spacy_displacy_colors", "spacy-finegrained-ner.multiconer2.v1"),
     ("spacy_cli", "finegrained-ner"),

@@ -34,7 +34,7 @@ OUTSIDE = {
     "data": {"spacy", "numpy", "hashlib"},
     "ml": {
         *("json", "os", "tempfile", "thinc", "torch", "numpy", "srsly", "spacy", "transformers"),
-        "spacy_transformers",
+        *("spacy_transformers", "huggingface_hub", "requests"),
     },
     "scoring": {"spacy", "numpy"},
     "benchmark": {

@@ -28,8 +28,14 @@ def fetch_encoder(target: Path) -> str:
     """Put the encoder in the folder `target`, and say what was done. A folder that is there
     already is left as it is, also with another encoder in it.
 
-    Raises an `EncoderError` if the download fails or the checksum is wrong.
+    Raises an `EncoderError` if the download fails or the checksum is wrong, and for a `~` that the
+    shell has left.
     """
+    if str(target).startswith("~"):
+        raise EncoderError(
+            f"{target} begins with ~, which your shell has left as it is: expected a path. It "
+            "writes the home folder where a word begins (--vars.encoder ~/encoder), not behind =."
+        )
     weights = target / "model.safetensors"
     if (target / "config.json").is_file():
         if weights.is_file() and sha256(weights) == WEIGHTS_SHA256:

@@ -60,6 +60,7 @@ def _told() -> Iterator[None]:
     from spacy_finegrained_ner.benchmark.sample import BenchmarkError
     from spacy_finegrained_ner.cli.encoder import EncoderError
     from spacy_finegrained_ner.cli.evaluate import EvaluationError
+    from spacy_finegrained_ner.cli.package_name import PackageNameError
     from spacy_finegrained_ner.data.conll import ConllError
     from spacy_finegrained_ner.labels.taxonomy import TaxonomyError
     from spacy_finegrained_ner.study.plan import StudyError
@@ -72,6 +73,7 @@ def _told() -> Iterator[None]:
         EncoderError,
         EvaluationError,
         OSError,
+        PackageNameError,
         StudyError,
         TaxonomyError,
     ) as error:
@@ -148,17 +150,35 @@ def evaluate_command(
             raise EvaluationError("; ".join(missed))
 
 
+@app.command("check-name")
+def check_name_command(
+    lang: Annotated[str, typer.Argument(help="Language code.")],
+    name: Annotated[str, typer.Argument(help="Name of the package, without the language.")],
+    version: Annotated[str, typer.Argument(help="Its version.")],
+) -> None:
+    """Check that a packaged pipeline may have this name and version."""
+    from spacy_finegrained_ner.cli.package_name import PackageNameError, check_package_name
+
+    try:
+        check_package_name(lang, name, version)
+    except PackageNameError as error:
+        _fail(error)
+    messages.good(f"{lang}_{name} {version}")
+
+
 @app.command("meta")
 def meta_command(
     model: Annotated[Path, typer.Argument(help="Folder of the trained pipeline.")],
     train: Annotated[Path, typer.Option(help="What it was trained on (.spacy).")],
     output: Annotated[Path, typer.Option(help="Where to write meta.json for spacy package.")],
+    name: Annotated[str | None, typer.Option(help="Name of the package.")] = None,
+    version: Annotated[str | None, typer.Option(help="Its version.")] = None,
 ) -> None:
     """Write a meta.json that says what the pipeline was trained on."""
     from spacy_finegrained_ner.cli.meta import write_meta
 
     with _told():
-        messages.good(write_meta(model, train, output))
+        messages.good(write_meta(model, train, output, name=name, version=version))
 
 
 @app.command("show")

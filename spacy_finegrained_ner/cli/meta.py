@@ -8,6 +8,7 @@ import spacy
 import srsly
 
 from spacy_finegrained_ner.cli.evaluate import EvaluationError, read_docs
+from spacy_finegrained_ner.cli.package_name import check_package_name
 from spacy_finegrained_ner.data.conll import read_conll
 from spacy_finegrained_ner.data.corpus import EMBEDDED
 
@@ -18,12 +19,16 @@ DEMONSTRATION = (
 )
 
 
-def write_meta(model: Path, train: Path, output: Path) -> str:
+def write_meta(
+    model: Path, train: Path, output: Path, *, name: str | None = None, version: str | None = None
+) -> str:
     """Write the pipeline's meta with a description of what it was trained on, for
-    `spacy package --meta-path`. Beside the pipeline and not in it: a project command whose
-    output changes afterwards runs again.
+    `spacy package --meta-path`, and with a name and version of the package, if given. Beside the
+    pipeline and not in it: a project command whose output changes afterwards runs again.
 
     A pipeline is a demonstration if it saw no text that the embedded corpus does not hold.
+    Raises an `EvaluationError` for what can't be read, and a `PackageNameError` for a name or
+    version that a package would not have.
     """
     embedded = {" ".join(s.words) for s in read_conll(EMBEDDED / "train.conll")}
     docs = read_docs(train, spacy.blank("en").vocab)
@@ -40,6 +45,10 @@ def write_meta(model: Path, train: Path, output: Path) -> str:
         if own
         else DEMONSTRATION
     )
+    meta["name"] = name or meta["name"]
+    meta["version"] = version or meta["version"]
+    if name or version:
+        check_package_name(meta["lang"], meta["name"], meta["version"])
     # From the scores and the description, `spacy package` makes the README of the package.
     output.parent.mkdir(parents=True, exist_ok=True)
     srsly.write_json(output, meta)

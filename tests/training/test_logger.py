@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from thinc.api import Config
 
 from spacy_finegrained_ner.training import logger
 from spacy_finegrained_ner.training.logger import build_logger_v1
@@ -33,10 +34,11 @@ def component(weight: float = 0.25) -> SimpleNamespace:
 def fake_nlp(scores=None, **pipes) -> SimpleNamespace:
     training = {
         "max_steps": 20,
-        "eval_frequency": 10,
+        "eval_frequency": "${training.accumulate}",
+        "accumulate": 10,
         "score_weights": {"ents_f": 1.0} if scores is None else scores,
     }
-    return SimpleNamespace(pipeline=list(pipes.items()), config={"training": training})
+    return SimpleNamespace(pipeline=list(pipes.items()), config=Config({"training": training}))
 
 
 def info(step: int, losses: dict, scores: dict | None = None, score: float = 0.5) -> dict:
