@@ -27,15 +27,14 @@ def set_eval_frequency(nlp: Language, *, evaluations: int) -> None:
     nearest = min(divisors, key=lambda n: abs(log(n / wanted)))
     nlp.config["training"]["eval_frequency"] = nearest
     logger.info("Evaluates every %d of %d steps, and so at the last", nearest, steps)
-    if not 0.5 < nearest / wanted < 2.0:
-        round_number = round(wanted) * max(1, round(steps / wanted))
+    if nearest >= 2.0 * max(wanted, 1.0):
         logger.warning(
-            "[training] max_steps = %d can't be divided into equal parts of about %d steps, so that "
-            "only %d evaluation(s) choose the model. Take another number, such as %d.",
+            "[training] max_steps = %d does not divide into parts of about %d steps: only %d "
+            "evaluation(s) choose the model. Take another number of steps, such as %d.",
             steps,
             round(wanted),
             steps // nearest,
-            round_number,
+            round(wanted) * round(steps / wanted),
         )
 
 

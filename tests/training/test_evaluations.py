@@ -40,6 +40,20 @@ def test_the_frequency_divides_the_steps(steps, frequency, evaluations, expected
     assert nlp.config["training"]["max_steps"] == steps
 
 
+@pytest.mark.parametrize(
+    ("steps", "said"), [(1009, "only 1 evaluation(s)"), (2829, None), (60, None), (1, None)]
+)
+def test_a_number_of_steps_that_does_not_divide_is_told(steps, said, caplog):
+    nlp = spacy.blank("en")
+    nlp.config["training"] |= {"max_steps": steps, "eval_frequency": 0}
+    with caplog.at_level("WARNING", logger="spacy"):
+        build_evaluations_v1(4)(nlp)
+    assert bool(said) == bool(caplog.records)
+    if said:
+        assert said in caplog.text
+        assert "such as 1008" in caplog.text
+
+
 def test_an_open_end_is_an_error():
     nlp = spacy.blank("en")
     nlp.config["training"]["max_steps"] = 0
