@@ -10,7 +10,7 @@ import typer
 
 app = typer.Typer(
     name="finegrained-ner",
-    help="Fine-grained NER: fetch, convert, evaluate, show, study, benchmark.",
+    help="Fine-grained NER: fetch, init, convert, evaluate, show, study, benchmark.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -25,9 +25,9 @@ study_app = typer.Typer(
 )
 app.add_typer(study_app, name="study")
 
-TaxonomyFile = Annotated[
-    Path | None,
-    typer.Option("--taxonomy", help="A taxonomy file; none for that of MultiCoNER II."),
+TaxonomyName = Annotated[
+    str | None,
+    typer.Option("--taxonomy", help="A taxonomy file, or multiconer2; none for flat labels."),
 ]
 
 Sentences = Annotated[Path, typer.Argument(help="Sentences with entities: .spacy or .conll.")]
@@ -84,16 +84,32 @@ def convert_command(
     source: Annotated[Path, typer.Argument(help="Folder with train.conll, valid.conll, ...")],
     target: Annotated[Path, typer.Argument(help="Folder for train.spacy, valid.spacy, ...")],
     lang: Annotated[str, typer.Option(help="Language code.")] = "en",
-    taxonomy: TaxonomyFile = None,
+    taxonomy: TaxonomyName = None,
 ) -> None:
     """Convert CoNLL files to .spacy, and check their labels against the taxonomy."""
     from spacy_finegrained_ner.cli.tables import print_conversion
     from spacy_finegrained_ner.data.convert import convert_folder
-    from spacy_finegrained_ner.labels.taxonomy import read_taxonomy
+    from spacy_finegrained_ner.labels.readers import named_taxonomy
 
     with _told():
-        tree = read_taxonomy(taxonomy)
+        tree = named_taxonomy(taxonomy) if taxonomy else None
         print_conversion(convert_folder(source, target, lang=lang, taxonomy=tree), tree)
+
+
+@app.command("init-taxonomy")
+def init_taxonomy_command(
+    data: Annotated[Path, typer.Argument(help=".conll or .spacy; a file, or a folder of them.")],
+    output: Annotated[Path, typer.Argument(help="The taxonomy file to write (TOML).")],
+    separator: Annotated[
+        str | None,
+        typer.Option(help="After the coarse type, as in location-GPE; none: the one that all have"),
+    ] = None,
+) -> None:
+    """Write a taxonomy file with the labels of some data, to be edited."""
+    from spacy_finegrained_ner.cli.skeleton import write_skeleton
+
+    with _told():
+        typer.echo(write_skeleton(data, output, separator))
 
 
 @app.command("evaluate")
@@ -213,7 +229,7 @@ def study_run_command(
         "configs"
     ),
     work: Annotated[Path, typer.Option(help="Folder for prepared data.")] = Path("corpus/study"),
-    taxonomy: TaxonomyFile = None,
+    taxonomy: Annotated[str, typer.Option(help="A file, or multiconer2.")] = "multiconer2",
     workers: Annotated[
         int, typer.Option(min=1, help="Runs at once; each has its share of the cores.")
     ] = 1,

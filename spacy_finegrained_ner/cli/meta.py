@@ -34,12 +34,17 @@ def write_meta(model: Path, train: Path, output: Path) -> str:
         raise EvaluationError(
             f"{error}\nExpected {model} to be the folder of a trained pipeline."
         ) from None
-    meta["description"] = (
-        f"Fine-grained named-entity recognition, trained on {len(docs):,} texts. "
-        "Coarse types stand in ent._.coarse_label."
-        if own
-        else DEMONSTRATION
-    )
+    scores = meta.get("performance", {})
+    # spaCy writes 0 for a score that is not there, as those of coarse types where labels are flat
+    flat = scores.get("ents_coarse_per_type") == 0.0
+    if flat:
+        meta["performance"] = {k: v for k, v in scores.items() if not k.startswith("ents_coarse")}
+    meta["description"] = DEMONSTRATION
+    if own:
+        meta["description"] = (
+            f"Fine-grained named-entity recognition, trained on {len(docs):,} texts."
+            + ("" if flat else " Coarse types stand in ent._.coarse_label.")
+        )
     # From the scores and the description, `spacy package` makes the README of the package.
     output.parent.mkdir(parents=True, exist_ok=True)
     srsly.write_json(output, meta)

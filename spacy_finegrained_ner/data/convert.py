@@ -12,7 +12,7 @@ from spacy.tokens import DocBin
 
 from spacy_finegrained_ner.data.conll import ConllError, Sentence, read_conll
 from spacy_finegrained_ner.data.corpus import sentence_to_doc
-from spacy_finegrained_ner.labels.taxonomy import Taxonomy, TaxonomyError
+from spacy_finegrained_ner.labels.taxonomy import Taxonomy, TaxonomyError, one_spelling
 
 PARTS = ("train", "valid", "dev", "test")
 
@@ -28,12 +28,18 @@ class Converted:
     entities: dict[str, int]
 
 
-def convert_folder(source: Path, target: Path, *, lang: str, taxonomy: Taxonomy) -> list[Converted]:
+def convert_folder(
+    source: Path, target: Path, *, lang: str, taxonomy: Taxonomy | None
+) -> list[Converted]:
     """Convert `train.conll` and what else there is of valid, dev and test to `<part>.spacy`.
 
     The official names (`en_train.conll`, ...) are found too. Where there is no `valid`, a tenth of
     the training sentences is split off for it by a hash of the text, so that the same text stays
-    together and the official dev set needs not be tuned on. Raises a `ConllError` where there is
+    together and the official dev set needs not be tuned on.
+
+    taxonomy: to check the labels; None for flat labels, each as it is.
+
+    Raises a `ConllError` where there is
     no training part, and a `TaxonomyError` for a label that the taxonomy does not cover.
     """
     try:
@@ -50,7 +56,10 @@ def convert_folder(source: Path, target: Path, *, lang: str, taxonomy: Taxonomy)
     labels: dict[str, None] = {}
     for part, sentences in parts.items():
         _check_labels(files[part], sentences, taxonomy, labels)
-    taxonomy.spelled_as(labels)
+    if taxonomy is None:
+        one_spelling(labels)
+    else:
+        taxonomy.spelled_as(labels)
     if "valid" not in parts:
         parts["valid"] = [sentence for sentence in parts["train"] if _in_valid(sentence)]
         parts["train"] = [sentence for sentence in parts["train"] if not _in_valid(sentence)]
@@ -73,14 +82,15 @@ def _in_valid(sentence: Sentence) -> bool:
 
 
 def _check_labels(
-    source: Path, sentences: list[Sentence], taxonomy: Taxonomy, labels: dict[str, None]
+    source: Path, sentences: list[Sentence], taxonomy: Taxonomy | None, labels: dict[str, None]
 ) -> None:
     """Collect the labels; file and line of the first that the taxonomy does not cover."""
     for sentence in sentences:
         for offset, tag in enumerate(sentence.tags):
             if tag.startswith("B-") and tag[2:] not in labels:
                 try:
-                    taxonomy.coarse_label(tag[2:])
+                    if taxonomy is not None:
+                        taxonomy.coarse_label(tag[2:])
                 except TaxonomyError as error:
                     raise TaxonomyError(f"{source}:{sentence.line + offset}: {error}") from None
                 labels[tag[2:]] = None

@@ -7,7 +7,8 @@ from types import MappingProxyType
 from typing import Any
 
 MULTICONER2 = Path(__file__).with_name("multiconer2.toml")
-
+PACKAGED = {"multiconer2": MULTICONER2}
+"""Taxonomies that come with the package, by name."""
 
 MAX_SIZE = 1_000_000
 """Bytes. A larger file is no taxonomy."""
@@ -76,6 +77,11 @@ class Taxonomy:
         """The coarse types, each once, in the order of the taxonomy."""
         return tuple(dict.fromkeys(self.coarse_of.values()))
 
+    @property
+    def flat(self) -> bool:
+        """Whether each type is its own coarse type: then coarse types say nothing new."""
+        return all(f.casefold() == c.casefold() for f, c in self.coarse_of.items())
+
     def spelled(self, label: str) -> str | None:
         """The fine type as it is spelled here; None for one that is not here in any case."""
         return self._folded.get(label.casefold())
@@ -88,8 +94,16 @@ class Taxonomy:
                 f"The label {label!r} is not in the taxonomy ({self.source}), which has the fine "
                 f"types {sorted(self.coarse_of)}. Add it to a taxonomy file of your own and give "
                 "that file as [initialize.components.<name>.taxonomy] path."
+                if not self.flat
+                else f"The label {label!r} is not one of {sorted(self.coarse_of)} ({self.source}). "
+                "Give all labels, in [initialize.components.<name>.labels] or in a taxonomy file."
             )
         return known
+
+    def gold_label(self, label: str) -> str:
+        """The same; but of flat labels, which are those that the training data had, gold may have
+        others: they stay as they are."""
+        return self.spelled(label) or (label if self.flat else self.fine_label(label))
 
     def coarse_label(self, fine: str) -> str:
         """The coarse type of a fine type, or a `TaxonomyError` that names the label."""
@@ -101,19 +115,35 @@ class Taxonomy:
         Types that do not occur in `labels` keep their own spelling. Raises a `TaxonomyError` for
         a label that the taxonomy does not cover, and for two spellings of the same label.
         """
-        spelling: dict[str, str] = {}
+        labels = list(labels)
         for label in labels:
             self.coarse_label(label)
-            before = spelling.setdefault(label.casefold(), label)
-            if before != label:
-                raise TaxonomyError(
-                    f"The data spells one label in two ways: {before!r} and {label!r}. "
-                    "Give all annotations the same spelling."
-                )
+        spelling = one_spelling(labels)
         return Taxonomy(
             {spelling.get(fine.casefold(), fine): c for fine, c in self.coarse_of.items()},
             self.source,
         )
+
+
+def flat_taxonomy(labels: Iterable[str], source: str = "labels without a taxonomy") -> Taxonomy:
+    """Each label is its own coarse type.
+
+    Raises a `TaxonomyError` for two spellings of the same label, and for what is no name.
+    """
+    return Taxonomy({label: label for label in one_spelling(labels).values()}, source)
+
+
+def one_spelling(labels: Iterable[str]) -> dict[str, str]:
+    """Each label by its casefolded form. A `TaxonomyError` where there are two."""
+    spelling: dict[str, str] = {}
+    for label in labels:
+        before = spelling.setdefault(label.casefold(), label)
+        if before != label:
+            raise TaxonomyError(
+                f"The data spells one label in two ways: {before!r} and {label!r}. "
+                "Give all annotations the same spelling."
+            )
+    return spelling
 
 
 def read_taxonomy(path: str | Path | None = None) -> Taxonomy:
