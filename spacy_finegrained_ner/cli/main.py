@@ -48,6 +48,7 @@ def _fail(error: Exception) -> NoReturn:
 def _told() -> Iterator[None]:
     """Errors of the user's input inside of it are told and end the command."""
     from spacy_finegrained_ner.benchmark.sample import BenchmarkError
+    from spacy_finegrained_ner.cli.configs import ConfigFileError
     from spacy_finegrained_ner.cli.encoder import EncoderError
     from spacy_finegrained_ner.cli.evaluate import EvaluationError
     from spacy_finegrained_ner.data.conll import ConllError
@@ -58,6 +59,7 @@ def _told() -> Iterator[None]:
         yield
     except (
         BenchmarkError,
+        ConfigFileError,
         ConllError,
         EncoderError,
         EvaluationError,
@@ -110,6 +112,33 @@ def init_taxonomy_command(
 
     with _told():
         typer.echo(write_skeleton(data, output, separator))
+
+
+@app.command("init-config")
+def init_config_command(
+    output: Annotated[Path, typer.Argument(help="The config to write.")],
+    base: Annotated[
+        str | None, typer.Option(help="default, paper, roberta, deberta, tok2vec or crf.")
+    ] = None,
+    lang: Annotated[str | None, typer.Option(help="Language code; none for en.")] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="Folder or name on the hub; none for that of the base.")
+    ] = None,
+    taxonomy: TaxonomyName = None,
+    width: Annotated[
+        int | None, typer.Option(min=0, help="Of a BiLSTM in the head; 0 for none.")
+    ] = None,
+    into: Annotated[
+        Path | None, typer.Option(help="A config of yours: put the component in place of its ner.")
+    ] = None,
+    beside: Annotated[bool, typer.Option("--beside", help="Keep the ner of that config.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Write a complete config, or put the component into one of yours and show the difference."""
+    from spacy_finegrained_ner.cli.put_in import init_config
+
+    with _told():
+        typer.echo(init_config(output, base, lang, encoder, taxonomy, width, into, beside, force))
 
 
 @app.command("evaluate")

@@ -247,7 +247,8 @@ class CrfNER(Annotating, Pipe):
         if self._model is None:
             raise ValueError(
                 Errors.E109.format(name=self.name)
-                + " Train it with spacy train configs/crf.cfg or call nlp.initialize with "
+                + " Train it with spacy train and a config of python -m spacy_finegrained_ner "
+                "init-config --base crf, or call nlp.initialize with "
                 "examples, or load a trained pipeline."
             )
         return self._model
