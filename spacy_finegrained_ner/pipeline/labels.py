@@ -83,6 +83,8 @@ def find_taxonomy(
         return found
     if not unknown:
         return packaged.spelled_as(labels)
+    if before is not None and not before.flat and any(map(before.spelled, labels)):
+        return before.spelled_as(labels)  # which fails, and names the label
     if len(unknown) == len(labels):
         logger.warning(
             "'%s': no taxonomy is given, and the packaged one (%s) has none of the labels: they "

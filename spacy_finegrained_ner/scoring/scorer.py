@@ -136,13 +136,14 @@ def score_entities(
     """
     if not isinstance(taxonomy, Taxonomy):
         taxonomy = Taxonomy(taxonomy, "the taxonomy of the pipeline")
+    flat = taxonomy.flat
     fine, coarse, mention = EntityCounts(), EntityCounts(), EntityCounts()
     for example in examples:
         if not example.reference.has_annotation("ENT_IOB"):
             continue  # nothing is known of this text
         spans = entity_spans(example, taxonomy, read)
         fine.add(*spans)
-        if not taxonomy.flat:
+        if not flat:
             coarse.add(*({(s, e, taxonomy.coarse_label(x)) for s, e, x in side} for side in spans))
         mention.add(*({(s, e, MENTION) for s, e, _ in side} for side in spans))
     mentions = mention.scores("ents_mention")
@@ -151,7 +152,7 @@ def score_entities(
         "ents_predicted": total.tp + total.fp if fine.by_type else None,
         "ents_gold": total.tp + total.fn if fine.by_type else None,
         **fine.scores("ents"),
-        **({} if taxonomy.flat else coarse.scores("ents_coarse")),
+        **({} if flat else coarse.scores("ents_coarse")),
         **{f"ents_mention_{key}": mentions[f"ents_mention_{key}"] for key in "prf"},
     }
 

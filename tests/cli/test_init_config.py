@@ -68,6 +68,14 @@ def test_the_head_of_a_base_can_be_made_narrow(tmp_path):
     assert load_config(tmp_path / "0.cfg", interpolate=False) == expected
 
 
+@pytest.mark.parametrize("base", ["roberta", "deberta", "crf"])
+def test_the_other_bases(tmp_path, base):
+    assert run("init-config", tmp_path / "my.cfg", "--base", base, "--lang", "fr")[0] == 0
+    expected = load_config(CONFIGS / f"{base}.cfg", interpolate=False)
+    expected["nlp"]["lang"] = "fr"
+    assert load_config(tmp_path / "my.cfg", interpolate=False) == expected
+
+
 def stock(path: Path, gpu: bool, encoder: str | None = None) -> Path:
     config = init_config(lang="en", pipeline=["ner"], optimize="efficiency", gpu=gpu)
     if encoder is not None:
@@ -124,6 +132,29 @@ def test_beside_the_ner_of_a_stock_config_with_a_transformer(data, tmp_path):
     found = [(span.text, span.label_) for span in doc.spans["finegrained_ner"]]
     assert ("green tea", "Drink") in found
     assert nlp.meta["performance"]["ents_f"] > 0.8  # ours: it is the later one
+
+
+def test_what_is_sourced_stays_sourced(data, tmp_path):
+    config = load_config(stock(tmp_path / "theirs.cfg", gpu=False))
+    nlp = spacy.util.load_model_from_config(config, auto_fill=True)
+    docs = [eg.reference for eg in spacy.training.Corpus(data)(nlp)]
+    nlp.initialize(lambda: [spacy.training.Example(doc.copy(), doc) for doc in docs])
+    nlp.to_disk(tmp_path / "model")
+    source = {"source": str(tmp_path / "model")}
+    config["components"] = {"tok2vec": source, "ner": source}
+    config["training"]["frozen_components"] = ["ner", "tok2vec"]
+    config.to_disk(tmp_path / "theirs.cfg")
+    for beside in (["--beside"], []):
+        new = tmp_path / f"{len(beside)}.cfg"
+        code, printed = run("init-config", new, "--into", tmp_path / "theirs.cfg", *beside)
+        assert code == 0, printed
+        written = load_config(new, interpolate=False)
+        names = ["ner", "tok2vec"] if beside else ["tok2vec"]
+        assert written["training"]["frozen_components"] == names
+        assert all(written["components"][name] == source for name in names)
+        listener = written["components"]["finegrained_ner"]["model"]["tok2vec"]
+        assert listener["@architectures"] == "spacy.Tok2VecListener.v1"
+        assert listener["width"] == 96  # no variable that leads to a block which is not there
 
 
 def config_of(path: Path, *names: str) -> Path:

@@ -67,3 +67,5 @@ def test_one_that_was_given_in_a_script_is_kept_too(tmp_path, told):
     again.initialize(lambda: examples(again, TICKETS))
     assert again.get_pipe("finegrained_ner").taxonomy.coarse == ("Thing",)
     assert "it takes the one that it has" in told.messages[0]
+    with pytest.raises(TaxonomyError, match=r"'Tablet' is not in the taxonomy \(the taxonomy of"):
+        again.initialize(lambda: examples(again, (*TICKETS, *FOREIGN)))
