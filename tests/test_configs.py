@@ -58,6 +58,7 @@ def test_it_trains_a_step_and_loads_with_equal_predictions(name, data, tmp_path)
     overrides = {
         "paths.train": str(data),
         "paths.dev": str(data),
+        "paths.taxonomy": "multiconer2",
         "training.max_steps": 2,
         "training.eval_frequency": 1,
         "training.logger.console_output": False,

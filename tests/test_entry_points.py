@@ -23,6 +23,7 @@ PUBLIC = {
     ("spacy_callbacks", "spacy-finegrained-ner.freeze.v1"),
     ("spacy_readers", "spacy-finegrained-ner.ConllCorpus.v1"),
     ("spacy_readers", "spacy-finegrained-ner.Taxonomy.v1"),
+    ("spacy_readers", "spacy-finegrained-ner.Taxonomy.v2"),
     ("spacy_scorers", "spacy-finegrained-ner.scorer.v1"),
     ("spacy_batchers", "spacy-finegrained-ner.batch_by_length.v1"),
     ("spacy_misc", "spacy-finegrained-ner.wordpieces.v1"),
@@ -100,7 +101,15 @@ def test_the_command_is_a_part_of_spacys():
         text=True,
         check=True,
     )
-    for verb in ("fetch-encoder", "convert", "evaluate", "meta", "show"):
+    for verb in (
+        "fetch-encoder",
+        "init-config",
+        "init-taxonomy",
+        "convert",
+        "evaluate",
+        "meta",
+        "show",
+    ):
         assert verb in done.stdout
 
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
@@ -25,6 +26,38 @@ def call(*command, cwd: Path) -> str:
     return done.stdout
 
 
+def copy_source(folder: Path) -> None:
+    for name in ("spacy_finegrained_ner", "configs"):
+        shutil.copytree(ROOT / name, folder / name)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder)
+
+
+def test_every_folder_with_code_is_in_the_list_of_packages():
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    folders = {path.parent.relative_to(ROOT) for path in ROOT.glob("spacy_finegrained_ner/**/*.py")}
+    assert {*listed} == {".".join(f.parts) for f in folders} | {"spacy_finegrained_ner.configs"}
+
+
+def test_the_configs_travel_in_the_wheel(tmp_path):
+    """Made without the package index, and run from nowhere near the source tree."""
+    copy_source(tmp_path / "source")
+    build = f"from setuptools.build_meta import build_wheel; build_wheel({str(tmp_path)!r})"
+    call(sys.executable, "-c", build, cwd=tmp_path / "source")
+    shutil.rmtree(tmp_path / "source")
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as archive:
+        archive.extractall(tmp_path / "site")
+    configs = tmp_path / "site" / "spacy_finegrained_ner" / "configs"
+    assert {p.name for p in configs.iterdir()} == {p.name for p in ROOT.glob("configs/*.cfg")}
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r})\n"
+        "from spacy_finegrained_ner.cli import configs\n"
+        "print(configs.shipped()['default'])"
+    )
+    found = call(sys.executable, "-c", code, cwd=tmp_path)
+    assert Path(found.strip()) == configs / "default.cfg"
+
+
 @pytest.mark.slow
 def test_the_packaged_wheel_brings_all_it_needs(tmp_path):
     """Needs the package index. Both wheels in a folder; one name to install."""
@@ -35,9 +68,7 @@ def test_the_packaged_wheel_brings_all_it_needs(tmp_path):
     assert expected
     dist = tmp_path / "dist"
     source = tmp_path / "source"
-    shutil.copytree(ROOT / "spacy_finegrained_ner", source / "spacy_finegrained_ner")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
+    copy_source(source)
     call(sys.executable, "-m", "pip", "wheel", "--no-deps", "-w", dist, source, cwd=tmp_path)
     shutil.rmtree(source)
     package = ["--name", "finegrained_ner", "--version", "0.1.0", "--build", "wheel"]

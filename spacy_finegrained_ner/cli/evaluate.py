@@ -77,9 +77,9 @@ def load(model: str) -> Language:
         ) from None
 
 
-def read_gold(vocab: Vocab, data: Path, taxonomy: Taxonomy) -> list[Doc]:
+def read_gold(vocab: Vocab, data: Path, taxonomy: Taxonomy | None = None) -> list[Doc]:
     """The gold Docs of a .spacy or .conll file. A TaxonomyError says where a label stands that the
-    taxonomy does not cover."""
+    taxonomy, if given, does not cover."""
     if data.suffix == ".conll":
         sentences = list(read_conll(data))
         docs = [sentence_to_doc(vocab, sentence) for sentence in sentences]
@@ -89,8 +89,9 @@ def read_gold(vocab: Vocab, data: Path, taxonomy: Taxonomy) -> list[Doc]:
         places = {label: f"{data}, {text}" for label, text in labels_of(docs).items()}
     else:
         raise EvaluationError(f"{data}: expected a .spacy or .conll file.")
-    for label, place in places.items():
-        taxonomy.fine_label(label, place)
+    if taxonomy is not None:
+        for label, place in places.items():
+            taxonomy.gold_label(label, place)
     return docs
 
 

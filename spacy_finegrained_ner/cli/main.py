@@ -35,9 +35,9 @@ def _before_each_verb() -> None:
     messages.print_anything()
 
 
-TaxonomyFile = Annotated[
-    Path | None,
-    typer.Option("--taxonomy", help="A taxonomy file; none for that of MultiCoNER II."),
+TaxonomyName = Annotated[
+    str | None,
+    typer.Option("--taxonomy", help="A taxonomy file, or multiconer2; none for flat labels."),
 ]
 
 Sentences = Annotated[Path, typer.Argument(help="Sentences with entities: .spacy or .conll.")]
@@ -58,6 +58,7 @@ def _fail(error: Exception) -> NoReturn:
 def _told() -> Iterator[None]:
     """Errors of the user's input inside of it are told and end the command."""
     from spacy_finegrained_ner.benchmark.sample import BenchmarkError
+    from spacy_finegrained_ner.cli.configs import ConfigFileError
     from spacy_finegrained_ner.cli.encoder import EncoderError
     from spacy_finegrained_ner.cli.evaluate import EvaluationError
     from spacy_finegrained_ner.cli.package_name import PackageNameError
@@ -69,6 +70,7 @@ def _told() -> Iterator[None]:
         yield
     except (
         BenchmarkError,
+        ConfigFileError,
         ConllError,
         EncoderError,
         EvaluationError,
@@ -96,7 +98,7 @@ def convert_command(
     source: Annotated[Path, typer.Argument(help="Folder with train.conll, valid.conll, ...")],
     target: Annotated[Path, typer.Argument(help="Folder for train.spacy, valid.spacy, ...")],
     lang: Annotated[str, typer.Option(help="Language code.")] = "en",
-    taxonomy: TaxonomyFile = None,
+    taxonomy: TaxonomyName = None,
     dev_reports: Annotated[
         bool,
         typer.Option(
@@ -109,16 +111,63 @@ def convert_command(
     """Convert CoNLL files to .spacy, and check their labels against the taxonomy."""
     from spacy_finegrained_ner.cli.tables import print_conversion
     from spacy_finegrained_ner.data.convert import convert_folder
-    from spacy_finegrained_ner.labels.taxonomy import read_taxonomy
+    from spacy_finegrained_ner.labels.readers import named_taxonomy
 
     with _told():
-        tree = read_taxonomy(taxonomy)
+        tree = named_taxonomy(taxonomy) if taxonomy else None
         done = convert_folder(source, target, lang=lang, taxonomy=tree, dev_reports=dev_reports)
         print_conversion(done.parts, tree)
         for note in done.notes:
             messages.info(note)
         for warning in done.warnings:
             messages.warn(warning)
+
+
+@app.command("init-taxonomy")
+def init_taxonomy_command(
+    data: Annotated[Path, typer.Argument(help=".conll or .spacy; a file, or a folder of them.")],
+    output: Annotated[Path, typer.Argument(help="The taxonomy file to write (TOML).")],
+    separator: Annotated[
+        str | None,
+        typer.Option(help="After the coarse type, as in location-GPE; none: the one that all have"),
+    ] = None,
+) -> None:
+    """Write a taxonomy file with the labels of some data, to be edited."""
+    from spacy_finegrained_ner.cli.skeleton import write_skeleton
+
+    with _told():
+        messages.good(write_skeleton(data, output, separator))
+
+
+@app.command("init-config")
+def init_config_command(
+    output: Annotated[Path, typer.Argument(help="The config to write.")],
+    base: Annotated[
+        str | None, typer.Option(help="default, paper, roberta, deberta, tok2vec or crf.")
+    ] = None,
+    lang: Annotated[str | None, typer.Option(help="Language code; none for en.")] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="Folder or name on the hub; none for that of the base.")
+    ] = None,
+    taxonomy: TaxonomyName = None,
+    width: Annotated[
+        int | None, typer.Option(min=0, help="Of a BiLSTM in the head; 0 for none.")
+    ] = None,
+    into: Annotated[
+        Path | None, typer.Option(help="A config of yours: put the component in place of its ner.")
+    ] = None,
+    beside: Annotated[bool, typer.Option("--beside", help="Keep the ner of that config.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Write a complete config, or put the component into one of yours and show the difference."""
+    from spacy_finegrained_ner.cli.put_in import init_config
+
+    with _told():
+        text = init_config(output, base, lang, encoder, taxonomy, width, into, beside, force)
+        difference, wrote, line = text.rpartition("Wrote ")
+        if difference:
+            typer.echo(difference)
+        messages.good(wrote + line)
 
 
 @app.command("evaluate")
@@ -256,7 +305,7 @@ def study_run_command(
         "configs"
     ),
     work: Annotated[Path, typer.Option(help="Folder for prepared data.")] = Path("corpus/study"),
-    taxonomy: TaxonomyFile = None,
+    taxonomy: Annotated[str, typer.Option(help="A file, or multiconer2.")] = "multiconer2",
     workers: Annotated[
         int, typer.Option(min=1, help="Runs at once; each has its share of the cores.")
     ] = 1,

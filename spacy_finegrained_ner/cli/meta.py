@@ -39,12 +39,17 @@ def write_meta(
         raise EvaluationError(
             f"{error}\nExpected {model} to be the folder of a trained pipeline."
         ) from None
-    meta["description"] = (
-        f"Fine-grained named-entity recognition, trained on {len(docs):,} texts. "
-        "Coarse types stand in ent._.coarse_label."
-        if own
-        else DEMONSTRATION
-    )
+    scores = meta.get("performance", {})
+    # spaCy writes 0 for a score that is not there, as those of coarse types where labels are flat
+    flat = scores.get("ents_coarse_per_type") == 0.0
+    if flat:
+        meta["performance"] = {k: v for k, v in scores.items() if not k.startswith("ents_coarse")}
+    meta["description"] = DEMONSTRATION
+    if own:
+        meta["description"] = (
+            f"Fine-grained named-entity recognition, trained on {len(docs):,} texts."
+            + ("" if flat else " Coarse types stand in ent._.coarse_label.")
+        )
     meta["name"] = name or meta["name"]
     meta["version"] = version or meta["version"]
     if name or version:

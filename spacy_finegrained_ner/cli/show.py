@@ -109,7 +109,7 @@ def render_page(nlp: Language, docs: list[Doc]) -> str:
         },
     )
     legend = "".join(
-        f"<dt>{escape(coarse)}</dt><dd>"
+        f"<dt>{'' if taxonomy.flat else escape(coarse)}</dt><dd>"
         + " ".join(
             f'<mark style="background:{colors[fine]}">{escape(fine)}</mark>'
             for fine in taxonomy.fine

@@ -9,7 +9,7 @@ from pathlib import Path
 import srsly
 from rich.console import Console
 
-from spacy_finegrained_ner.labels.taxonomy import read_taxonomy
+from spacy_finegrained_ner.labels.readers import named_taxonomy
 from spacy_finegrained_ner.study import plan
 from spacy_finegrained_ner.study.plan import SIZES, Run, StudyError
 from spacy_finegrained_ner.study.runner import read_records, run_all
@@ -28,7 +28,7 @@ def run_study(
     pos: str | None,
     configs: Path,
     work: Path,
-    taxonomy: Path | None,
+    taxonomy: str,
     workers: int,
 ) -> None:
     """Do what is missing of the stages, one after the other."""
@@ -40,7 +40,7 @@ def run_study(
     docs = prepare(parts, SIZES[size], pos, work)
     for part in ("train", "sample"):
         for name in parts.keys() - {"train"}:
-            table, seen = gold_table(docs[name], docs[part], read_taxonomy(taxonomy))
+            table, seen = gold_table(docs[name], docs[part], named_taxonomy(taxonomy))
             write_gold(table, output / f"gold-{part}-{name}.json")
             srsly.write_json(work / f"gold-{part}-{name}.json", table)
             srsly.write_json(work / f"seen-{part}.json", sorted(seen))

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from spacy_finegrained_ner.cli.evaluate import NOTHING
 from spacy_finegrained_ner.data.convert import Converted
+from spacy_finegrained_ner.labels.readers import looks_packaged
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 
 _LEVELS = (
@@ -26,8 +27,11 @@ def _console() -> Console:
     return Console(markup=False, emoji=False)
 
 
-def print_conversion(parts: list[Converted], taxonomy: Taxonomy) -> None:
-    """What was converted, by part, and how many of the taxonomy's types a part has."""
+def print_conversion(parts: list[Converted], taxonomy: Taxonomy | None) -> None:
+    """What was converted, by part, and how many of the taxonomy's types a part has. taxonomy: None
+    for flat labels; that they look like those of a packaged one is said."""
+    types = {label for part in parts for label in part.entities}
+    every = len(types if taxonomy is None else taxonomy.fine)
     table = Table(
         "part", "sentences", "tokens", "entities", "types", "not known", title="Converted"
     )
@@ -37,10 +41,12 @@ def print_conversion(parts: list[Converted], taxonomy: Taxonomy) -> None:
             f"{part.sentences:,}",
             f"{part.tokens:,}",
             f"{sum(part.entities.values()):,}",
-            f"{len(part.entities)} of {len(taxonomy.fine)}",
+            f"{len(part.entities)} of {every}",
             f"{part.unknown:,}",
         )
     _console().print(table)
+    if taxonomy is None and (hint := looks_packaged(types)):
+        _console().print(hint)
 
 
 def print_scores(report: dict[str, Any], *, per_type: bool) -> None:
@@ -51,7 +57,10 @@ def print_scores(report: dict[str, Any], *, per_type: bool) -> None:
     table = Table("exact spans", "tokens", title=title, caption=caption)
     for name in "PRF":
         table.add_column(name, justify="right")
+    flat = Taxonomy(report["taxonomy"]).flat
     for name, key in _LEVELS:
+        if flat and "coarse" in key:
+            continue  # they would be those of the fine types again
         for label, side in scored.items():
             scores = [_percent(report[side].get(f"{key}_{kind}")) for kind in "prf"]
             table.add_row(name, label, *scores, end_section=label == [*scored][-1])
@@ -85,22 +94,25 @@ def _intervals(found: dict[str, Any]) -> str:
 
 
 def _type_table(report: dict[str, Any]) -> Table:
+    taxonomy: dict[str, str] = report["taxonomy"]
+    flat = Taxonomy(taxonomy).flat
     table = Table(title="Fine types")
-    table.add_column("coarse")
+    if not flat:
+        table.add_column("coarse")
     table.add_column("fine")
     for name in ("P", "R", "F", "F text", "gold"):
         table.add_column(name, justify="right")
-    taxonomy: dict[str, str] = report["taxonomy"]
     types, on_text = (report[side].get("ents_per_type") or {} for side in _SIDES.values())
     before = None
-    for fine, coarse in taxonomy.items():
+    # Of flat labels, the gold may have others than the training data
+    for fine, coarse in (taxonomy | {x: x for x in sorted(types) if x not in taxonomy}).items():
         if fine not in types and fine not in on_text:
             continue
-        if before not in (None, coarse):
+        if before not in (None, coarse) and not flat:
             table.add_section()
         score = types.get(fine, {})
         table.add_row(
-            coarse if coarse != before else "",
+            *(() if flat else (coarse if coarse != before else "",)),
             fine,
             *(_percent(score.get(kind)) for kind in "prf"),
             _percent(on_text.get(fine, {}).get("f")),

@@ -15,7 +15,7 @@ from spacy.vocab import Vocab, create_vocab
 from spacy_finegrained_ner.data.conll import ConllError, Sentence, label_places, read_conll
 from spacy_finegrained_ner.data.corpus import sentence_to_doc
 from spacy_finegrained_ner.labels.invisible import invisible
-from spacy_finegrained_ner.labels.taxonomy import Taxonomy
+from spacy_finegrained_ner.labels.taxonomy import Taxonomy, one_spelling
 
 PARTS = ("train", "valid", "dev", "test")
 
@@ -42,7 +42,12 @@ class Conversion:
 
 
 def convert_folder(
-    source: Path, target: Path, *, lang: str, taxonomy: Taxonomy, dev_reports: bool = False
+    source: Path,
+    target: Path,
+    *,
+    lang: str,
+    taxonomy: Taxonomy | None,
+    dev_reports: bool = False,
 ) -> Conversion:
     """Convert `train.conll` and what else there is of valid, dev and test to `<part>.spacy`.
 
@@ -50,6 +55,8 @@ def convert_folder(
     becomes `valid.spacy`. Where there is no `dev` either, or dev_reports says that it must not
     select the model, a tenth of the training sentences is split off by a hash of the text, so that
     the same text stays together.
+
+    taxonomy: to check the labels; None for flat labels, each as it is.
 
     Nothing is tokenized, so no language needs the packages of its tokenizer. Raises a `ConllError`
     for a language that spaCy does not have and where there is no training part, and a
@@ -67,7 +74,10 @@ def convert_folder(
     for part, sentences in parts.items():
         for label, place in label_places(files[part], sentences).items():
             places.setdefault(label, place)
-    taxonomy.spelled_as(places)
+    if taxonomy is None:
+        one_spelling(places)
+    else:
+        taxonomy.spelled_as(places)
     done = Conversion()
     for part, sentences in parts.items():
         _look(files[part], sentences, done)

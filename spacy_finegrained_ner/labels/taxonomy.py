@@ -9,7 +9,8 @@ from typing import Any
 from spacy_finegrained_ner.labels.invisible import invisible
 
 MULTICONER2 = Path(__file__).with_name("multiconer2.toml")
-
+PACKAGED = {"multiconer2": MULTICONER2}
+"""Taxonomies that come with the package, by name."""
 
 MAX_SIZE = 1_000_000
 """Bytes. A larger file is no taxonomy."""
@@ -78,6 +79,11 @@ class Taxonomy:
         """The coarse types, each once, in the order of the taxonomy."""
         return tuple(dict.fromkeys(self.coarse_of.values()))
 
+    @property
+    def flat(self) -> bool:
+        """Whether each type is its own coarse type: then coarse types say nothing new."""
+        return all(f.casefold() == c.casefold() for f, c in self.coarse_of.items())
+
     def spelled(self, label: str) -> str | None:
         """The fine type as it is spelled here; None for one that is not here in any case."""
         return self._folded.get(label.casefold())
@@ -88,12 +94,22 @@ class Taxonomy:
         known = self.spelled(label)
         if known is None:
             raise TaxonomyError(
-                f"{place}{': ' if place else ''}The label {label!r} is not in the taxonomy "
-                f"({self.source}), which has the fine types {sorted(self.coarse_of)}. Add "
-                "it to a taxonomy file of your own and give that file as "
-                "[initialize.components.<name>.taxonomy] path."
+                f"{place}{': ' if place else ''}The label {label!r} is not "
+                + (
+                    f"one of {sorted(self.coarse_of)} ({self.source}). Give all labels, in "
+                    "[initialize.components.<name>.labels] or in a taxonomy file."
+                    if self.flat
+                    else f"in the taxonomy ({self.source}), which has the fine types "
+                    f"{sorted(self.coarse_of)}. Add it to a taxonomy file of your own and give "
+                    "that file as [initialize.components.<name>.taxonomy] path."
+                )
             )
         return known
+
+    def gold_label(self, label: str, place: str = "") -> str:
+        """The same; but of flat labels, which are those that the training data had, gold may have
+        others: they stay as they are."""
+        return self.spelled(label) or (label if self.flat else self.fine_label(label, place))
 
     def coarse_label(self, fine: str) -> str:
         """The coarse type of a fine type, or a `TaxonomyError` that names the label."""
@@ -107,23 +123,42 @@ class Taxonomy:
         Types that do not occur in `labels` keep their own spelling. Raises a `TaxonomyError` for
         a label that the taxonomy does not cover, and for two spellings of the same label.
         """
-        places = labels if isinstance(labels, Mapping) else {}
-        spelling: dict[str, str] = {}
-        for label in labels:
-            self.fine_label(label, places.get(label, ""))
-            before = spelling.setdefault(label.casefold(), label)
-            if before != label:
-                first, second = (
-                    f"{x!r} ({places[x]})" if places.get(x) else repr(x) for x in (before, label)
-                )
-                raise TaxonomyError(
-                    f"The data spells one label in two ways: {first} and {second}. "
-                    "Give all annotations the same spelling."
-                )
+        places = labels if isinstance(labels, Mapping) else dict.fromkeys(labels, "")
+        for label, place in places.items():
+            self.fine_label(label, place)
+        spelling = one_spelling(places)
         return Taxonomy(
             {spelling.get(fine.casefold(), fine): c for fine, c in self.coarse_of.items()},
             self.source,
         )
+
+
+def flat_taxonomy(
+    labels: Iterable[str] | Mapping[str, str], source: str = "labels without a taxonomy"
+) -> Taxonomy:
+    """Each label is its own coarse type. labels: as for `Taxonomy.spelled_as`.
+
+    Raises a `TaxonomyError` for two spellings of the same label, and for what is no name.
+    """
+    return Taxonomy({label: label for label in one_spelling(labels).values()}, source)
+
+
+def one_spelling(labels: Iterable[str] | Mapping[str, str]) -> dict[str, str]:
+    """Each label by its casefolded form. A `TaxonomyError` where there are two. labels: as for
+    `Taxonomy.spelled_as`."""
+    places = labels if isinstance(labels, Mapping) else {}
+    spelling: dict[str, str] = {}
+    for label in labels:
+        before = spelling.setdefault(label.casefold(), label)
+        if before != label:
+            first, second = (
+                f"{x!r} ({places[x]})" if places.get(x) else repr(x) for x in (before, label)
+            )
+            raise TaxonomyError(
+                f"The data spells one label in two ways: {first} and {second}. "
+                "Give all annotations the same spelling."
+            )
+    return spelling
 
 
 def read_taxonomy(path: str | Path | None = None) -> Taxonomy:

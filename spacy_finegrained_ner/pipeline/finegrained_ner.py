@@ -19,11 +19,11 @@ from spacy_finegrained_ner.data.entities import trimmed
 from spacy_finegrained_ner.data.extensions import NAMES
 from spacy_finegrained_ner.labels.bio import TagSet
 from spacy_finegrained_ner.labels.prediction import Prediction
-from spacy_finegrained_ner.labels.taxonomy import Taxonomy, read_taxonomy
+from spacy_finegrained_ner.labels.readers import TaxonomySetting
 from spacy_finegrained_ner.ml.tagger import Emissions, is_built
 from spacy_finegrained_ner.pipeline.annotating import Annotating
 from spacy_finegrained_ner.pipeline.auxiliary import AuxiliaryTask
-from spacy_finegrained_ner.pipeline.labels import find_labels
+from spacy_finegrained_ner.pipeline.labels import find_labels, find_taxonomy
 from spacy_finegrained_ner.pipeline.learning import Learning
 from spacy_finegrained_ner.pipeline.upstream import Upstream
 from spacy_finegrained_ner.scoring.scorer import score_entities
@@ -102,26 +102,25 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
         *,
         nlp: Language | None = None,
         labels: Iterable[str] | None = None,
-        taxonomy: Taxonomy | None = None,
+        taxonomy: TaxonomySetting | None = None,
     ) -> None:
-        """Find the labels, check them against the taxonomy, and build the model.
+        """Find the labels and their taxonomy, and build the model.
 
         get_examples: gives a representative sample of the training data.
         labels: the fine labels; None to collect them from the examples.
-        taxonomy: None for the packaged taxonomy of MultiCoNER II. In a config it is the block
-            `[initialize.components.finegrained_ner.taxonomy]`.
+        taxonomy: in a config the block `[initialize.components.finegrained_ner.taxonomy]`. None:
+            the one it has; the packaged one, if that has all labels; flat labels, if it has none.
 
         Raises a TaxonomyError that names a label which the taxonomy does not cover, and a
-        ValueError if there are no labels at all.
+        ValueError if there are no labels at all, or for a listener without what it listens to.
         """
         validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
-        found = find_labels(get_examples, labels, self.name)
-        self._set_labels(list(found), (taxonomy or read_taxonomy()).spelled_as(found))
-        self._nothing_known, self._divisor = None, 0
-        for label in found:
-            self.vocab.strings.add(label)
         self.upstream.placed_in(nlp)
         self.upstream.require_width(self.model)
+        found = find_labels(get_examples, labels, self.name)
+        tree = find_taxonomy(taxonomy, found, self.cfg["taxonomy"], self.name)
+        self._set_labels(list(found), tree, nlp)
+        self._nothing_known, self._divisor = None, 0
         examples = list(islice((eg for eg in get_examples() if len(eg.reference)), 10))
         sample = [eg.reference for eg in examples] or [Doc(self.vocab, words=["hello"])]
         # Initialized before, perhaps with other labels: it starts anew, as spaCy's components do.
@@ -203,7 +202,7 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
         if sgd is not None:
             self.finish_update(sgd)
         losses[self.name] += sum(weight * loss for weight, loss in parts.values())
-        if self.auxiliary is not None:
+        if self._auxiliary_tag_set is not None:
             for task, (_, loss) in parts.items():
                 key = f"{self.name}_{task}"
                 losses[key] = losses.get(key, 0.0) + loss

@@ -24,6 +24,7 @@ class Learning:
     auxiliary: AuxiliaryTask | None
     auxiliary_weight: float
     combine_losses: AnyCombination
+    auxiliary_is_off: bool
     labels: tuple[str, ...]
     _taxonomy: Taxonomy
     _tags: TagSet
@@ -98,7 +99,7 @@ class Learning:
 
     @property
     def _auxiliary_tag_set(self) -> TagSet | None:
-        if self.auxiliary is None:
+        if self.auxiliary is None or self.auxiliary_is_off:
             return None
         tags = self.auxiliary.tag_set(self._tag_set, self._taxonomy)
         if not isinstance(tags, TagSet):

@@ -52,7 +52,9 @@ class Upstream:
             if listener.has_dim("nO") is None:
                 raise ValueError(
                     f"'{self.owner}' {self._listens(listener)}, but there is none before it in the "
-                    f"pipeline that is initialized. {self._remedy(listener)}"
+                    f"pipeline that is initialized. {self._remedy(listener)} What spacy init "
+                    "config writes has none; a complete config is written, and the component put "
+                    "into one of yours, by: python -m spacy_finegrained_ner init-config"
                 )
 
     def check(self, model: Model[Any, Any], docs: Sequence[Doc]) -> None:

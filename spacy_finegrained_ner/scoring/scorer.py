@@ -79,10 +79,11 @@ def entity_spans(
     spaCy's own scorer; so is one of a type that is not annotated there (`data.gold.label_only`),
     unless there is another entity.
 
-    Raises a TaxonomyError for a label of the gold that the taxonomy does not cover.
+    Raises a TaxonomyError for a label of the gold that the taxonomy does not cover; where labels
+    are flat, it counts as one that is not found.
     """
     reference = example.reference
-    gold = set(entities_of(reference.ents, lambda span: taxonomy.fine_label(span.label_)))
+    gold = set(entities_of(reference.ents, lambda span: taxonomy.gold_label(span.label_)))
     read = read or partial(read_prediction, taxonomy=taxonomy)
     found = read(example.predicted).entities
     predicted: Spans = set()
@@ -91,7 +92,7 @@ def entity_spans(
     x2y = example.alignment.x2y
     iob = reference.to_array("ENT_IOB").tolist()
     annotated = [
-        None if labels is None else {taxonomy.fine_label(label) for label in labels}
+        None if labels is None else {taxonomy.gold_label(label) for label in labels}
         for labels in annotated_labels(reference) or ()
     ]
     same = None
@@ -126,21 +127,24 @@ def score_entities(
 
     taxonomy: the coarse type of each fine type. Predictions under other labels do not count.
     read: gives the prediction of an annotated Doc, see `entity_spans`.
-    RETURNS: `ents_*` over fine types, `ents_coarse_*` over coarse types and `ents_mention_*` over
-    spans without their type (p, r, f only), see `EntityCounts.scores`; `ents_predicted` and
-    `ents_gold`, how many entities there are (None, too, where there are none at all).
+    RETURNS: `ents_*` over fine types, `ents_coarse_*` over coarse types (unless labels are flat:
+    they would be those of the fine types again) and `ents_mention_*` over spans without their type
+    (p, r, f only), see `EntityCounts.scores`; `ents_predicted` and `ents_gold`, how many entities
+    there are (None, too, where there are none at all).
 
     Raises a TaxonomyError that names a gold label which the taxonomy does not cover.
     """
     if not isinstance(taxonomy, Taxonomy):
         taxonomy = Taxonomy(taxonomy, "the taxonomy of the pipeline")
+    flat = taxonomy.flat
     fine, coarse, mention = EntityCounts(), EntityCounts(), EntityCounts()
     for example in examples:
         if not example.reference.has_annotation("ENT_IOB"):
             continue  # nothing is known of this text
         spans = entity_spans(example, taxonomy, read)
         fine.add(*spans)
-        coarse.add(*({(s, e, taxonomy.coarse_label(x)) for s, e, x in side} for side in spans))
+        if not flat:
+            coarse.add(*({(s, e, taxonomy.coarse_label(x)) for s, e, x in side} for side in spans))
         mention.add(*({(s, e, MENTION) for s, e, _ in side} for side in spans))
     mentions = mention.scores("ents_mention")
     total = sum(fine.by_type.values(), PRFScore())
@@ -148,7 +152,7 @@ def score_entities(
         "ents_predicted": total.tp + total.fp if fine.by_type else None,
         "ents_gold": total.tp + total.fn if fine.by_type else None,
         **fine.scores("ents"),
-        **coarse.scores("ents_coarse"),
+        **({} if flat else coarse.scores("ents_coarse")),
         **{f"ents_mention_{key}": mentions[f"ents_mention_{key}"] for key in "prf"},
     }
 

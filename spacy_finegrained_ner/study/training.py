@@ -23,7 +23,7 @@ from spacy.util import load_config, registry
 from thinc.api import Config, fix_random_seed
 
 from spacy_finegrained_ner.data.corpus import bare_copy
-from spacy_finegrained_ner.labels.taxonomy import read_taxonomy
+from spacy_finegrained_ner.labels.readers import named_taxonomy
 from spacy_finegrained_ner.scoring.scorer import entity_spans, score_entities
 from spacy_finegrained_ner.study.plan import Run, Settings
 from spacy_finegrained_ner.study.sample import TAGGERS, surface
@@ -46,6 +46,7 @@ class Inputs:
 
     work: folder of `study.sample.prepare`, with gold tables. configs: the project's folder.
     encoder, base_encoder: folder or name. pos: a pipeline with a tagger.
+    taxonomy: the name of a packaged one, or a file.
     """
 
     work: Path
@@ -53,7 +54,7 @@ class Inputs:
     encoder: str
     base_encoder: str | None = None
     pos: str | None = None
-    taxonomy: Path | None = None
+    taxonomy: str = "multiconer2"
 
 
 def config_of(run: Run, inputs: Inputs) -> Config:
@@ -78,7 +79,7 @@ def config_of(run: Run, inputs: Inputs) -> Config:
         _with_spacys_ner(config)
     config["paths"]["train"] = str(inputs.work / f"{run.data}.spacy")
     config["paths"]["dev"] = str(inputs.work / "valid.spacy")
-    config["paths"]["taxonomy"] = str(inputs.taxonomy) if inputs.taxonomy else None
+    config["paths"]["taxonomy"] = inputs.taxonomy
     config["system"]["seed"] = run.seed
     if not run.looks:
         config["corpora"]["dev"]["limit"] = LONGEST_EVALUATION
@@ -169,7 +170,7 @@ def _scored(nlp: Language, run: Run, name: str, inputs: Inputs) -> dict[str, Any
     gold = srsly.read_json(inputs.work / f"gold-{run.data}-{name}.json")
     seen = set(srsly.read_json(inputs.work / f"seen-{run.data}.json"))
     examples = _predicted(nlp, inputs.work / f"{name}.spacy")
-    taxonomy = read_taxonomy(inputs.taxonomy).spelled_as(gold["types"])
+    taxonomy = named_taxonomy(inputs.taxonomy).spelled_as(gold["types"])
     hits = []
     false = []
     for number, example in enumerate(examples):
@@ -197,7 +198,7 @@ def _predicted(nlp: Language, path: Path) -> list[Example]:
 
 
 def _scores(examples: list[Example], inputs: Inputs) -> dict[str, float]:
-    scores = score_entities(examples, taxonomy=read_taxonomy(inputs.taxonomy))
+    scores = score_entities(examples, taxonomy=named_taxonomy(inputs.taxonomy))
     return {key: value for key, value in scores.items() if isinstance(value, float)}
 
 

@@ -41,7 +41,11 @@ class Column:
 
 def has_auxiliary(pipe: Any) -> bool:
     """Whether the component trains on an auxiliary task, with a weight."""
-    return hasattr(pipe, "auxiliary_weight") and getattr(pipe, "auxiliary", None) is not None
+    return (
+        hasattr(pipe, "auxiliary_weight")
+        and getattr(pipe, "auxiliary", None) is not None
+        and not getattr(pipe, "auxiliary_is_off", False)
+    )
 
 
 def idle_tasks(nlp: Language) -> list[str]:

@@ -14,7 +14,7 @@ from tagged import ODD, TEXTS, make_crf
 from thinc.api import ConfigValidationError
 
 from spacy_finegrained_ner.baselines.crf import crfsuite
-from spacy_finegrained_ner.labels.taxonomy import Taxonomy, TaxonomyError
+from spacy_finegrained_ner.labels.taxonomy import Taxonomy, TaxonomyError, read_taxonomy
 
 
 @pytest.fixture(scope="module")
@@ -155,8 +155,11 @@ def test_features_that_are_all_too_rare_are_an_error():
 def test_a_label_outside_the_taxonomy_is_named_and_own_ones_are_taken():
     nlp = make_crf()
     data = examples(nlp, ["smaug/B-Dragon sleeps/O"])
-    with pytest.raises(TaxonomyError, match=r"^text 'smaug sleeps': The label 'Dragon' is not"):
-        nlp.initialize(lambda: data)
+    message = r"^text 'smaug sleeps': The label 'Dragon' is not in the taxonomy"
+    with pytest.raises(TaxonomyError, match=message):
+        nlp.get_pipe("crf_ner").initialize(lambda: data, taxonomy=read_taxonomy())
+    nlp.initialize(lambda: data)  # flat: the packaged one has none of the labels
+    assert entities(nlp("smaug sleeps")) == [("smaug", "Dragon", "Dragon")]
     nlp.get_pipe("crf_ner").initialize(lambda: data, taxonomy=Taxonomy({"Dragon": "Beast"}))
     assert entities(nlp("smaug sleeps")) == [("smaug", "Dragon", "Beast")]
 
@@ -196,6 +199,10 @@ def test_a_gazetteer_tells_names_that_were_never_seen_and_is_saved(tmp_path):
     for text in ("in xx", "in yy zz", "in o'neill"):
         assert [ent.text for ent in nlp(text).ents] == [text.removeprefix("in ")], text
         assert [ent.text for ent in again(text).ents] == [text.removeprefix("in ")], text
+    # The file is gone: initialized again, it has the names that it was saved with
+    again.config["initialize"]["components"]["crf_ner"] = {"gazetteer": str(path)}
+    again.initialize(lambda: examples(again, texts * 5))
+    assert [ent.text for ent in again("in yy zz").ents] == ["yy zz"]
 
 
 def test_progress_is_reported_as_often_as_asked(capsys):

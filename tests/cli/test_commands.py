@@ -47,7 +47,7 @@ def write_spacy(path, texts=SENTENCES):
 def test_convert_writes_what_it_says(tmp_path):
     (tmp_path / "train.conll").write_text(GOOD)
     (tmp_path / "valid.conll").write_text("here _ _ -\n\nparis _ _ B-HumanSettlement\n")
-    code, printed = run("convert", tmp_path, tmp_path / "out")
+    code, printed = run("convert", tmp_path, tmp_path / "out", "--taxonomy", "multiconer2")
     assert code == 0
     assert "│ 2 │ 3 │ 2 │ 2 of 33 │ 0 │" in printed
     assert "│ 2 │ 2 │ 1 │ 1 of 33 │ 1 │" in printed
@@ -88,7 +88,7 @@ def test_convert_tells_what_is_wrong_and_where(tmp_path, text, message):
     if text is not None:
         (tmp_path / "train.conll").write_text(text)
         (tmp_path / "valid.conll").write_text(GOOD)
-    code, printed = run("convert", tmp_path, tmp_path / "out")
+    code, printed = run("convert", tmp_path, tmp_path / "out", "--taxonomy", "multiconer2")
     assert code == 1
     assert re.search(message, printed), printed
     assert "Traceback" not in printed

@@ -38,6 +38,7 @@ def write_data(folder: Path) -> dict:
         "paths.train": str(folder / "data.spacy"),
         "paths.dev": str(folder / "data.spacy"),
         "paths.encoder": str(tiny_bert(folder / "encoder")),
+        "paths.taxonomy": "multiconer2",
         "training.max_steps": 40,
         "training.eval_frequency": 20,
         "training.optimizer.learn_rate.rate": 0.01,

@@ -42,8 +42,9 @@ from spacy_finegrained_ner.data.entities import labels_of
 from spacy_finegrained_ner.data.extensions import NAMES
 from spacy_finegrained_ner.labels.bio import Entity, TagSet
 from spacy_finegrained_ner.labels.prediction import Prediction
-from spacy_finegrained_ner.labels.taxonomy import Taxonomy, read_taxonomy
+from spacy_finegrained_ner.labels.readers import TaxonomySetting
 from spacy_finegrained_ner.pipeline.annotating import Annotating
+from spacy_finegrained_ner.pipeline.labels import find_taxonomy
 from spacy_finegrained_ner.scoring.scorer import score_entities
 
 
@@ -96,17 +97,18 @@ class CrfNER(Annotating, Pipe):
         get_examples: Callable[[], Iterable[Example]],
         *,
         nlp: Language | None = None,
-        taxonomy: Taxonomy | None = None,
+        taxonomy: TaxonomySetting | None = None,
         gazetteer: str | Path | None = None,
     ) -> None:
         """Train on all examples.
 
         get_examples: gives the training data, each time it is called.
         nlp: the pipeline; what comes before the component in it annotates copies of the texts.
-        taxonomy: None for the packaged taxonomy of MultiCoNER II. In a config it is the block
-            `[initialize.components.crf_ner.taxonomy]`.
+        taxonomy: in a config the block `[initialize.components.crf_ner.taxonomy]`. None: the one
+            it has; the packaged one, if that has all labels; flat labels, if it has none.
         gazetteer: a file of names, see `read_gazetteer`; they are saved with the component. Names
-            from the training data would teach the CRF to trust the list too much.
+            from the training data would teach the CRF to trust the list too much. Where there is
+            no such file, a component that was saved keeps the names that it was saved with.
 
         Raises a TaxonomyError that names a label which the taxonomy does not cover, and a
         ValueError if there is nothing to learn from, or for a gazetteer that can't be read.
@@ -119,8 +121,8 @@ class CrfNER(Annotating, Pipe):
                 f"'{self.name}' found no entities in the training data, so there is nothing to "
                 "learn. Expected examples with doc.ents on the gold side."
             )
-        taxonomy = (taxonomy or read_taxonomy()).spelled_as(places)
-        names = Gazetteer({}) if gazetteer is None else read_gazetteer(gazetteer, _tokens(nlp))
+        tree = find_taxonomy(taxonomy, places, self.cfg["taxonomy"], self.name)
+        names = self._find_names(gazetteer, nlp)
         if nlp is not None and nlp.config["training"].get("max_epochs") == -1:
             warnings.warn(
                 f"'{self.name}' is trained on 100 texts at most: with [training] max_epochs = -1 "
@@ -139,10 +141,8 @@ class CrfNER(Annotating, Pipe):
         self._model, known = train_crf(sequences, self.training, self.name)
         self._gazetteer = names
         self._pos = pos
-        self._set_labels(labels, taxonomy)
+        self._set_labels(labels, tree, nlp)
         self.cfg |= {"pos": pos.kinds, "trained_on": asdict(counts) | known}
-        for label in labels:
-            self.vocab.strings.add(label)
         counts.warn(self.name)
         if self.features.pos:
             pos.after_training(nlp, self)
@@ -212,6 +212,18 @@ class CrfNER(Annotating, Pipe):
 
         return {"cfg": read_cfg, "model": read_model, "gazetteer": read_names}
 
+    def _find_names(self, path: str | Path | None, nlp: Language | None) -> Gazetteer:
+        if path is None:
+            return Gazetteer({})
+        if self._gazetteer.names and not Path(path).exists():
+            util.logger.warning(
+                "'%s': the gazetteer %s is not there: it takes the names that it was saved with",
+                self.name,
+                path,
+            )
+            return self._gazetteer
+        return read_gazetteer(path, _tokens(nlp))
+
     def _featurize(self, doc: Doc, found: PartsOfSpeech, names: Gazetteer) -> list[Features]:
         words = [token.text for token in words_of(doc)]
         marks = names.marks(words) if names.names else ()
@@ -237,7 +249,8 @@ class CrfNER(Annotating, Pipe):
         if self._model is None:
             raise ValueError(
                 Errors.E109.format(name=self.name)
-                + " Train it with spacy train configs/crf.cfg or call nlp.initialize with "
+                + " Train it with spacy train and a config of python -m spacy_finegrained_ner "
+                "init-config --base crf, or call nlp.initialize with "
                 "examples, or load a trained pipeline."
             )
         return self._model

@@ -1,0 +1,215 @@
+"""Our component in somebody's own config, on the encoder that is there."""
+
+from __future__ import annotations
+
+import copy
+from difflib import unified_diff
+from pathlib import Path
+from typing import Any
+
+from spacy.util import get_sourced_components, load_model_from_config
+from thinc.api import Config, ConfigValidationError
+
+from spacy_finegrained_ner.cli.configs import (
+    ConfigFileError,
+    bilstm,
+    check_output,
+    read_config,
+    train_line,
+    write,
+    write_config,
+)
+from spacy_finegrained_ner.scoring.score_weights import SCORE_WEIGHTS
+
+NAME = "finegrained_ner"
+SPACYS = ("ner", "beam_ner")
+ENCODERS = ("transformer", "curated_transformer", "tok2vec")
+STOCK_LISTENER = "spacy-transformers.TransformerListener.v1"
+OUR_LISTENER = "spacy-finegrained-ner.TransformerListener.v1"
+
+
+def init_config(
+    output: Path,
+    base: str | None,
+    lang: str | None,
+    encoder: str | None,
+    taxonomy: str | None,
+    width: int | None,
+    into: Path | None,
+    beside: bool,
+    force: bool,
+) -> str:
+    """`write_config`, or `put_into` where there is a config to put the component into."""
+    if into is None:
+        if beside:
+            raise ConfigFileError("--beside goes with --into: beside what is in that config.")
+        base, lang = base or "default", lang or "en"
+        return write_config(output, base, lang, encoder, taxonomy, width, force=force)
+    for option, value in (("--base", base), ("--lang", lang), ("--encoder", encoder)):
+        if value is not None:
+            raise ConfigFileError(
+                f"{option} can't be given with --into: the component takes what is in {into}."
+            )
+    return put_into(into, output, taxonomy, width, beside=beside, force=force)
+
+
+def put_into(
+    source: Path,
+    output: Path,
+    taxonomy: str | None = None,
+    width: int | None = None,
+    *,
+    beside: bool = False,
+    force: bool = False,
+) -> str:
+    """Write a config with our component in place of `ner`, or beside it. RETURNS: the difference,
+    and what to do with it.
+
+    source: a config of spaCy, be it complete or not; what it leaves out is filled in. beside: `ner`
+    stays, and ours writes a span group. taxonomy: the name of a packaged one or a file; None for
+    flat labels. width: of a BiLSTM in the head, both directions together; None or 0 for none.
+
+    Raises a `ConfigFileError` that says what is wrong.
+    """
+    config = read_config(source)
+    before, factories = _filled(config, source)
+    after = copy.deepcopy(before)
+    note = _put(after, factories, beside, taxonomy, width, source)
+    after, _ = _filled(_as_sourced(after, config), source)
+    old, new = (_as_sourced(each, config).to_str() for each in (before, after))
+    check_output(output, force)
+    write(new, output)
+    lines = unified_diff(
+        old.splitlines(), new.splitlines(), str(source), str(output), "", "", 1, ""
+    )
+    return "\n".join([*lines, "", *note, train_line(output, taxonomy)])
+
+
+def _filled(config: Config, source: Path) -> tuple[Config, dict[str, str]]:
+    """The config with all that it leaves out, and the factory of each component."""
+    try:
+        nlp = load_model_from_config(config, auto_fill=True)
+    except (ValueError, OSError, ImportError, ConfigValidationError) as error:
+        raise ConfigFileError(f"{source}: no pipeline can be made of it: {error}") from None
+    factories = {name: nlp.get_pipe_meta(name).factory for name in nlp.component_names}
+    return copy.deepcopy(nlp.config), factories
+
+
+def _as_sourced(config: Config, original: Config) -> Config:
+    """With components from other pipelines as it had them: `source = ...`."""
+    config = copy.deepcopy(config)
+    for name, block in get_sourced_components(original).items():
+        if name in config["components"]:
+            config["components"][name] = block
+    return config
+
+
+def _put(
+    config: Config,
+    factories: dict[str, str],
+    beside: bool,
+    taxonomy: str | None,
+    width: int | None,
+    source: Path,
+) -> list[str]:
+    """Change the config. RETURNS: what else is to be said."""
+    pipeline: list[str] = config["nlp"]["pipeline"]
+    if NAME in config["components"] or NAME in factories.values():
+        raise ConfigFileError(
+            f"{source}: a {NAME} is there already. If it has no encoder, write a complete config: "
+            "init-config without --into."
+        )
+    theirs = [name for name in pipeline if factories[name] in SPACYS]
+    block, on_transformer = _tok2vec(config, factories, theirs, source)
+    place = pipeline.index(theirs[-1]) + 1 if theirs else len(pipeline)
+    pipeline.insert(place, NAME)
+    config["components"][NAME] = {
+        "factory": NAME,
+        "annotate": "spans" if beside and theirs else "overwrite",
+        "model": {
+            "@architectures": "spacy-finegrained-ner.Tagger.v1",
+            "sequence": bilstm(width) if width else None,
+            "tok2vec": block,
+        },
+    }
+    if not beside:
+        for name in theirs:
+            _drop(config, name)
+    config["paths"]["taxonomy"] = taxonomy
+    config["initialize"]["components"][NAME] = {
+        "taxonomy": {
+            "@readers": "spacy-finegrained-ner.Taxonomy.v2",
+            "path": "${paths.taxonomy}",
+        }
+    }
+    # Both score doc.ents under the same names; where ner stays, ours are the later ones
+    weights = config["training"]["score_weights"]
+    share = sum(w or 0 for name, w in weights.items() if name.startswith("ents_")) or 1.0
+    others = {name: w for name, w in weights.items() if not name.startswith("ents_")}
+    ours = {name: w and w * share for name, w in SCORE_WEIGHTS.items()}
+    config["training"]["score_weights"] = others | ours
+    return _fast_head(config) if on_transformer else []
+
+
+def _drop(config: Config, name: str) -> None:
+    """A component, and what is said of it elsewhere."""
+    config["nlp"]["pipeline"].remove(name)
+    del config["components"][name]
+    config["initialize"]["components"].pop(name, None)
+    for names in (
+        config["nlp"]["disabled"],
+        config["training"]["frozen_components"],
+        config["training"]["annotating_components"],
+    ):
+        if name in names:
+            names.remove(name)
+
+
+def _tok2vec(
+    config: Config, factories: dict[str, str], theirs: list[str], source: Path
+) -> tuple[dict[str, Any], bool]:
+    """What the head gets its vectors from: what `ner` has, or else another component. And whether
+    that is a transformer."""
+    models = [config["components"][name].get("model", {}) for name in [*theirs, *factories]]
+    blocks = [model["tok2vec"] for model in models if "tok2vec" in model]
+    encoders = [name for name in config["nlp"]["pipeline"] if factories[name] in ENCODERS]
+    if not encoders and not (theirs and blocks):
+        raise ConfigFileError(
+            f"{source}: the pipeline {config['nlp']['pipeline']} has no transformer and no tok2vec "
+            "for the head to listen to. Write a complete config: init-config without --into."
+        )
+    if blocks:
+        block = copy.deepcopy(blocks[0])
+    elif factories[encoders[-1]] == "transformer":
+        block = {"@architectures": OUR_LISTENER, "pooling": {"@layers": "reduce_mean.v1"}}
+    else:
+        raise ConfigFileError(
+            f"{source}: no component listens to {encoders[-1]!r} yet, so it can't be seen how. Add "
+            "a ner that does (spacy init config shows how), and put ours in its place."
+        )
+    if block["@architectures"] == STOCK_LISTENER:
+        block["@architectures"] = OUR_LISTENER  # the same settings; faster on a GPU
+    return block, any("transformer" in factories[name] for name in encoders)
+
+
+def _fast_head(config: Config) -> list[str]:
+    """Our AdamW with the settings of thinc's Adam, and ten times the encoder's rate for the head:
+    at the same rate it does not learn what it can."""
+    theirs = config["training"]["optimizer"]
+    if (
+        theirs.get("@optimizers") != "Adam.v1"
+        or theirs.get("use_averages")
+        or not theirs.get("L2_is_weight_decay", True)
+    ):
+        return [
+            "The optimizer is left as it is. Let the head have ten times the rate of the encoder: "
+            "the names of its parameters begin with 'head.'"
+        ]
+    config["training"]["optimizer"] = {
+        "@optimizers": "spacy-finegrained-ner.AdamW.v1",
+        **{key: theirs[key] for key in ("beta1", "beta2", "eps", "grad_clip") if key in theirs},
+        "weight_decay": theirs.get("L2", 0.0),
+        "learn_rate": theirs["learn_rate"],
+        "groups": {"head": {"pattern": r"^head\.", "factor": 10.0}},
+    }
+    return []

@@ -1,0 +1,87 @@
+"""A taxonomy file to begin with, made of the labels of some data."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_commands import run, write_spacy
+
+from spacy_finegrained_ner.cli.skeleton import find_separator, grouped
+from spacy_finegrained_ner.labels.taxonomy import read_taxonomy
+
+
+def test_coarse_types_are_read_off_the_names(tmp_path):
+    (tmp_path / "train.conll").write_text("a B-location-GPE\n\nb B-person-actor\n")
+    write_spacy(tmp_path / "valid.spacy", ["c/B-location-road.river", "d/B-person-actor"])
+    code, printed = run("init-taxonomy", tmp_path, tmp_path / "new" / "types.toml")
+    assert (code, "3 types under 2 coarse types" in printed) == (0, True), printed
+    assert dict(read_taxonomy(tmp_path / "new" / "types.toml").coarse_of) == {
+        "location-GPE": "location",
+        "location-road.river": "location",
+        "person-actor": "person",
+    }
+
+
+def test_without_them_each_is_its_own_and_the_file_means_flat_labels(tmp_path):
+    data = write_spacy(tmp_path / "data.spacy", ["a/B-Laptop b/B-Error-Code", "c/B-Straße"])
+    code, printed = run("init-taxonomy", data, tmp_path / "types.toml")
+    assert (code, "3 types under 3 coarse types" in printed) == (0, True), printed
+    taxonomy = read_taxonomy(tmp_path / "types.toml")
+    assert taxonomy.flat
+    assert taxonomy.fine == ("Error-Code", "Laptop", "Straße")
+
+
+@pytest.mark.parametrize(
+    ("labels", "separator"),
+    [
+        (["location-GPE", "location-road", "art-film"], "-"),
+        (["Medication/Vaccine", "Disease"], ""),
+        (["A-x", "B-y"], ""),  # nothing in common
+        (["PER:Artist", "PER:Athlete"], ":"),
+        (["WORK_OF_ART", "ORG"], ""),
+        (["-x", "-y"], ""),
+        ([], ""),
+    ],
+)
+def test_the_separator(labels, separator):
+    assert find_separator(labels) == separator
+
+
+def test_a_separator_that_is_given(tmp_path):
+    assert grouped(["location-GPE", "location", "Error"], "-") == {
+        "Error": ["Error"],
+        "location": ["location", "location-GPE"],
+    }
+    data = write_spacy(tmp_path / "data.spacy", ["a/B-PER.Artist b/B-Disease"])
+    out = tmp_path / "types.toml"
+    assert run("init-taxonomy", data, out, "--separator", ".")[0] == 0
+    assert read_taxonomy(out).coarse_label("PER.Artist") == "PER"
+
+
+def test_what_can_not_be_written_is_told(tmp_path):
+    out = tmp_path / "types.toml"
+    empty = write_spacy(tmp_path / "empty.spacy", ["nothing/O"])
+    code, printed = run("init-taxonomy", empty, out)
+    assert (code, "found no entities" in printed) == (1, True)
+    two = write_spacy(tmp_path / "two.spacy", ["a/B-Art b/B-ART"])
+    code, printed = run("init-taxonomy", two, out)
+    assert (code, "one label in two ways" in printed, out.exists()) == (1, True, False)
+    out.write_text("mine")
+    code, printed = run("init-taxonomy", empty, out)
+    assert (code, "is there already" in printed, out.read_text()) == (1, True, "mine")
+
+
+LABELS = st.lists(
+    st.text(st.characters(codec="utf-8", exclude_categories=("Z", "Cc", "Cs")), min_size=1),
+    min_size=1,
+    max_size=4,
+    unique_by=str.casefold,
+)
+
+
+@given(LABELS)
+def test_any_labels_come_back_as_they_are(tmp_path_factory, labels):
+    from spacy_finegrained_ner.cli.skeleton import toml
+
+    path = tmp_path_factory.getbasetemp() / "any.toml"
+    path.write_text(toml(grouped(labels, "")), encoding="utf-8")
+    assert sorted(read_taxonomy(path).fine) == sorted(labels)
