@@ -198,7 +198,7 @@ class FineGrainedNER(Annotating, TrainablePipe):
             backprop([gradient])
         # Not before: of an update that fails nothing shall be left
         self._nothing_known, self._divisor = nothing_before and nothing, divisor
-        if sgd is not None:
+        if sgd not in (None, False):  # as spaCy has it: False for a step that comes later
             self.finish_update(sgd)
         losses[self.name] += sum(weight * loss for weight, loss in parts.values())
         if self.auxiliary is not None:
