@@ -9,6 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
 
+from spacy.errors import Errors
 from spacy.language import Language
 from spacy.util import logger as spacy_logger
 from tqdm import tqdm
@@ -66,7 +67,7 @@ def make_record(nlp: Language, info: Info, steps: int, idle: Counter[str]) -> di
     return {
         "epoch": info["epoch"],
         "step": info["step"],
-        "seconds": info["seconds"],
+        "seconds": info.get("seconds"),  # not in the table: a loop of one's own may not have it
         "losses": {
             name: float(loss) / max(steps - idle[name], 1) for name, loss in info["losses"].items()
         },
@@ -75,6 +76,16 @@ def make_record(nlp: Language, info: Info, steps: int, idle: Counter[str]) -> di
         },
         "scores": info["other_scores"],
         "score": info["score"],
+    }
+
+
+def for_other_loggers(record: dict[str, Any]) -> dict[str, float]:
+    """What they do not find in spaCy's info: w, and losses that can be compared between rows. Flat,
+    as the loggers of spacy-loggers that only measure something have it: those behind them in a
+    `spacy.ChainLogger.v1` take what their `log_custom_stats` match."""
+    return {
+        **{f"mean_loss.{name}": loss for name, loss in record["losses"].items()},
+        **{f"auxiliary_weight.{name}": w for name, w in record["auxiliary_weights"].items()},
     }
 
 
@@ -137,6 +148,9 @@ def build_logger_v1(
     Scores are percentages, but for `score`, the weighted one, `speed` and counts. With
     [training] accumulate_gradient, losses are sums over the parts of a step.
 
+    Other loggers get the means and w, too, where they come behind this one in a chain: in the info
+    of the step, as `mean_loss.<name>` and `auxiliary_weight.<component>`.
+
     A model that has fallen to O for every token is told once, with the settings to change: by
     spaCy's logger, and under the row (see `training.collapse.EmptyEvaluations`).
 
@@ -145,7 +159,8 @@ def build_logger_v1(
     output_file: for JSON Lines, a record for each row (see `make_record`; scores are 0 to 1). A
         file that exists is kept, with a warning, and nothing is written.
 
-    Raises a ValueError for another progress bar.
+    Raises a ValueError for another progress bar, and (spaCy's E916) in the first row for a score of
+    [training.score_weights] that is no number.
     """
     if progress_bar not in (None, "train", "eval"):
         raise ValueError(
@@ -186,6 +201,7 @@ def build_logger_v1(
                     bar.update(1)
                 return
             record = make_record(nlp, info, steps, idle)
+            info |= for_other_loggers(record)
             told = watch.look(nlp, record, idle)
             steps, idle = 0, Counter()
             if file is not None:
@@ -234,6 +250,10 @@ def _score(name: str) -> Callable[[dict[str, Any]], str]:
         score = record["scores"].get(name)
         if score is None:
             return "-"
+        try:
+            score = float(score)
+        except TypeError:
+            raise ValueError(Errors.E916.format(name=name, score_type=type(score))) from None
         return f"{score:.0f}" if name in NO_PERCENTAGES else f"{100.0 * score:.2f}"
 
     return value
