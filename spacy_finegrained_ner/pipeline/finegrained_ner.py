@@ -116,6 +116,7 @@ class FineGrainedNER(Annotating, TrainablePipe):
         validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
         found = find_labels(get_examples, labels, self.name)
         self._set_labels(found, (taxonomy or read_taxonomy()).spelled_as(found))
+        self._warn_of_same_scores(nlp)
         self._nothing_known, self._divisor = None, 0
         for label in found:
             self.vocab.strings.add(label)

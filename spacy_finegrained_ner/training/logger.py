@@ -15,6 +15,7 @@ from spacy.util import logger as spacy_logger
 from tqdm import tqdm
 
 from spacy_finegrained_ner.training.collapse import Watch
+from spacy_finegrained_ner.training.scores import shown_scores, without_a_weight
 
 Info = dict[str, Any]
 """What spaCy knows after a step; see `spacy.training.loop.train_while_improving`."""
@@ -22,7 +23,8 @@ Info = dict[str, Any]
 LogStep = Callable[[Info | None], None]
 Logger = Callable[[Language, IO, IO], tuple[LogStep, Callable[[], None]]]
 
-NO_PERCENTAGES = ("speed", "ents_predicted", "ents_gold")
+NO_PERCENTAGES = ("speed", "_predicted", "_gold")
+"""Ends of the names of such scores."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,7 @@ def for_other_loggers(record: dict[str, Any]) -> dict[str, float]:
 
 
 def make_columns(nlp: Language) -> list[Column]:
-    """The columns for the components that are trained and the scores of [training.score_weights]
-    (those that are null are left out, as in spaCy's loggers)."""
+    """The columns for the components that are trained, and for scores."""
     columns = [
         Column("", ("E",), 3, lambda record: str(record["epoch"])),
         Column("", ("#",), 6, lambda record: str(record["step"])),
@@ -104,10 +105,9 @@ def make_columns(nlp: Language) -> list[Column]:
             columns.append(Column(name, ("fine",), 6, _loss(f"{name}_fine")))
             columns.append(Column(name, ("aux",), 6, _loss(f"{name}_auxiliary")))
             columns.append(Column(name, ("w",), 4, _weight(name)))
-    for name, weight in nlp.config["training"]["score_weights"].items():
-        if weight is not None:
-            group, *title = name.split("_") if "_" in name else ("", name)
-            columns.append(Column(group, tuple(title), 6, _score(name)))
+    for name in shown_scores(nlp):
+        group, *title = name.split("_") if "_" in name else ("", name)
+        columns.append(Column(group, tuple(title), 6, _score(name)))
     columns.append(Column("", ("score",), 6, lambda record: f"{record['score']:.2f}"))
     return _widened(columns)
 
@@ -152,7 +152,8 @@ def build_logger_v1(
     of the step, as `mean_loss.<name>` and `auxiliary_weight.<component>`.
 
     A model that has fallen to O for every token is told once, with the settings to change: by
-    spaCy's logger, and under the row (see `training.collapse.EmptyEvaluations`).
+    spaCy's logger, and under the row (see `training.collapse.EmptyEvaluations`). It is told, too,
+    where none of the scores is reported that [training.score_weights] has a weight for.
 
     progress_bar: "train" (to the end), "eval" (to the next row) or null; under the table.
     console_output: print the table.
@@ -189,11 +190,11 @@ def build_logger_v1(
             for line in header(columns):
                 write(line.rstrip())
         bar: tqdm | None = None
-        steps, idle = 0, Counter[str]()
+        steps, idle, first = 0, Counter[str](), True
         watch = Watch(nlp)
 
         def log_step(info: Info | None) -> None:
-            nonlocal bar, steps, idle
+            nonlocal bar, steps, idle, first
             steps += 1
             idle.update(idle_tasks(nlp))
             if info is None:  # a step without an evaluation
@@ -208,12 +209,15 @@ def build_logger_v1(
                 file.write(json.dumps(record, default=float) + "\n")
             if bar is not None:
                 bar.close()
-            if told is not None:
-                spacy_logger.warning("%s", told)
+            if first:
+                told += without_a_weight(nlp, record["scores"])
+            first = False
+            for line in told:
+                spacy_logger.warning("%s", line)
             if console_output:
                 write(row(columns, [column.value(record) for column in columns]))
-                if told is not None:
-                    write(told)
+                for line in told:
+                    write(line)
                 bar = _bar(nlp, progress_bar, info, stderr)
 
         def finalize() -> None:
@@ -254,7 +258,7 @@ def _score(name: str) -> Callable[[dict[str, Any]], str]:
             score = float(score)
         except TypeError:
             raise ValueError(Errors.E916.format(name=name, score_type=type(score))) from None
-        return f"{score:.0f}" if name in NO_PERCENTAGES else f"{100.0 * score:.2f}"
+        return f"{score:.0f}" if name.endswith(NO_PERCENTAGES) else f"{100.0 * score:.2f}"
 
     return value
 

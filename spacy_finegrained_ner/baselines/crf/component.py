@@ -138,6 +138,7 @@ class CrfNER(Annotating, Pipe):
         self._gazetteer = names
         self._pos = pos
         self._set_labels(labels, taxonomy)
+        self._warn_of_same_scores(nlp)
         self.cfg |= {"pos": pos.kinds, "trained_on": asdict(counts) | known}
         for label in labels:
             self.vocab.strings.add(label)
