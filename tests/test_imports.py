@@ -43,7 +43,7 @@ OUTSIDE = {
         *("resource", "statistics", "sys", "tempfile", "time", "unittest"),
     },
     "pipeline": {"spacy", "thinc", "numpy", "weakref"},
-    "baselines": {"spacy", "thinc", "numpy", "pycrfsuite", "json", "sys", "tempfile"},
+    "baselines": {"spacy", "thinc", "numpy", "pycrfsuite", "json", "sys", "tempfile", "hashlib"},
     "study": {
         *("spacy", "thinc", "torch", "numpy", "scipy", "srsly", "matplotlib", "markdown_it"),
         *("concurrent", "html", "importlib", "math", "multiprocessing", "os", "random", "shlex"),

@@ -159,9 +159,9 @@ def _scores(nlp: Language, examples: list[Example], samples: int) -> dict[str, A
     component = component_of(nlp)
     docs = nlp.pipe([example.predicted for example in examples])
     annotated = [Example(doc, eg.reference) for doc, eg in zip(docs, examples, strict=True)]
-    scores = {
-        key: value for key, value in component.score(annotated).items() if key.startswith("ents_")
-    }
+    # By one name, wherever the component writes its entities
+    found = component.score(annotated, prefix="ents")
+    scores = {key: value for key, value in found.items() if key.startswith("ents_")}
     if samples:
         intervals = bootstrap(annotated, samples, taxonomy=component.taxonomy, read=component.read)
         scores["bootstrap"] = {"samples": samples, "level": 0.95, "intervals": intervals}

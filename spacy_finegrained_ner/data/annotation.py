@@ -1,5 +1,6 @@
 """Predictions into a Doc and out of it, beside other components that write `doc.ents`."""
 
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -54,6 +55,8 @@ class Annotation:
     owner: the name of the component, for messages.
     extensions: names of the extension attributes, see `data.extensions`.
 
+    What somebody else has written and this replaces is told by a warning, once.
+
     The coarse label of an entity follows from its label by a table in the vocab (`data.coarse`).
     For "spans" they are in the `attrs["coarse_labels"]` of the group, one for each span: two
     components may give one span two coarse labels.
@@ -64,20 +67,31 @@ class Annotation:
     def __init__(
         self, how: str, spans_key: str, owner: str, extensions: Mapping[str, Any] = NAMES
     ) -> None:
-        if how not in ("overwrite", "fill", "spans"):
-            raise ValueError(
-                f"annotate of '{owner}' is {how!r}, expected 'overwrite', 'fill' or 'spans'."
-            )
-        if how == "spans" and not spans_key:
-            raise ValueError(
-                f"spans_key of '{owner}' is empty, expected a key of doc.spans for "
-                "annotate = 'spans'."
-            )
-        self.how = how
-        self.spans_key = spans_key
         self.owner = owner
+        self.set(how, spans_key)
+        self.configured = [how, spans_key]
         self.extensions = check_extensions(extensions, owner)
         register_extensions(self.extensions, owner)
+
+    def set(self, how: str, spans_key: str) -> None:
+        """Other settings from now on. `configured` are those that it was made with."""
+        if how not in ("overwrite", "fill", "spans"):
+            raise ValueError(
+                f"annotate of '{self.owner}' is {how!r}, expected 'overwrite', 'fill' or 'spans'."
+            )
+        if how == "spans" and not (isinstance(spans_key, str) and spans_key):
+            found = "empty" if spans_key == "" else repr(spans_key)
+            raise ValueError(
+                f"spans_key of '{self.owner}' is {found}, expected a key of doc.spans for "
+                "annotate = 'spans'."
+            )
+        self.how, self.spans_key = how, spans_key
+        self._told = False
+
+    @property
+    def score_prefix(self) -> str:
+        """Of the names of scores, as spaCy's components have them: one for each place."""
+        return f"spans_{self.spans_key}" if self.how == "spans" else "ents"
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -92,6 +106,8 @@ class Annotation:
     def write(self, doc: Doc, prediction: Prediction, coarse_of: Mapping[str, str]) -> None:
         """Write a prediction into a Doc. coarse_of: the taxonomy of the component."""
         spans = [Span(doc, *entity) for entity in prediction.entities]
+        if self.how != "fill" and not self._told:
+            self._tell_replaced(doc, prediction.entities)
         if self.how == "spans":
             coarse = [coarse_of[span.label_] for span in spans]
             doc.spans[self.spans_key] = SpanGroup(
@@ -111,6 +127,30 @@ class Annotation:
             facts = prediction.facts.get((span.start, span.end, span.label_))
             if facts:
                 keep_facts(span, facts)
+
+    def _tell_replaced(self, doc: Doc, entities: list[Entity]) -> None:
+        """Not what is found again, as where a Doc of its own is annotated once more."""
+        there: Iterable[Span] = doc.ents
+        if self.how == "spans":
+            there = doc.spans.get(self.spans_key, ())
+        found = {*entities}
+        gone = [span for span in there if (span.start, span.end, span.label_) not in found]
+        if not gone:
+            return
+        self._told = True
+        if self.how == "spans":
+            place, setting, value = f"doc.spans[{self.spans_key!r}]", "spans_key", "another one"
+        else:
+            place, setting, value = "doc.ents", "annotate", '"fill" (they win) or "spans"'
+        warnings.warn(
+            f"'{self.owner}' replaces {len(gone)} entities that were in {place} of the text "
+            f"{doc.text[:60]!r} and that it does not find itself: the first is "
+            f"{gone[0].text[:30]!r} ({gone[0].label_}). Where another component wrote them, and "
+            f"they are to stay, set {setting} in [components.{self.owner}] to {value}; of a "
+            f"component that is there already, nlp.get_pipe({self.owner!r}).{setting}. This is "
+            "said once.",
+            stacklevel=2,
+        )
 
     def read(self, doc: Doc, taxonomy: Taxonomy) -> Prediction:
         """What counts as prediction of the component in an annotated Doc: see

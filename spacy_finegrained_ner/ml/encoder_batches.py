@@ -18,10 +18,19 @@ from torch import Tensor
 from transformers.file_utils import ModelOutput
 
 
-def tokenize(tokenizer: Any, spans: list[Span]) -> tuple[WordpieceBatch, Ragged]:
+def wordpieces_of_tokens(tokenizer: Any, spans: list[Span]) -> Any:
+    """How many wordpieces each token of a Doc has in its spans, before any is dropped."""
+    return tokenize(tokenizer, spans, longest=10**9)[1].lengths
+
+
+def tokenize(
+    tokenizer: Any, spans: list[Span], longest: int | None = None
+) -> tuple[WordpieceBatch, Ragged]:
     """The wordpieces of spans, as rows that are padded behind, whatever side the tokenizer pads and
     whether or not it has a piece for it; and which of them (in the rows, end to end) each token
-    has. Those beyond the encoder's longest input are dropped."""
+    has. Those beyond the encoder's longest input are dropped.
+
+    longest: that input; None for what the tokenizer knows of it."""
     found = tokenizer(
         [span.text for span in spans],
         return_offsets_mapping=tokenizer.is_fast,
@@ -52,7 +61,8 @@ def tokenize(tokenizer: Any, spans: list[Span]) -> tuple[WordpieceBatch, Ragged]
         lengths=lengths,
         token_type_ids=types and _padded(types, lengths, tokenizer.pad_token_type_id),
     )
-    return truncate_oversize_splits(wordpieces, align, tokenizer.model_max_length)
+    most = tokenizer.model_max_length if longest is None else longest
+    return truncate_oversize_splits(wordpieces, align, most)
 
 
 def _mask(lengths: list[int]) -> Any:
@@ -150,7 +160,8 @@ class EncoderBatch(FullTransformerBatch):
                 data.append(TransformerData.empty())
                 continue
             rows = slice(row, row + len(spans))
-            first, last = token + spans[0].start, token + spans[-1].end
+            # All tokens of the Doc, also where the spans leave out its first or its last
+            first, last = token, token + len(spans[0].doc)
             align = Ragged(
                 cast(Any, self.align.dataXd[bounds[first] : bounds[last]] - piece),
                 lengths[first:last],

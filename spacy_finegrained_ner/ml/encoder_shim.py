@@ -15,7 +15,7 @@ import torch
 from spacy_transformers.data_classes import HFObjects
 from thinc.api import ArgsKwargs, PyTorchGradScaler, get_torch_default_device
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers import MODEL_MAPPING, AutoConfig, AutoModel, AutoTokenizer
 
 from spacy_finegrained_ner.ml.bytes_view import BytesView, split_off
 from spacy_finegrained_ner.ml.shim import ModuleShim, Precision
@@ -165,7 +165,7 @@ class EncoderShim(ModuleShim):
                 (Path(folder) / name).write_bytes(content)
             tokenizer = AutoTokenizer.from_pretrained(folder, **options)
         with NoRandomWeights():
-            transformer = AutoModel.from_config(config)
+            transformer = _from_config(config)
         missing, unknown = transformer.load_state_dict(weights, strict=False, assign=True)
         transformer.tie_weights()  # assigned one by one, shared ones have come apart
         lost = sorted(set(missing) & {name for name, _ in transformer.named_parameters()})
@@ -185,6 +185,14 @@ class EncoderShim(ModuleShim):
         self.take(HFObjects(tokenizer, transformer, None))
         self._grad_scaler.to_(device)
         return self
+
+
+def _from_config(config: Any) -> nn.Module:
+    """As AutoModel has it, which imports the packages of all families to look for one."""
+    family = MODEL_MAPPING.get(type(config), None)
+    if isinstance(family, type):
+        return cast(nn.Module, family._from_config(config))
+    return cast(nn.Module, AutoModel.from_config(config))  # one of several, or unknown
 
 
 def _files(tokenizer: Any) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What all components have in common that find entities by a taxonomy."""
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache, partial
@@ -26,7 +27,8 @@ def _taxonomy_of(types: tuple[tuple[str, str], ...], owner: str) -> Taxonomy:
 class Annotating:
     """Stands before spaCy's class in the bases of a component, which sets these attributes.
 
-    cfg: saved as JSON; its "labels" and "taxonomy" (fine to coarse) are there from the start.
+    cfg: saved as JSON; its "labels" and "taxonomy" (fine to coarse) are there from the start, and
+    "annotate" where `annotate` or `spans_key` was set later.
     auxiliary: of a component that learns another task beside.
     """
 
@@ -34,6 +36,7 @@ class Annotating:
     name: str
     vocab: Vocab
     cfg: dict[str, Any]
+    scorer: Callable[..., dict[str, Any]] | None
     _annotation: Annotation
     _require_initialized: Callable[[], Any]
 
@@ -58,6 +61,36 @@ class Annotating:
         known = isinstance(self.auxiliary, CoarseTask) and self.cfg["taxonomy"]
         return bool(known) and self._taxonomy.flat
 
+    @property
+    def annotate(self) -> str:
+        """Where the entities go: "overwrite", "fill" or "spans", see `data.annotation.Annotation`.
+
+        It can be set at any time, as where the component comes from another pipeline:
+        `nlp.add_pipe(..., source=..., config=...)` ignores the config. What was set is saved with
+        the component, and counts until the config says something else than it did then. A
+        ValueError for another value.
+        """
+        return self._annotation.how
+
+    @annotate.setter
+    def annotate(self, how: str) -> None:
+        self._set_annotation(how, self.spans_key)
+
+    @property
+    def spans_key(self) -> str:
+        """Of doc.spans, for "spans". It can be set as `annotate` can."""
+        return self._annotation.spans_key
+
+    @spans_key.setter
+    def spans_key(self, key: str) -> None:
+        self._set_annotation(self.annotate, key)
+
+    @property
+    def score_prefix(self) -> str:
+        """What the names of its scores begin with: "ents", or for a span group, as those of
+        spancat, "spans_" and its key."""
+        return self._annotation.score_prefix
+
     def set_annotations(self, docs: Iterable[Doc], predictions: Iterable[Prediction]) -> None:
         """Write the entities, where `annotate` says."""
         for doc, prediction in zip(docs, predictions, strict=True):
@@ -69,9 +102,49 @@ class Annotating:
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
         """Scores of what `annotate` says the component writes."""
-        read = partial(self._annotation.read, taxonomy=self.taxonomy)
-        scores: dict[str, Any] = super().score(examples, **{"read": read, **kwargs})  # type: ignore[misc]
+        given = {
+            "read": partial(self._annotation.read, taxonomy=self.taxonomy),
+            "prefix": self.score_prefix,
+            **kwargs,
+        }
+        scores: dict[str, Any] = super().score(examples, **given)  # type: ignore[misc]
         return scores
+
+    def _set_annotation(self, how: str, spans_key: str) -> None:
+        before = [self.annotate, self.spans_key]
+        self._annotation.set(how, spans_key)
+        try:
+            self._annotation.share(self.vocab, self.cfg["taxonomy"])
+        except ValueError:  # another component disagrees on doc.ents
+            self._annotation.set(*before)
+            raise
+        self.cfg["annotate"] = {"config": self._annotation.configured, "now": [how, spans_key]}
+
+    def _warn_of_same_scores(self, nlp: Language | None) -> None:
+        """When initialized: where another component reports scores under the same names."""
+        earlier = True
+        for name, pipe in [] if nlp is None else nlp.components:
+            if pipe is self:
+                earlier = False
+                continue
+            prefix, scorer = getattr(pipe, "score_prefix", None), getattr(pipe, "scorer", None)
+            if prefix is None:  # not of this package
+                reported = nlp.get_pipe_meta(name).scores if nlp is not None else []
+                same = [key for key in reported if key.startswith(f"{self.score_prefix}_")]
+            else:  # of two that are initialized, the later one says it
+                said = earlier or (nlp is not None and name in nlp.disabled)
+                same = [f"{prefix}_*"] if said and prefix == self.score_prefix else []
+            if same and scorer is not None and self.scorer is not None:
+                last = self.name if earlier else name
+                warnings.warn(
+                    f"'{self.name}' and '{name}' both report {', '.join(same)}: nlp.evaluate, the "
+                    f"training log and the choice of model-best have those of {last!r}, which "
+                    f"comes last. To have both, let '{self.name}' write a span group with a key "
+                    f'of its own (annotate = "spans" and spans_key in [components.{self.name}]): '
+                    "its scores then are spans_<spans_key>_*, to be weighted in "
+                    "[training.score_weights].",
+                    stacklevel=2,
+                )
 
     def _set_labels(self, labels: list[str], taxonomy: Taxonomy, nlp: Language | None) -> None:
         """When initialized: into cfg and vocab, also in place of what was there under this name."""
@@ -87,4 +160,9 @@ class Annotating:
         """Around what loads another cfg: the vocab gets its taxonomy."""
         replace = bool(self.cfg["taxonomy"])
         yield
+        if later := self.cfg.get("annotate"):
+            if later["config"] == self._annotation.configured:
+                self._annotation.set(*later["now"])
+            else:  # the config was changed after that
+                del self.cfg["annotate"]
         self._annotation.share(self.vocab, self.cfg["taxonomy"], replace=replace)

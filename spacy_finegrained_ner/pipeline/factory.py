@@ -92,5 +92,5 @@ def make_finegrained_ner(
         extensions=extensions,
         scorer=scorer,
     )
-    component.upstream.placed_in(nlp)
+    component.upstream.place.set(nlp)
     return component

@@ -25,6 +25,7 @@ from spacy_finegrained_ner.pipeline.annotating import Annotating
 from spacy_finegrained_ner.pipeline.auxiliary import AuxiliaryTask
 from spacy_finegrained_ner.pipeline.labels import find_labels, find_taxonomy
 from spacy_finegrained_ner.pipeline.learning import Learning
+from spacy_finegrained_ner.pipeline.settings import check_settings
 from spacy_finegrained_ner.pipeline.upstream import Upstream
 from spacy_finegrained_ner.scoring.scorer import score_entities
 
@@ -62,18 +63,8 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
         extensions: Mapping[str, str | None] = NAMES,
         scorer: Callable[..., dict[str, Any]] | None = score_entities,
     ) -> None:
-        # The type: confection 1.x lets "0.1" through.
-        if not (isinstance(auxiliary_weight, int | float) and 0.0 <= auxiliary_weight <= 1.0):
-            raise ValueError(
-                f"auxiliary_weight of '{name}' is {auxiliary_weight!r}, expected 0 to 1."
-            )
-        if auxiliary is not None and not isinstance(auxiliary, AuxiliaryTask):
-            raise ValueError(
-                f"auxiliary of '{name}' is {auxiliary!r}, expected an auxiliary task such as "
-                "spacy-finegrained-ner.CoarseTask.v1, or null."
-            )
+        check_settings(name, model, auxiliary, auxiliary_weight)
         factors_of(loss, float(auxiliary_weight))
-        _check_model(model, name)
         self.vocab = vocab
         self.model = model
         self.name = name
@@ -81,8 +72,7 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
         self.auxiliary_weight = auxiliary_weight
         self.combine_losses = loss
         self.scorer = scorer
-        # Saved as JSON beside the weights.
-        self.cfg: dict[str, Any] = {"labels": [], "taxonomy": {}}
+        self.cfg: dict[str, Any] = {"labels": [], "taxonomy": {}}  # saved as JSON
         self._annotation = Annotation(annotate, spans_key, name, extensions)
         self.upstream = Upstream(name)
         # Whether nothing was known of any batch since the last step; None if there was no batch
@@ -115,11 +105,12 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
         ValueError if there are no labels at all, or for a listener without what it listens to.
         """
         validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
-        self.upstream.placed_in(nlp)
+        self.upstream.place.set(nlp)
         self.upstream.require_width(self.model)
         found = find_labels(get_examples, labels, self.name)
         tree = find_taxonomy(taxonomy, found, self.cfg["taxonomy"], self.name)
         self._set_labels(list(found), tree, nlp)
+        self._warn_of_same_scores(nlp)
         self._nothing_known, self._divisor = None, 0
         examples = list(islice((eg for eg in get_examples() if len(eg.reference)), 10))
         sample = [eg.reference for eg in examples] or [Doc(self.vocab, words=["hello"])]
@@ -157,13 +148,19 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
             for i, entities in zip(rows, decoder.decode(fine, emissions.lengths), strict=True):
                 bounds = [(*trimmed(docs[i], start, end), label) for start, end, label in entities]
                 predictions[i] = Prediction([entity for entity in bounds if entity[0] < entity[1]])
-            self.upstream.count_cut(self.model, [docs[i] for i in rows], emissions)
+            self.upstream.count_without_vector(self.model, [docs[i] for i in rows], emissions.blank)
         return predictions
 
     @property
     def cut_tokens(self) -> int:
-        """How many tokens had to be tagged without a vector so far: `pipeline.upstream`."""
-        return self.upstream.cut_tokens
+        """How many tokens were beyond the encoder's longest input so far, and had to be tagged
+        without a vector: see `pipeline.without_vector`."""
+        return self.upstream.without_vector.cut
+
+    @property
+    def uncovered_tokens(self) -> int:
+        """How many were in none of the spans that the encoder reads, and had to be, too."""
+        return self.upstream.without_vector.uncovered
 
     def update(
         self,
@@ -191,15 +188,17 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
             self._nothing_known = nothing_before
             return losses  # the transformer does not run on such a batch either
         set_dropout_rate(self.model, drop)
+        docs = [eg.predicted for eg in examples]
         with self.upstream.same_tokens(self.model):
-            emissions, backprop = self.model.begin_update([eg.predicted for eg in examples])
+            emissions, backprop = self.model.begin_update(docs)
+        self.upstream.require_lengths(self.model, docs, emissions[0].lengths)
         parts, gradient, divisor = self._losses(examples, emissions[0], self._divisor)
         nothing = all(task is None for task in gradient.tasks)
         if not (nothing and self.upstream.alone(self.model)):
             backprop([gradient])
         # Not before: of an update that fails nothing shall be left
         self._nothing_known, self._divisor = nothing_before and nothing, divisor
-        if sgd is not None:
+        if sgd not in (None, False):  # as spaCy has it: False for a step that comes later
             self.finish_update(sgd)
         losses[self.name] += sum(weight * loss for weight, loss in parts.values())
         if self._auxiliary_tag_set is not None:
@@ -254,20 +253,3 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
                 + " Train it with spacy train or call nlp.initialize with examples, or load a "
                 "trained pipeline."
             )
-
-
-def _check_model(model: Any, name: str) -> None:
-    """A ValueError where the model lacks what the component asks of it."""
-    found = model.ref_names if isinstance(model, Model) else None
-    if found is None or not {"tok2vec", "tagger"} <= set(found):
-        raise ValueError(
-            f"The model of '{name}' is a {type(model).__name__} with the refs {found}, expected a "
-            "thinc model with the refs 'tok2vec' (from Docs to vectors of tokens) and 'tagger' "
-            "(from those to emissions), as spacy-finegrained-ner.Tagger.v1 makes it."
-        )
-    dims = model.get_ref("tagger").dim_names
-    if not {"nO", "nA"} <= set(dims):
-        raise ValueError(
-            f"The ref 'tagger' of the model of '{name}' has the dims {dims}, expected nO (number "
-            "of fine tags) and nA (number of tags of the auxiliary task) among them."
-        )

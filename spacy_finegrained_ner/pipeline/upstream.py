@@ -5,22 +5,23 @@ something up from them.
 """
 
 import re
-import warnings
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from inspect import getclosurevars, isfunction
-from threading import Lock
 from typing import Any
-from unicodedata import category
 
 import numpy as np
-from spacy.language import Language
-from spacy.tokens import Doc, Token
+from spacy.tokens import Doc
 from thinc.api import Model
 
-_COUNTING = Lock()
-"""Of all components: a lock of its own could not be pickled with one."""
+from spacy_finegrained_ner.pipeline.place import Place
+from spacy_finegrained_ner.pipeline.without_vector import (
+    Encoder,
+    WithoutVector,
+    is_seen,
+    uncovered_tokens,
+)
+
 _CURATED = "_TRANSFORMER_LISTENER"
 """By this attr of theirs spacy-curated-transformers knows its listeners: they are plain layers."""
 _ON_DOC = {"transformer": "align", "curated_transformer": "last_hidden_layer_state"}
@@ -30,31 +31,23 @@ _ON_DOC = {"transformer": "align", "curated_transformer": "last_hidden_layer_sta
 class Upstream:
     """Looks after the listeners of a component's model, if it has any.
 
-    owner: the name of the component, for messages.
-    cut_tokens: how many tokens had to be tagged without a vector, so far.
+    owner: the name of the component, for messages. place: in its pipeline.
+    without_vector: the tokens that had to be tagged without one, so far.
     """
 
     def __init__(self, owner: str) -> None:
         self.owner = owner
-        self.cut_tokens = 0
-        self._nlp: Callable[[], Language | None] = _nowhere
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_nlp": _nowhere}  # a weak reference can't be pickled
-
-    def placed_in(self, nlp: Language | None) -> None:
-        """Remember the pipeline of the component, while there is one."""
-        self._nlp = _nowhere if nlp is None else weakref.ref(nlp)
+        self.place = Place(owner)
+        self.without_vector = WithoutVector(owner)
 
     def require_width(self, model: Model[Any, Any]) -> None:
         """A ValueError before `initialize` where nothing has told the listener its width."""
         for listener in _listeners(model):
             if listener.has_dim("nO") is None:
+                why = self.place.why(_kind(listener), _upstream_name(listener), "initialized")
                 raise ValueError(
-                    f"'{self.owner}' {self._listens(listener)}, but there is none before it in the "
-                    f"pipeline that is initialized. {self._remedy(listener)} What spacy init "
-                    "config writes has none; a complete config is written, and the component put "
-                    "into one of yours, by: python -m spacy_finegrained_ner init-config"
+                    f"'{self.owner}' {self._listens(listener)}, but none before it is initialized. "
+                    f"{why}"
                 )
 
     def check(self, model: Model[Any, Any], docs: Sequence[Doc]) -> None:
@@ -67,10 +60,33 @@ class Upstream:
                     raise ValueError(
                         f"'{self.owner}' {self._listens(listener)}, but none has run on the text "
                         f"{doc.text[:60]!r}: it would be tagged without vectors. "
-                        f"{self._remedy(listener)}"
+                        f"{self.place.why(_kind(listener), _upstream_name(listener), 'run')}"
                     )
                 if not _of_these_tokens(data, doc):
+                    self._require_covered(model, doc)
                     raise ValueError(self._other_tokens(listener, doc, len(_lengths(data))))
+
+    def _require_covered(self, model: Model[Any, Any], doc: Doc) -> None:
+        """Last tokens that no span has are missing in what spacy-transformers gives."""
+        encoder = self._encoder(model)
+        if encoder is not None and (left_out := uncovered_tokens(encoder, doc)):
+            raise ValueError(
+                f"'{self.owner}' got no vectors for {len(left_out)} of {len(doc)} tokens of the "
+                f"text {doc.text[:60]!r} (the first is {left_out[0].text[:30]!r}, token "
+                f"{left_out[0].i}): they are in none of the spans that the encoder reads. Set a "
+                f"stride of at most the window in [{encoder.block}.get_spans] (of another kind: "
+                "spans that cover every token)."
+            )
+
+    def require_lengths(
+        self, model: Model[Any, Any], docs: Sequence[Doc], lengths: Sequence[int]
+    ) -> None:
+        """A ValueError for a Doc of whose tokens not all have come. lengths: how many have."""
+        for doc, count in zip(docs, lengths, strict=True):
+            if count != len(doc):
+                self._require_covered(model, doc)
+                for listener in _listeners(model):
+                    raise ValueError(self._other_tokens(listener, doc, count))
 
     @contextmanager
     def same_tokens(self, model: Model[Any, Any]) -> Iterator[None]:
@@ -101,59 +117,53 @@ class Upstream:
             _forget(listener)
         return True
 
-    def count_cut(self, model: Model[Any, Any], docs: Sequence[Doc], emissions: Any) -> None:
-        """Tokens that an encoder, listened to or the component's own, gave no wordpieces, though
-        they have characters to be seen: spacy-transformers drops what is beyond the encoder's
-        longest input. Their vectors are 0. A warning, once.
+    def count_without_vector(self, model: Model[Any, Any], docs: Sequence[Doc], blank: Any) -> None:
+        """Tokens that an encoder, listened to or the component's own, gave no wordpieces, see
+        `WithoutVector`. blank: of the emissions of these Docs."""
+        if blank is not None:
+            blank = model.ops.to_numpy(blank)
+            self.without_vector.count(lambda: self._encoder(model), docs, blank)
 
-        emissions: of these Docs; its `blank` says where a vector is 0.
-        """
-        block = _encoder_block(model, self.owner)
-        if block is None or emissions.blank is None:
-            return
-        blank = model.ops.to_numpy(emissions.blank)
-        for doc, row in zip(docs, blank, strict=True):
-            cut = [doc[i] for i in np.flatnonzero(row[: len(doc)]).tolist()]
-            cut = [token for token in cut if _seen(token)]
-            if not cut:
-                continue
-            with _COUNTING:
-                first, self.cut_tokens = not self.cut_tokens, self.cut_tokens + len(cut)
-            if first:
-                warnings.warn(
-                    f"'{self.owner}': {len(cut)} of {len(doc)} tokens of the text "
-                    f"{doc.text[:60]!r} are beyond the longest input of the encoder, and are "
-                    f"tagged without a vector (the first is {cut[0].text[:30]!r}, token "
-                    f"{cut[0].i}). Set a smaller window (and stride) in "
-                    f"[{block}.get_spans]. This is said once; cut_tokens of "
-                    "the component counts on.",
-                    stacklevel=2,
-                )
+    def _encoder(self, model: Model[Any, Any]) -> Encoder | None:
+        """That of spacy-transformers, or ours; None where there is none of them."""
+        for node in model.walk():
+            if node.name == "transformer-listener":
+                upstream = _upstream_name(node)
+                heard = [
+                    one
+                    for one in self.place.neighbors() or []
+                    if one.before and one.enabled and one.factory == "transformer"
+                    if upstream in ("*", one.name)
+                ]
+                if not heard:
+                    return Encoder("components.transformer.model", None)
+                return Encoder(f"components.{heard[-1].name}.model", heard[-1].pipe.model)
+            if node.name == "transformer":  # in place of a listener
+                return Encoder(f"components.{self.owner}.model.tok2vec", node)
+        return None
 
     def _check_pipeline(self, listener: Any) -> None:
-        """A ValueError where another transformer comes after the one that is listened to: a Doc has
-        the vectors of the last one only."""
-        nlp = self._nlp()
-        if nlp is None or _kind(listener) not in _ON_DOC or _upstream_name(listener) == "*":
-            return
-        last = None
-        for name, pipe in nlp.pipeline:
-            if getattr(pipe, "upstream", None) is self:
-                break
-            if nlp.get_pipe_meta(name).factory in _ON_DOC:
-                last = name
-        else:
-            return  # it is in another pipeline
+        """A ValueError where the vectors that a Doc has are those of another transformer: a Doc has
+        those of the last one only."""
         upstream = _upstream_name(listener)
-        if last not in (None, upstream):
+        if _kind(listener) not in _ON_DOC or upstream == "*":
+            return
+        before = [one for one in self.place.neighbors() or [] if one.before and one.enabled]
+        names = [one.name for one in before if one.factory in _ON_DOC]
+        if not names or names[-1] == upstream:
+            return
+        if upstream not in [one.name for one in before]:
             raise ValueError(
-                f"'{self.owner}' {self._listens(listener)}, but {last!r} comes between the two, "
-                "and a Doc has the vectors of the last transformer only (doc._.trf_data): it would "
-                f"be tagged from those. Put '{self.owner}' right behind "
-                f"{upstream!r}; or give it an encoder of its own: "
-                f"nlp.replace_listeners({upstream!r}, '{self.owner}', "
-                "['model.tok2vec'])."
+                f"'{self.owner}' {self._listens(listener)}, and would be tagged from the vectors "
+                f"of {names[-1]!r}. {self.place.why(_kind(listener), upstream, 'run')}"
             )
+        raise ValueError(
+            f"'{self.owner}' {self._listens(listener)}, but {names[-1]!r} comes between the two, "
+            "and a Doc has the vectors of the last transformer only (doc._.trf_data): it would "
+            f"be tagged from those. Put '{self.owner}' right behind {upstream!r}; or give it an "
+            f"encoder of its own: nlp.replace_listeners({upstream!r}, '{self.owner}', "
+            "['model.tok2vec'])."
+        )
 
     def _other_tokens(self, listener: Any, doc: Doc | None = None, seen: int = 0) -> str:
         kind = _kind(listener)
@@ -172,15 +182,6 @@ class Upstream:
     def _listens(self, listener: Any) -> str:
         return f"listens to a {_kind(listener)} ({_upstream_name(listener)!r})"
 
-    def _remedy(self, listener: Model[Any, Any]) -> str:
-        kind, upstream = _kind(listener), _upstream_name(listener)
-        return (
-            f"Have an enabled {kind} before '{self.owner}' in nlp.pipeline; or give "
-            f"'{self.owner}' an encoder of its own: "
-            f"nlp.replace_listeners('{kind if upstream == '*' else upstream}', "
-            f"'{self.owner}', ['model.tok2vec']) in the pipeline that has it."
-        )
-
 
 def _received(listener: Any, docs: list[Doc]) -> list[Any]:
     """Where the vectors of each Doc come from, or None for a Doc that has none."""
@@ -195,7 +196,7 @@ def _received(listener: Any, docs: list[Doc]) -> list[Any]:
     # character to be seen may rightly have zeros
     vectors = listener.predict(docs) if docs else []
     return [
-        rows if rows.any() or not any(map(_seen, doc)) else None
+        rows if rows.any() or not any(map(is_seen, doc)) else None
         for doc, rows in zip(docs, vectors, strict=True)
     ]
 
@@ -215,15 +216,6 @@ def _lengths(data: Any) -> Any:
     return next(found, data)
 
 
-def _seen(token: Token) -> bool:
-    """Whether it has a character to be seen."""
-    return any(category(c)[0] in "LNPS" for c in token.text)
-
-
-def _nowhere() -> None:
-    return None
-
-
 def _listeners(model: Model[Any, Any]) -> list[Any]:
     return [node for node in model.walk() if _CURATED in node.attrs or _has_received(node)]
 
@@ -241,7 +233,11 @@ def _backprop(listener: Any) -> Callable[..., Any] | None:
     """How the gradient of a batch goes back; None where the listener waits for none."""
     if _CURATED in listener.attrs:
         return listener.attrs["_state"].backprop
-    return getattr(listener, "_backprop", _nowhere)
+    return getattr(listener, "_backprop", _somewhere)
+
+
+def _somewhere() -> None:
+    """Stands for the way back of a listener that is not known."""
 
 
 def _forget(listener: Any) -> None:
@@ -251,16 +247,6 @@ def _forget(listener: Any) -> None:
         state.batch_id = state.outputs = state.backprop = None
     else:
         listener.receive(None, None, None)
-
-
-def _encoder_block(model: Model[Any, Any], owner: str) -> str | None:
-    """The block of the config that has the encoder of spacy-transformers, or None."""
-    for node in model.walk():
-        if node.name == "transformer-listener":
-            return "components.transformer.model"
-        if node.name == "transformer":  # in place of a listener
-            return f"components.{owner}.model.tok2vec"
-    return None
 
 
 def _kind(listener: Any) -> str:

@@ -121,12 +121,14 @@ def score_entities(
     *,
     taxonomy: Mapping[str, str] | Taxonomy,
     read: Read | None = None,
+    prefix: str = "ents",
     **_: Any,
 ) -> dict[str, Any]:
     """Strict scores (exact span and type) of entities against `doc.ents` of the gold.
 
     taxonomy: the coarse type of each fine type. Predictions under other labels do not count.
     read: gives the prediction of an annotated Doc, see `entity_spans`.
+    prefix: of all names, in place of `ents`.
     RETURNS: `ents_*` over fine types, `ents_coarse_*` over coarse types (unless labels are flat:
     they would be those of the fine types again) and `ents_mention_*` over spans without their type
     (p, r, f only), see `EntityCounts.scores`; `ents_predicted` and `ents_gold`, how many entities
@@ -146,18 +148,18 @@ def score_entities(
         if not flat:
             coarse.add(*({(s, e, taxonomy.coarse_label(x)) for s, e, x in side} for side in spans))
         mention.add(*({(s, e, MENTION) for s, e, _ in side} for side in spans))
-    mentions = mention.scores("ents_mention")
+    mentions = mention.scores(f"{prefix}_mention")
     total = sum(fine.by_type.values(), PRFScore())
     return {
-        "ents_predicted": total.tp + total.fp if fine.by_type else None,
-        "ents_gold": total.tp + total.fn if fine.by_type else None,
-        **fine.scores("ents"),
-        **({} if flat else coarse.scores("ents_coarse")),
-        **{f"ents_mention_{key}": mentions[f"ents_mention_{key}"] for key in "prf"},
+        f"{prefix}_predicted": total.tp + total.fp if fine.by_type else None,
+        f"{prefix}_gold": total.tp + total.fn if fine.by_type else None,
+        **fine.scores(prefix),
+        **({} if flat else coarse.scores(f"{prefix}_coarse")),
+        **{key: mentions[key] for key in (f"{prefix}_mention_{kind}" for kind in "prf")},
     }
 
 
 def build_scorer_v1() -> Callable[..., dict[str, Any]]:
     """Registered as `spacy-finegrained-ner.scorer.v1` (scorers). The component hands its taxonomy
-    over."""
+    over, and the prefix of the names (`Annotating.score_prefix`)."""
     return score_entities

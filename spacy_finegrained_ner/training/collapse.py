@@ -106,26 +106,34 @@ class Watch:
         self._names = set(_scored(nlp))
         self._trains = any(getattr(pipe, "is_trainable", False) for _, pipe in nlp.pipeline)
         self._rates = Rates(self._config["training"].get("optimizer") or {})
-        self._evaluations = EmptyEvaluations()
-        self._told = False
+        self._evaluations = {name: EmptyEvaluations() for name in self._names}
+        self._told: set[str] = set()
 
-    def look(self, nlp: Language, record: dict[str, Any], idle: Counter[str]) -> str | None:
-        """What is to be told after an evaluation, once.
+    def look(self, nlp: Language, record: dict[str, Any], idle: Counter[str]) -> list[str]:
+        """What is to be told after an evaluation, once of each component.
 
         record: see `logger.make_record`. idle: in how many steps a loss was not computed.
         """
-        # Where there are several, the scores of the last one replace those of the others
-        name = next(reversed(_scored(nlp)), "")
-        if self._told or name not in self._names:  # there is none, or it is frozen
-            return None
+        # Where several report scores under one name, those of the last one count
+        last = {prefix: name for name, prefix in _scored(nlp).items()}
+        told = [
+            self._look(name, prefix, record, idle)
+            for prefix, name in last.items()
+            if name in self._names - self._told  # not those that are frozen
+        ]
+        return [one for one in told if one is not None]
+
+    def _look(
+        self, name: str, prefix: str, record: dict[str, Any], idle: Counter[str]
+    ) -> str | None:
         losses, scores, step = record["losses"], record["scores"], record["step"]
-        predicted, gold = scores.get("ents_predicted"), scores.get("ents_gold")
+        predicted, gold = scores.get(f"{prefix}_predicted"), scores.get(f"{prefix}_gold")
         if predicted is None or gold is None:
             return None
         fine = f"{name}_fine"
         parts = fine in losses or f"{name}_auxiliary" in losses
         if self._trains:
-            self._told = self._evaluations.add(
+            empty = self._evaluations[name].add(
                 step,
                 predicted,
                 gold,
@@ -134,10 +142,11 @@ class Watch:
                 idle=idle[fine] > 0,
             )
         else:
-            self._told = gold > 0 and not predicted
-        if not self._told:
+            empty = gold > 0 and not predicted
+        if not empty:
             return None
-        return message(name, self._evaluations.steps or [step], gold, self._config)
+        self._told.add(name)
+        return message(name, self._evaluations[name].steps or [step], gold, self._config)
 
 
 def message(name: str, steps: list[int], gold: int, config: dict[str, Any]) -> str:
@@ -201,14 +210,13 @@ def _written(value: Any) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
-def _scored(nlp: Language) -> list[str]:
-    """The components that find entities by a taxonomy: only asked of the class, since one that is
-    not initialized has none."""
-    return [
-        name
+def _scored(nlp: Language) -> dict[str, str]:
+    """The components that report scores of entities, and what the names of these begin with."""
+    return {
+        name: pipe.score_prefix
         for name, pipe in nlp.pipeline
-        if hasattr(type(pipe), "taxonomy") and getattr(pipe, "scorer", None) is not None
-    ]
+        if hasattr(pipe, "score_prefix") and getattr(pipe, "scorer", None) is not None
+    }
 
 
 def _iterator(rate: float | Iterable[float]) -> Iterator[float]:

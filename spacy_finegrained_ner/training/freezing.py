@@ -10,6 +10,9 @@ from torch import nn
 
 NAME = "spacy-finegrained-ner.freeze.v1"
 
+_FROZEN = "_frozen_by_finegrained_ner"
+"""Of a transformer: the names of the parameters that a callback has frozen, and not freed yet."""
+
 
 def frozen_parts(frozen_at_first: int, progress: float) -> int:
     """How many parts are frozen: all at first, then one less after the other, evenly, and none at
@@ -41,7 +44,8 @@ def build_freeze_v1(
 
     No gradient is computed for what is frozen, and the backward pass ends above it. So the
     optimizer does not see it: no decay either. Its dropout stays on. It stays frozen in the
-    pipeline that was trained, and is free in one that is loaded from it.
+    pipeline that was trained, until another such callback says what is frozen from then on, and is
+    free in one that is loaded from it.
 
     Raises a ValueError that names the setting for a value out of range, and in the first step, when
     the encoder is known, for a component without transformer or with fewer layers.
@@ -85,9 +89,16 @@ class _Freezer:
         blocks = [] if layers is None and not gradual else list(_find_layers(transformer))
         inside = {id(p) for block in blocks for p in block.parameters()}
         outside = [p for p in transformer.parameters() if id(p) not in inside]
-        # Some encoders have parameters that are never trained: those are left alone.
+        if not hasattr(transformer, _FROZEN):
+            setattr(transformer, _FROZEN, set())
+            transformer.register_forward_hook(_end_backward_pass)
+        # By name: so they are those of a copy, too
+        self._frozen_here: set[str] = getattr(transformer, _FROZEN)
+        self._names = {id(p): name for name, p in transformer.named_parameters()}
+        # Some encoders have parameters that are never trained: those are left alone. But not what
+        # an earlier callback has frozen.
         self._parts = [
-            [p for p in part if p.requires_grad]
+            [p for p in part if p.requires_grad or self._names[id(p)] in self._frozen_here]
             for part in (outside, *(block.parameters() for block in blocks))
         ]
         if layers is not None and layers > len(blocks):
@@ -96,8 +107,7 @@ class _Freezer:
                 f"{type(transformer).__name__} has no more of them."
             )
         self.frozen_at_first = len(self._parts) if layers is None else layers + 1
-        self._frozen = 0
-        transformer.register_forward_hook(_end_backward_pass)
+        self._frozen: int | None = None
 
     def freeze(self, count: int) -> None:
         """Freeze that many parts from the bottom, and free the others."""
@@ -106,7 +116,9 @@ class _Freezer:
         for i, part in enumerate(self._parts):
             for parameter in part:
                 parameter.requires_grad_(i >= count)
+                self._frozen_here.discard(self._names[id(parameter)])
                 if i < count:
+                    self._frozen_here.add(self._names[id(parameter)])
                     # The shim skips what has none. A gradient of 0 would still decay the weights.
                     parameter.grad = None
         self._frozen = count

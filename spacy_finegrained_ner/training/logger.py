@@ -9,12 +9,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
 
+from spacy.errors import Errors
 from spacy.language import Language
 from spacy.util import logger as spacy_logger
 from tqdm import tqdm
 
 from spacy_finegrained_ner.contracts import sees_losses
 from spacy_finegrained_ner.training.collapse import Watch
+from spacy_finegrained_ner.training.scores import shown_scores, without_a_weight
 
 Info = dict[str, Any]
 """What spaCy knows after a step; see `spacy.training.loop.train_while_improving`."""
@@ -22,7 +24,8 @@ Info = dict[str, Any]
 LogStep = Callable[[Info | None], None]
 Logger = Callable[[Language, IO, IO], tuple[LogStep, Callable[[], None]]]
 
-NO_PERCENTAGES = ("speed", "ents_predicted", "ents_gold")
+NO_PERCENTAGES = ("speed", "_predicted", "_gold")
+"""Ends of the names of such scores."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def make_record(nlp: Language, info: Info, steps: int, idle: Counter[str]) -> di
     return {
         "epoch": info["epoch"],
         "step": info["step"],
-        "seconds": info["seconds"],
+        "seconds": info.get("seconds"),  # not in the table: a loop of one's own may not have it
         "losses": {
             name: float(loss) / max(steps - idle[name], 1) for name, loss in info["losses"].items()
         },
@@ -85,9 +88,18 @@ def make_record(nlp: Language, info: Info, steps: int, idle: Counter[str]) -> di
     }
 
 
+def for_other_loggers(record: dict[str, Any]) -> dict[str, float]:
+    """What they do not find in spaCy's info: w, and losses that can be compared between rows. Flat,
+    as the loggers of spacy-loggers that only measure something have it: those behind them in a
+    `spacy.ChainLogger.v1` take what their `log_custom_stats` match."""
+    return {
+        **{f"mean_loss.{name}": loss for name, loss in record["losses"].items()},
+        **{f"auxiliary_weight.{name}": w for name, w in record["auxiliary_weights"].items()},
+    }
+
+
 def make_columns(nlp: Language) -> list[Column]:
-    """The columns for the components that are trained and the scores of [training.score_weights]
-    (those that are null are left out, as in spaCy's loggers)."""
+    """The columns for the components that are trained, and for scores."""
     columns = [
         Column("", ("E",), 3, lambda record: str(record["epoch"])),
         Column("", ("#",), 6, lambda record: str(record["step"])),
@@ -100,10 +112,9 @@ def make_columns(nlp: Language) -> list[Column]:
             columns.append(Column(name, ("fine",), 6, _loss(f"{name}_fine")))
             columns.append(Column(name, ("aux",), 6, _loss(f"{name}_auxiliary")))
             columns.append(Column(name, ("w",), 4, _weight(name)))
-    for name, weight in nlp.config["training"]["score_weights"].items():
-        if weight is not None:
-            group, *title = name.split("_") if "_" in name else ("", name)
-            columns.append(Column(group, tuple(title), 6, _score(name)))
+    for name in shown_scores(nlp):
+        group, *title = name.split("_") if "_" in name else ("", name)
+        columns.append(Column(group, tuple(title), 6, _score(name)))
     columns.append(Column("", ("score",), 6, lambda record: f"{record['score']:.2f}"))
     return _widened(columns)
 
@@ -144,15 +155,20 @@ def build_logger_v1(
     Scores are percentages, but for `score`, the weighted one, `speed` and counts. With
     [training] accumulate_gradient, losses are sums over the parts of a step.
 
+    Other loggers get the means and w, too, where they come behind this one in a chain: in the info
+    of the step, as `mean_loss.<name>` and `auxiliary_weight.<component>`.
+
     A model that has fallen to O for every token is told once, with the settings to change: by
-    spaCy's logger, and under the row (see `training.collapse.EmptyEvaluations`).
+    spaCy's logger, and under the row (see `training.collapse.EmptyEvaluations`). It is told, too,
+    where none of the scores is reported that [training.score_weights] has a weight for.
 
     progress_bar: "train" (to the end), "eval" (to the next row) or null; under the table.
     console_output: print the table.
     output_file: for JSON Lines, a record for each row (see `make_record`; scores are 0 to 1). A
         file that exists is kept, with a warning, and nothing is written.
 
-    Raises a ValueError for another progress bar.
+    Raises a ValueError for another progress bar, and (spaCy's E916) in the first row for a score of
+    [training.score_weights] that is no number.
     """
     if progress_bar not in (None, "train", "eval"):
         raise ValueError(
@@ -181,11 +197,11 @@ def build_logger_v1(
             for line in header(columns):
                 write(line.rstrip())
         bar: tqdm | None = None
-        steps, idle = 0, Counter[str]()
+        steps, idle, first = 0, Counter[str](), True
         watch = Watch(nlp)
 
         def log_step(info: Info | None) -> None:
-            nonlocal bar, steps, idle
+            nonlocal bar, steps, idle, first
             steps += 1
             idle.update(idle_tasks(nlp))
             if info is None:  # a step without an evaluation
@@ -193,18 +209,22 @@ def build_logger_v1(
                     bar.update(1)
                 return
             record = make_record(nlp, info, steps, idle)
+            info |= for_other_loggers(record)
             told = watch.look(nlp, record, idle)
             steps, idle = 0, Counter()
             if file is not None:
                 file.write(json.dumps(record, default=float) + "\n")
             if bar is not None:
                 bar.close()
-            if told is not None:
-                spacy_logger.warning("%s", told)
+            if first:
+                told += without_a_weight(nlp, record["scores"])
+            first = False
+            for line in told:
+                spacy_logger.warning("%s", line)
             if console_output:
                 write(row(columns, [column.value(record) for column in columns]))
-                if told is not None:
-                    write(told)
+                for line in told:
+                    write(line)
                 bar = _bar(nlp, progress_bar, info, stderr)
 
         def finalize() -> None:
@@ -241,7 +261,11 @@ def _score(name: str) -> Callable[[dict[str, Any]], str]:
         score = record["scores"].get(name)
         if score is None:
             return "-"
-        return f"{score:.0f}" if name in NO_PERCENTAGES else f"{100.0 * score:.2f}"
+        try:
+            score = float(score)
+        except TypeError:
+            raise ValueError(Errors.E916.format(name=name, score_type=type(score))) from None
+        return f"{score:.0f}" if name.endswith(NO_PERCENTAGES) else f"{100.0 * score:.2f}"
 
     return value
 

@@ -2,7 +2,10 @@
 
 import builtins
 import copy
+import json
 import pickle
+import random
+import warnings
 
 import pytest
 import spacy
@@ -279,4 +282,37 @@ def test_into_spans_beside_other_entities(trained):
     doc = nlp.get_pipe("crf_ner")(doc)
     assert [ent.text for ent in doc.ents] == ["in"]
     assert [span.text for span in doc.spans["crf_ner"]] == ["pelé", "lyon"]
-    assert nlp.evaluate(examples(nlp))["ents_f"] == 1.0
+    assert nlp.evaluate(examples(nlp))["spans_crf_ner_f"] == 1.0
+
+
+def test_a_damaged_model_is_told_before_crfsuite_reads_it(trained, tmp_path):
+    """Which would end the process, in most cases."""
+    trained.to_disk(tmp_path)
+    path = tmp_path / "crf_ner" / "model"
+    whole = path.read_bytes()
+    rng = random.Random(0)
+    for _ in range(20):
+        damaged = bytearray(whole)
+        for _ in range(4):
+            damaged[rng.randrange(len(whole))] ^= rng.randrange(1, 256)
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"'crf_ner' can't be loaded.*not those of the model"):
+            spacy.load(tmp_path)
+    path.write_bytes(b"")
+    with pytest.raises(ValueError, match="found 0 bytes that are not a model"):
+        spacy.load(tmp_path)
+
+
+def test_a_model_without_a_digest_is_loaded_with_a_warning(trained, tmp_path):
+    """As it was saved before."""
+    trained.to_disk(tmp_path / "old")
+    path = tmp_path / "old" / "crf_ner" / "cfg"
+    cfg = json.loads(path.read_text(encoding="utf-8"))
+    assert len(cfg.pop("digest")) == 64
+    path.write_text(json.dumps(cfg), encoding="utf-8")
+    with pytest.warns(UserWarning, match="saved without a digest of its model.*Save it again"):
+        old = spacy.load(tmp_path / "old")
+    old.to_disk(tmp_path / "new")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert entities(spacy.load(tmp_path / "new")(TEXTS[0])) == entities(trained(TEXTS[0]))

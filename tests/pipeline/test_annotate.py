@@ -1,5 +1,8 @@
 """Beside other components that write entities: who wins, and how it is scored."""
 
+import re
+import warnings
+
 import pytest
 import spacy
 from pipelines import HASH_EMBED, entities, examples, make_nlp, train
@@ -109,12 +112,125 @@ def test_beside_spacys_ner_and_spancat(saved):
     assert scores["ents_r"] == pytest.approx(2 / 3)
 
 
-@pytest.mark.parametrize("annotate", ["overwrite", "fill", "spans"])
-def test_scores_are_of_what_is_written(saved, annotate):
-    nlp = load(saved, annotate=annotate)
+@pytest.mark.parametrize(
+    ("annotate", "prefix"), [("overwrite", "ents"), ("fill", "ents"), ("spans", "spans_my_key")]
+)
+def test_scores_are_of_what_is_written_and_named_after_its_place(saved, annotate, prefix):
+    nlp = load(saved, annotate=annotate, spans_key="my_key")
     scores = nlp.evaluate(examples(nlp))
-    for key in ("ents_f", "ents_macro_f", "ents_coarse_f", "ents_mention_f"):
-        assert scores[key] == 1.0, key
+    for key in ("f", "macro_f", "coarse_f", "mention_f"):
+        assert scores[f"{prefix}_{key}"] == 1.0, key
+    assert scores[f"{prefix}_predicted"] == scores[f"{prefix}_gold"] > 0
+    assert {key for key in scores if key.startswith(("ents", "spans"))} == {
+        key for key in scores if key.startswith(prefix)
+    }
+
+
+def told(caught) -> list[str]:
+    return [str(w.message) for w in caught if "replaces" in str(w.message)]
+
+
+@pytest.mark.parametrize(
+    ("annotate", "message"),
+    [
+        ("overwrite", "replaces 3 entities .* in doc.ents .*'marie curie met.*'curie met' .VERB_"),
+        ("fill", None),
+        ("spans", None),
+    ],
+)
+def test_what_somebody_else_wrote_and_this_replaces_is_said_once(saved, annotate, message):
+    nlp = load(saved, annotate=annotate)
+    nlp.add_pipe("entity_ruler", before=NAME).add_patterns(PATTERNS)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for text in ("is there green tea ?", TEXT, TEXT):
+            nlp(text)
+    assert len(told(caught)) == (message is not None)
+    if message is not None:
+        assert re.search(message, told(caught)[0])
+        assert 'to "fill" (they win) or "spans"' in told(caught)[0]
+
+
+@pytest.mark.parametrize("annotate", ["overwrite", "spans"])
+def test_a_doc_of_its_own_annotated_again_loses_nothing(saved, annotate):
+    nlp = load(saved, annotate=annotate)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        nlp(nlp(TEXT))
+
+
+def test_a_span_group_of_somebody_else_is_told_too(saved):
+    nlp = load(saved, annotate="spans", spans_key="ruler")
+    nlp.add_pipe("span_ruler", before=NAME).add_patterns(PATTERNS)
+    with pytest.warns(UserWarning, match=r"in doc.spans\['ruler'\] .*set spans_key in"):
+        nlp(TEXT)
+
+
+def test_annotate_can_be_set_later_and_is_saved(saved, tmp_path):
+    """As where spaCy ignores the config of what is added with a source."""
+    nlp = spacy.blank("en")
+    nlp.add_pipe("entity_ruler").add_patterns(PATTERNS)
+    pipe = nlp.add_pipe(NAME, source=load(saved), config={"annotate": "fill"})
+    assert pipe.annotate == "overwrite"
+    pipe.annotate = "fill"
+    assert found(nlp(TEXT)) == FILLED
+    nlp.to_disk(tmp_path / "fill")
+    again = spacy.load(tmp_path / "fill")
+    assert again.get_pipe(NAME).annotate == "fill"
+    assert found(again(TEXT)) == FILLED
+    assert make_nlp().get_pipe(NAME).from_bytes(pipe.to_bytes()).annotate == "fill"
+    # A config that says something else than it did then wins
+    changed = load(tmp_path / "fill", annotate="spans")
+    assert changed.get_pipe(NAME).annotate == "spans"
+    again.get_pipe(NAME).annotate, again.get_pipe(NAME).spans_key = "spans", "fine"
+    again.to_disk(tmp_path / "spans")
+    doc = spacy.load(tmp_path / "spans")(TEXT)
+    assert [(s.text, s.label_) for s in doc.spans["fine"]] == OURS
+    assert found(doc) == RULES
+
+
+@pytest.mark.parametrize(("setting", "value"), [("annotate", "all"), ("spans_key", "")])
+def test_set_later_to_what_it_can_not_be_it_stays(saved, setting, value):
+    pipe = load(saved, annotate="spans").get_pipe(NAME)
+    with pytest.raises(ValueError, match=f"{setting} of 'finegrained_ner' is "):
+        setattr(pipe, setting, value)
+    assert (pipe.annotate, pipe.spans_key, pipe.cfg.get("annotate")) == ("spans", NAME, None)
+
+
+def test_two_taxonomies_that_disagree_are_kept_apart_when_it_is_set_later(saved):
+    nlp = load(saved)
+    nlp.add_pipe(NAME, name="second", config={"model": HASH_EMBED, "annotate": "spans"})
+    second = nlp.get_pipe("second")
+    other = Taxonomy(dict.fromkeys(nlp.get_pipe(NAME).labels, "Anything"))
+    second.initialize(lambda: examples(nlp), nlp=nlp, taxonomy=other)
+    with pytest.raises(ValueError, match="would be anybody's guess"):
+        second.annotate = "fill"
+    assert second.annotate == "spans"
+
+
+@pytest.mark.parametrize(
+    ("other", "settings", "same"),
+    [
+        (NAME, {"annotate": "spans", "spans_key": "a"}, None),
+        (NAME, {"annotate": "fill"}, r"ents_\*"),
+        ("ner", {}, "ents_f, ents_p, ents_r, ents_per_type"),
+        ("entity_ruler", {}, "ents_f, ents_p, ents_r, ents_per_type"),
+        ("sentencizer", {}, None),
+    ],
+)
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_two_that_report_the_same_scores_are_told(other, settings, same, place):
+    nlp = make_nlp()
+    config = {"model": HASH_EMBED, **settings} if other == NAME else {}
+    nlp.add_pipe(other, name="other", config=config, **{place: NAME})
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        nlp.initialize(lambda: examples(nlp))
+    said = [str(w.message) for w in caught if "both report" in str(w.message)]
+    assert len(said) == (same is not None)
+    if same is not None:
+        last = "other" if place == "after" else NAME
+        assert re.search(rf"both report {same}: .*those of '{last}', which comes last", said[0])
 
 
 def test_two_components_with_two_taxonomies_keep_both_coarse_labels(saved, tmp_path):

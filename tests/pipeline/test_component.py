@@ -209,3 +209,16 @@ def test_two_components_with_two_taxonomies():
     second.initialize(lambda: data, nlp=nlp, taxonomy=other)
     assert first.taxonomy.coarse_label("Drink") == "Product"
     assert second.taxonomy.coarse_label("Drink") == "Anything"
+
+
+def test_a_step_that_comes_later():
+    """False is how spacy train says so, and tells it each component."""
+    nlp = make_nlp()
+    data = examples(nlp)
+    nlp.initialize(lambda: data)
+    component = nlp.get_pipe("finegrained_ner")
+    before = component.model.to_bytes()
+    assert component.update(data, sgd=False)["finegrained_ner"] > 0
+    assert component.model.to_bytes() == before
+    component.finish_update(nlp.create_optimizer())
+    assert component.model.to_bytes() != before

@@ -8,7 +8,10 @@ import spacy
 from listening import make_listening
 from pipelines import entities, examples, train
 from spacy.tokens import Doc
+from spacy.training import Example
 from spacy_transformers.span_getters import configure_get_sent_spans
+
+from spacy_finegrained_ner.ml.encoder import NAME as LAYERS
 
 NAME = "finegrained_ner"
 KNOWN = "marie curie met pelé in lyon"
@@ -127,6 +130,68 @@ def test_with_an_encoder_of_its_own_it_is_counted_too(tmp_path):
     with pytest.warns(UserWarning, match=message):
         list(nlp.pipe([Doc(nlp.vocab, words=["met"] * n) for n in (20, 36)]))
     assert nlp.get_pipe(NAME).cut_tokens == 5
+
+
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("layers", [False, True], ids=["stock", "layers"])
+def test_each_cause_is_said_once_with_its_own_remedy(tmp_path, layers, own):
+    """In any order: no wordpieces at all, in none of the spans, beyond the longest input."""
+    nlp = make_listening(tmp_path, max_length=16, window=30, stride=31)
+    if layers:
+        nlp.remove_pipe("transformer")
+        spans = {"@span_getters": "spacy-transformers.strided_spans.v1"}
+        encoder = {"@architectures": LAYERS, "name": str(tmp_path), "layers": 1}
+        encoder |= {"combine": "average", "get_spans": {**spans, "window": 30, "stride": 31}}
+        nlp.add_pipe("transformer", first=True, config={"model": encoder})
+    nlp.initialize(lambda: examples(nlp))
+    if own:
+        nlp.replace_listeners("transformer", NAME, ["model.tok2vec"])
+        nlp.remove_pipe("transformer")
+    pipe = nlp.get_pipe(NAME)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        nlp(Doc(nlp.vocab, words=["caf\ufffd", "\ufffd", "in", "\ufffd\ufffd"]))
+    assert (pipe.cut_tokens, pipe.uncovered_tokens) == (0, 0)
+    place = NAME + ".model.tok2vec" if own else "transformer.model"
+    # As many as fit, one without wordpieces, cut off, in none of the spans, in the next one
+    words = [*["x"] * 15, "\ufffd", *["y"] * 14, "z", *["x"] * 14]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        nlp(Doc(nlp.vocab, words=words))
+        nlp(Doc(nlp.vocab, words=words))
+    cut, uncovered = sorted(str(w.message) for w in caught if "a vector" in str(w.message))
+    if "beyond" not in cut:
+        cut, uncovered = uncovered, cut
+    assert "14 of 45 tokens" in cut
+    assert "beyond the longest input" in cut
+    assert f"is 'y', token 16). Set a smaller window (and stride) in [components.{place}.g" in cut
+    assert "1 of 45 tokens" in uncovered
+    assert f"'z', token 30). Set a stride of at most the window in [components.{place}" in uncovered
+    assert (pipe.cut_tokens, pipe.uncovered_tokens) == (28, 2)
+
+
+@pytest.mark.parametrize("layers", [False, True], ids=["stock", "layers"])
+def test_last_tokens_in_no_span(tmp_path, layers):
+    """spacy-transformers has no place for them; with the encoder of this package they count."""
+    nlp = make_listening(tmp_path, window=3, stride=5)
+    if layers:
+        nlp.remove_pipe("transformer")
+        spans = {"@span_getters": "spacy-transformers.strided_spans.v1"}
+        encoder = {"@architectures": LAYERS, "name": str(tmp_path), "layers": 1}
+        encoder |= {"combine": "average", "get_spans": {**spans, "window": 3, "stride": 5}}
+        nlp.add_pipe("transformer", first=True, config={"model": encoder})
+    nlp.initialize(lambda: examples(nlp))
+    doc = Doc(nlp.vocab, words=list("abcdefghij"))
+    if layers:
+        with pytest.warns(UserWarning, match=r"4 of 10 tokens .* in none of the spans"):
+            assert all(token.ent_iob for token in nlp(doc))
+        return
+    message = r"got no vectors for 4 of 10 tokens .*'d', token 3.*stride of at most the window in"
+    with pytest.raises(ValueError, match=message):
+        nlp(doc)
+    example = Example(doc, Doc(nlp.vocab, words=[t.text for t in doc], ents=["O"] * len(doc)))
+    with pytest.raises(ValueError, match=message):
+        nlp.update([example], sgd=nlp.create_optimizer())
 
 
 def test_a_sentence_longer_than_the_encoders_input(tmp_path):

@@ -1,6 +1,7 @@
 """One pipeline, many threads: prediction changes nothing. And processes that are forked from one
 that has only loaded, only learned, or served."""
 
+import os
 import pickle
 import subprocess
 import sys
@@ -145,6 +146,32 @@ def test_a_fork_may_be_the_first_thing_that_happens(listening, tmp_path, before,
     command = [sys.executable, "-W", "ignore", "-c", FORK, str(tmp_path / "model"), before]
     found = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     assert found.stdout.split() == [said]
+
+
+QUIET = """
+import os, sys, spacy
+nlp = spacy.load(sys.argv[1])
+list(nlp.pipe(["lyon", "green tea"] * 4))
+found = [len(doc) for doc in nlp.pipe(["green tea"] * 8, n_process=2, batch_size=2)]
+print(len(found), os.environ.get("TOKENIZERS_PARALLELISM"))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks")
+@pytest.mark.parametrize("given", [None, "true"])
+def test_forked_workers_say_nothing_of_tokenizers(listening, tmp_path, given):
+    """And what the user has set stays, but in them, which it would make wait forever."""
+    replaced(listening).to_disk(tmp_path / "model")
+    environment = {k: v for k, v in os.environ.items() if k != "TOKENIZERS_PARALLELISM"}
+    if given is not None:
+        environment["TOKENIZERS_PARALLELISM"] = given
+    found = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", QUIET, str(tmp_path / "model")],
+        **{"capture_output": True, "text": True, "timeout": 120, "check": True},
+        env=environment,
+    )
+    assert found.stdout.split() == ["8", str(given)]
+    assert "tokenizers" not in found.stderr
 
 
 def test_the_guard_of_forks_comes_with_the_component():

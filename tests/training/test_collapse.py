@@ -61,7 +61,9 @@ def run(folder: Path, path: Path, rate: float, name: str = "finegrained_ner", **
     config = load_config_from_str(text, overrides=overrides, interpolate=False)
     spacy_train(init_nlp(config), stdout=stdout, stderr=io.StringIO())
     records = map(json.loads, (path / "log.jsonl").open(encoding="utf-8"))
-    counts = {r["step"]: r["scores"]["ents_predicted"] for r in records}
+    spans = settings.get(f"components.{name}.annotate") == "spans"
+    counted = f"spans_{name}_predicted" if spans else "ents_predicted"
+    counts = {r["step"]: r["scores"][counted] for r in records}
     return counts, stdout.getvalue().splitlines()
 
 

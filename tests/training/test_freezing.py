@@ -248,6 +248,36 @@ def test_one_callback_freezes_one_pipeline_after_the_other(folders):
         assert not any(p.requires_grad for p in transformer(nlp).parameters())
 
 
+@pytest.mark.parametrize(
+    ("settings", "free"),
+    [
+        ({"layers": 1}, [{2, 3}, {2, 3}]),
+        ({"until": 0.5, "total_steps": 4}, [set(), {0, 1, 2, 3}]),
+        ({}, [set(), set()]),
+    ],
+)
+@pytest.mark.parametrize("copied", [False, True], ids=["same", "copied"])
+def test_a_second_run_frees_what_its_own_setting_says(folders, settings, free, copied):
+    """In one process, on what the first has frozen as a whole; or on a copy of that."""
+    nlp = make_nlp(folders["bert"], LAYERS)
+    transformer(nlp).embeddings.position_embeddings.weight.requires_grad_(False)  # never trained
+    build_freeze_v1()(nlp, {"step": 0, "epoch": 0})
+    component = "transformer"
+    if copied:
+        component = "tagger"
+        nlp.replace_listeners("transformer", component, ["model.tok2vec"])
+        nlp.remove_pipe("transformer")
+    nodes = nlp.get_pipe(component).model.walk()
+    encoder = next(node.transformer for node in nodes if hasattr(node, "transformer"))
+    freeze = build_freeze_v1(component=component, **settings)
+    for step, expected in zip((0, 2), free, strict=True):
+        freeze(nlp, {"step": step, "epoch": 0})
+        trained = {name for name, p in encoder.named_parameters() if p.requires_grad}
+        assert {part(name) for name in trained} == expected
+        assert "embeddings.position_embeddings.weight" not in trained
+    assert len(encoder._forward_hooks) == 1
+
+
 def test_the_encoder_of_a_component_of_its_own(folders):
     nlp = make_nlp(folders["bert"], LAYERS)
     nlp.replace_listeners("transformer", "tagger", ["model.tok2vec"])

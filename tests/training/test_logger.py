@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from spacy.training.loggers import console_logger_v3
 from thinc.api import Config
 
 from spacy_finegrained_ner.training import logger
@@ -213,6 +214,61 @@ def test_a_file_that_exists_is_kept(tmp_path):
     lines = log(fake_nlp(), [info(0, {})], output_file=path)
     assert lines[0] == f"Not saving the log: {path} exists already."
     assert path.read_text(encoding="utf-8") == "precious"
+
+
+def chained(*loggers):
+    """As `spacy.ChainLogger.v1` has it, in later versions of spacy-loggers."""
+
+    def setup(nlp, stdout, stderr):
+        pairs = [logger(nlp, stdout, stderr) for logger in loggers]
+        return lambda info: [step(info) for step, _ in pairs], lambda: [end() for _, end in pairs]
+
+    return setup
+
+
+def test_other_loggers_in_a_chain_get_the_losses_and_w(tmp_path):
+    """What a logger such as `spacy.WandbLogger.v5` takes from the info of a step."""
+    path = tmp_path / "log.jsonl"
+    seen = []
+
+    def other(nlp, stdout, stderr):
+        return lambda info: seen.append(info and dict(info)), lambda: None
+
+    nlp = fake_nlp(ner=component())
+    table = io.StringIO()
+    logger = chained(build_logger_v1(output_file=path), other, console_logger_v3())
+    log_step, finalize = logger(nlp, table, io.StringIO())
+    losses = {"ner": 6.0, "ner_fine": 4.0, "ner_auxiliary": 8.0}
+    log_step(None)
+    log_step(info(2, losses))
+    finalize()
+    assert seen[0] is None
+    assert seen[1]["losses"] == losses
+    assert {key: value for key, value in seen[1].items() if "." in key} == {
+        "mean_loss.ner": 3.0,
+        "mean_loss.ner_fine": 2.0,
+        "mean_loss.ner_auxiliary": 4.0,
+        "auxiliary_weight.ner": 0.25,
+    }
+    (record,) = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert record["losses"]["ner"] == 3.0
+    assert "LOSS NER" in table.getvalue(), "spaCy's table, too"
+
+
+def test_it_takes_what_spacys_takes():
+    """Each key of the info that ConsoleLogger reads, and no other; and its numbers of all kinds."""
+    nlp = fake_nlp({"ents_f": 1.0, "tag_acc": 0.0, "ents_p": None}, ner=component())
+    step = info(0, {"ner": np.float32(1.5)}, {"ents_f": np.float64(0.5)}, np.float32(0.5))
+    del step["seconds"]
+    stdout = io.StringIO()
+    log_step, _ = console_logger_v3()(nlp, stdout, io.StringIO())
+    log_step(dict(step))
+    row = log(nlp, [step])[-1]
+    assert cells(row) == ["0", "0", "1.500", "-", "-", "0.25", "50.00", "-", "0.50"]
+    step["other_scores"] = {"ents_f": {"p": 1.0}}
+    for build in (console_logger_v3, build_logger_v1):
+        with pytest.raises(ValueError, match=r"E916.*ents_f"):
+            build()(nlp, stdout, io.StringIO())[0](step)
 
 
 class Terminal(io.StringIO):

@@ -19,6 +19,7 @@ from spacy.vocab import Vocab
 from spacy_finegrained_ner.baselines.crf.crfsuite import (
     CrfModel,
     TrainingSettings,
+    digest_of,
     require_pycrfsuite,
     train_crf,
 )
@@ -142,6 +143,7 @@ class CrfNER(Annotating, Pipe):
         self._gazetteer = names
         self._pos = pos
         self._set_labels(labels, tree, nlp)
+        self._warn_of_same_scores(nlp)
         self.cfg |= {"pos": pos.kinds, "trained_on": asdict(counts) | known}
         counts.warn(self.name)
         if self.features.pos:
@@ -162,7 +164,8 @@ class CrfNER(Annotating, Pipe):
         return util.to_bytes(self._parts(), exclude)
 
     def from_bytes(self, data: bytes, *, exclude: Iterable[str] = ()) -> "CrfNER":
-        """The way back. RETURNS: the component itself."""
+        """The way back. A ValueError where the model is not the one that was saved. RETURNS: the
+        component itself."""
         util.from_bytes(data, self._readers(), exclude)
         return self
 
@@ -178,7 +181,8 @@ class CrfNER(Annotating, Pipe):
         util.to_disk(path, {name: writer(get) for name, get in self._parts().items()}, exclude)
 
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "CrfNER":
-        """The way back. RETURNS: the component itself."""
+        """The way back. A ValueError where the model is not the one that was saved. RETURNS: the
+        component itself."""
 
         def reader(put: Callable[[bytes], None]) -> Callable[[Path], None]:
             return lambda file: put(file.read_bytes())
@@ -188,12 +192,15 @@ class CrfNER(Annotating, Pipe):
 
     def _parts(self) -> dict[str, Callable[[], bytes]]:
         return {
-            "cfg": lambda: json.dumps(self.cfg, ensure_ascii=False, indent=2).encode(),
+            "cfg": lambda: json.dumps(self._saved_cfg(), ensure_ascii=False, indent=2).encode(),
             "model": lambda: b"" if self._model is None else self._model.data,
             "gazetteer": lambda: json.dumps(
                 self._gazetteer.to_lines(), ensure_ascii=False, indent=0
             ).encode(),
         }
+
+    def _saved_cfg(self) -> dict[str, Any]:
+        return self.cfg | {"digest": None if self._model is None else digest_of(self._model.data)}
 
     def _readers(self) -> dict[str, Callable[[bytes], None]]:
         def read_cfg(data: bytes) -> None:
@@ -202,8 +209,16 @@ class CrfNER(Annotating, Pipe):
             self._pos = PosCheck(self.name)
 
         def read_model(data: bytes) -> None:
+            digest = self.cfg.get("digest")
+            if data and digest is None:
+                warnings.warn(
+                    f"'{self.name}' was saved without a digest of its model: whether it is damaged "
+                    "can't be seen, and a damaged one may end the process. Save it again with this "
+                    "version (nlp.to_disk), if it comes from where you trust it.",
+                    stacklevel=2,
+                )
             try:
-                self._model = CrfModel(data) if data else None
+                self._model = CrfModel(data, digest) if data or digest else None
             except ValueError as error:
                 raise ValueError(f"'{self.name}' can't be loaded: {error}") from None
 

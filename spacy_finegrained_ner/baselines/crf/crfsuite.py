@@ -1,5 +1,6 @@
 """The one place that knows CRFsuite: training, and a trained model that can be saved."""
 
+import hashlib
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -51,15 +52,24 @@ class TrainingSettings:
 class CrfModel:
     """A trained model.
 
-    data: its bytes. Raises a ValueError if they are not a whole model.
+    data: its bytes. digest: what they had when they were saved, if that is known. CRFsuite follows
+    what it reads without a look, and takes the process with it where that is damaged.
+
+    Raises a ValueError if they are not a whole model, or not the one that was saved.
     """
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, digest: str | None = None) -> None:
         size = int.from_bytes(data[4:8], "little")
         if data[:4] != b"lCRF" or len(data) < _HEADER or len(data) != size:
             raise ValueError(
                 f"found {len(data)} bytes that are not a model of CRFsuite, or not all of it. "
                 "Copy the pipeline again, or train it anew."
+            )
+        if digest is not None and digest != digest_of(data):
+            raise ValueError(
+                f"found {len(data)} bytes that are not those of the model that was saved (SHA-256 "
+                f"{digest_of(data)[:12]}..., expected {digest[:12]}...). Copy the pipeline again, "
+                "or train it anew."
             )
         self.data = data  # the tagger reads from it for as long as it lives
         self._tagger = require_pycrfsuite().Tagger()
@@ -72,6 +82,11 @@ class CrfModel:
     def tag(self, sentence: Sequence[Features]) -> list[str]:
         """The best tags of a sentence by Viterbi; not always legal BIO."""
         return self._tagger.tag(sentence) if sentence else []
+
+
+def digest_of(data: bytes) -> str:
+    """SHA-256, as hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def require_pycrfsuite() -> Any:

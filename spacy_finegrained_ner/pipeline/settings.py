@@ -1,0 +1,37 @@
+"""What a component asks of its settings."""
+
+from typing import Any
+
+from thinc.api import Model
+
+from spacy_finegrained_ner.pipeline.auxiliary import AuxiliaryTask
+
+
+def check_settings(name: str, model: Any, auxiliary: Any, auxiliary_weight: Any) -> None:
+    """A ValueError that names the setting. name: of the component."""
+    # The type: confection 1.x lets "0.1" through.
+    if not (isinstance(auxiliary_weight, int | float) and 0.0 <= auxiliary_weight <= 1.0):
+        raise ValueError(f"auxiliary_weight of '{name}' is {auxiliary_weight!r}, expected 0 to 1.")
+    if auxiliary is not None and not isinstance(auxiliary, AuxiliaryTask):
+        raise ValueError(
+            f"auxiliary of '{name}' is {auxiliary!r}, expected an auxiliary task such as "
+            "spacy-finegrained-ner.CoarseTask.v1, or null."
+        )
+    _check_model(model, name)
+
+
+def _check_model(model: Any, name: str) -> None:
+    """A ValueError where the model lacks what the component asks of it."""
+    found = model.ref_names if isinstance(model, Model) else None
+    if found is None or not {"tok2vec", "tagger"} <= set(found):
+        raise ValueError(
+            f"The model of '{name}' is a {type(model).__name__} with the refs {found}, expected a "
+            "thinc model with the refs 'tok2vec' (from Docs to vectors of tokens) and 'tagger' "
+            "(from those to emissions), as spacy-finegrained-ner.Tagger.v1 makes it."
+        )
+    dims = model.get_ref("tagger").dim_names
+    if not {"nO", "nA"} <= set(dims):
+        raise ValueError(
+            f"The ref 'tagger' of the model of '{name}' has the dims {dims}, expected nO (number "
+            "of fine tags) and nA (number of tags of the auxiliary task) among them."
+        )
