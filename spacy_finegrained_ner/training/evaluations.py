@@ -26,7 +26,12 @@ def set_eval_frequency(nlp: Language, *, evaluations: int) -> None:
     divisors = sorted({*small, *(steps // n for n in small)})
     nearest = min(divisors, key=lambda n: abs(log(n / wanted)))
     nlp.config["training"]["eval_frequency"] = nearest
-    logger.info("Evaluates every %d of %d steps, and so at the last", nearest, steps)
+    if wanted == frequency != nearest:
+        logger.warning(
+            "[training] eval_frequency is %d, which does not divide max_steps, %d: every %d steps "
+            "the model is evaluated, so that the last is among them.",
+            *(frequency, steps, nearest),
+        )
 
 
 def build_evaluations_v1(evaluations: int) -> Callable[[Language], None]:
