@@ -24,6 +24,7 @@ PUBLIC = {
     ("spacy_readers", "spacy-finegrained-ner.ConllCorpus.v1"),
     ("spacy_readers", "spacy-finegrained-ner.Taxonomy.v1"),
     ("spacy_readers", "spacy-finegrained-ner.Taxonomy.v2"),
+    ("spacy_tokenizers", "spacy-finegrained-ner.LanguageTokenizer.v1"),
     ("spacy_scorers", "spacy-finegrained-ner.scorer.v1"),
     ("spacy_batchers", "spacy-finegrained-ner.batch_by_length.v1"),
     ("spacy_misc", "spacy-finegrained-ner.wordpieces.v1"),

@@ -191,7 +191,7 @@ def _from_config(config: Any) -> nn.Module:
     """As AutoModel has it, which imports the packages of all families to look for one."""
     family = MODEL_MAPPING.get(type(config), None)
     if isinstance(family, type):
-        return cast(nn.Module, family._from_config(config))
+        return cast(nn.Module, family(config))
     return cast(nn.Module, AutoModel.from_config(config))  # one of several, or unknown
 
 

@@ -27,14 +27,17 @@ def set_eval_frequency(nlp: Language, *, evaluations: int) -> None:
     nearest = min(divisors, key=lambda n: abs(log(n / wanted)))
     nlp.config["training"]["eval_frequency"] = nearest
     logger.info("Evaluates every %d of %d steps, and so at the last", nearest, steps)
-    if nearest >= 2.0 * max(wanted, 1.0):
+    if wanted == frequency != nearest:
+        logger.warning(
+            "[training] eval_frequency is %d, which does not divide max_steps, %d: every %d steps "
+            "the model is evaluated, so that the last is among them.",
+            *(frequency, steps, nearest),
+        )
+    elif nearest >= 2.0 * max(wanted, 1.0):
         logger.warning(
             "[training] max_steps = %d does not divide into parts of about %d steps: only %d "
             "evaluation(s) choose the model. Take another number of steps, such as %d.",
-            steps,
-            round(wanted),
-            steps // nearest,
-            round(wanted) * round(steps / wanted),
+            *(steps, round(wanted), steps // nearest, round(wanted) * round(steps / wanted)),
         )
 
 

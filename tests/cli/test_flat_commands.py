@@ -33,7 +33,9 @@ def test_convert_takes_them_as_they_are(tmp_path):
     assert (code, "2 of 2" in printed, "1 of 2" in printed) == (0, True, True), printed
     assert "multiconer2" not in printed
     code, printed = convert(tmp_path, text, "a B-dragon\n")
-    two = f"in two ways: 'Dragon' ({tmp_path}/train.conll:1) and 'dragon' ({tmp_path}/valid.conll:1)"
+    two = (
+        f"in two ways: 'Dragon' ({tmp_path}/train.conll:1) and 'dragon' ({tmp_path}/valid.conll:1)"
+    )
     assert (code, two in printed) == (1, True), printed
 
 

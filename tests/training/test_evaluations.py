@@ -32,12 +32,15 @@ CONFIGS = Path(__file__).parents[2] / "configs"
         (800, 0, 4, 200),
     ],
 )
-def test_the_frequency_divides_the_steps(steps, frequency, evaluations, expected):
+def test_the_frequency_divides_the_steps(caplog, steps, frequency, evaluations, expected):
     nlp = spacy.blank("en")
     nlp.config["training"] |= {"max_steps": steps, "eval_frequency": frequency}
     build_evaluations_v1(evaluations)(nlp)
     assert nlp.config["training"]["eval_frequency"] == expected
     assert nlp.config["training"]["max_steps"] == steps
+    rounded = "eval_frequency is 500, which does not divide max_steps, 2829: every 943 steps"
+    assert (rounded in caplog.text) == (frequency == 500)
+    assert len(caplog.records) == (frequency == 500)
 
 
 @pytest.mark.parametrize(
