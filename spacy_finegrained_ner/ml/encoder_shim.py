@@ -190,9 +190,8 @@ class EncoderShim(ModuleShim):
 def _from_config(config: Any) -> nn.Module:
     """As AutoModel has it, which imports the packages of all families to look for one."""
     family = MODEL_MAPPING.get(type(config), None)
-    if isinstance(family, type):
-        return cast(nn.Module, family(config))
-    return cast(nn.Module, AutoModel.from_config(config))  # one of several, or unknown
+    known = isinstance(family, type)  # else one of several, or nothing
+    return cast(nn.Module, cast(Any, family)(config) if known else AutoModel.from_config(config))
 
 
 def _files(tokenizer: Any) -> dict[str, Any]:
