@@ -187,11 +187,11 @@ class EncoderShim(ModuleShim):
         return self
 
 
-def _from_config(config: Any) -> nn.Module:
+def _from_config(config: Any) -> Any:
     """As AutoModel has it, which imports the packages of all families to look for one."""
-    family = MODEL_MAPPING.get(type(config), None)
-    known = isinstance(family, type)  # else one of several, or nothing
-    return cast(nn.Module, cast(Any, family)(config) if known else AutoModel.from_config(config))
+    family: Any = MODEL_MAPPING.get(type(config), None)
+    # Else one of several, or nothing
+    return family(config) if isinstance(family, type) else AutoModel.from_config(config)
 
 
 def _files(tokenizer: Any) -> dict[str, Any]:
