@@ -18,12 +18,8 @@ INSIDE = {
     "benchmark": {"labels", "data", "nn", "ml", "pipeline"},
     # of pipeline only what all components have in common (annotating)
     "baselines": {"labels", "data", "scoring", "pipeline"},
-    # it runs whatever the others have
-    "study": {
-        *("labels", "nn", "training", "data", "ml", "scoring", "pipeline", "benchmark"),
-        "baselines",
-    },
-    "cli": {"labels", "data", "scoring", "pipeline", "benchmark", "study"},
+    "pages": set(),
+    "cli": {"labels", "data", "scoring", "pipeline", "benchmark"},
 }
 STANDARD = {"collections", "dataclasses", "functools", "io", "itertools", "pathlib", "re", "typing"}
 STANDARD |= {"abc", "contextlib", "inspect", "threading", "unicodedata", "warnings"}
@@ -44,11 +40,7 @@ OUTSIDE = {
     },
     "pipeline": {"spacy", "thinc", "numpy", "weakref"},
     "baselines": {"spacy", "thinc", "numpy", "pycrfsuite", "json", "sys", "tempfile"},
-    "study": {
-        *("spacy", "thinc", "torch", "numpy", "scipy", "srsly", "matplotlib", "markdown_it"),
-        *("concurrent", "html", "importlib", "math", "multiprocessing", "os", "random", "shlex"),
-        *("statistics", "subprocess", "sys", "tempfile", "textwrap", "time"),
-    },
+    "pages": {"markdown_it", "matplotlib", "html"},
 }
 
 

@@ -4,8 +4,8 @@ what the analysis says can be held against what was put in."""
 import numpy as np
 import srsly
 
-from spacy_finegrained_ner.study import plan
-from spacy_finegrained_ner.study.plan import SIZES
+from study.plan import stages as plan
+from study.plan.stages import SIZES
 
 TYPES = ("Artist", "Athlete", "Drink", "Facility", "Symptom")
 HEAD = {"linear": 0.0, "crf": 0.06, "bilstm": 0.0, "bilstm_crf": 0.06}

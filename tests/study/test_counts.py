@@ -12,8 +12,8 @@ from spacy.training import Example
 
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 from spacy_finegrained_ner.scoring.scorer import score_entities
-from spacy_finegrained_ner.study import counts as c
-from spacy_finegrained_ner.study.scores import Scores
+from study.analysis import counts as c
+from study.analysis.scores import Scores
 
 NLP = spacy.blank("en")
 TAXONOMY = Taxonomy(dict.fromkeys(("A", "B"), "Thing"), "test")

@@ -6,14 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from spacy_finegrained_ner.study.design import (
+from study.plan.design import (
     d_optimal,
     model_matrix,
     terms,
     variance_inflation,
 )
-from spacy_finegrained_ner.study.factors import DEFAULT, FACTORS, Factor
-from spacy_finegrained_ner.study.plan import SIZES, design
+from study.plan.factors import DEFAULT, FACTORS, Factor
+from study.plan.stages import SIZES, design
 
 TWO = tuple(Factor(name, ("no", "yes"), name) for name in "abc")
 

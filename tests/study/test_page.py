@@ -7,12 +7,12 @@ from itertools import pairwise
 
 import pytest
 import srsly
-from study.simulated import simulate, write
+from simulated import simulate, write
 from typer.testing import CliRunner
 
-from spacy_finegrained_ner.cli.main import app
-from spacy_finegrained_ner.study.page import write_page
-from spacy_finegrained_ner.study.plan import StudyError
+from study.__main__ import app
+from study.page.page import write_page
+from study.plan.stages import StudyError
 
 DRAWS = 60
 SECTIONS = (
@@ -293,25 +293,25 @@ def test_no_records(tmp_path):
 def test_the_command_writes_the_page(some, tmp_path, monkeypatch):
     some(lambda record: record["stage"] == "classic")
     (tmp_path / "study.html").unlink()
-    result = CliRunner().invoke(app, ["study", "page", str(tmp_path)])
+    result = CliRunner().invoke(app, ["page", str(tmp_path)])
     assert result.exit_code == 0
     assert "study.html" in result.output
     assert (tmp_path / "study.html").exists()
 
 
 def test_the_command_tells_what_is_missing(tmp_path, monkeypatch):
-    result = CliRunner().invoke(app, ["study", "page", str(tmp_path)])
+    result = CliRunner().invoke(app, ["page", str(tmp_path)])
     assert result.exit_code == 1
     assert "no records" in result.output
 
     genuine = builtins.__import__
 
     def without_matplotlib(name, *arguments, **keywords):
-        if name == "spacy_finegrained_ner.study.page":
+        if name == "study.page.page":
             raise ModuleNotFoundError("No module named 'matplotlib'", name="matplotlib")
         return genuine(name, *arguments, **keywords)
 
     monkeypatch.setattr(builtins, "__import__", without_matplotlib)
-    result = CliRunner().invoke(app, ["study", "page", str(tmp_path)])
+    result = CliRunner().invoke(app, ["page", str(tmp_path)])
     assert result.exit_code == 1
-    assert 'matplotlib: pip install "spacy-finegrained-ner[study]"' in result.output
+    assert 'matplotlib: pip install ".[study]"' in result.output

@@ -3,10 +3,10 @@
 import pytest
 from simulated import simulate
 
-from spacy_finegrained_ner.study import plan
-from spacy_finegrained_ner.study.arms import ARMS
-from spacy_finegrained_ner.study.factors import FACTORS
-from spacy_finegrained_ner.study.plan import RATES, SIZES, StudyError, best_rate
+from study.plan import stages as plan
+from study.plan.arms import ARMS
+from study.plan.factors import FACTORS
+from study.plan.stages import RATES, SIZES, StudyError, best_rate
 
 SMALL = SIZES["small"]
 

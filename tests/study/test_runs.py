@@ -15,13 +15,13 @@ from spacy.util import load_config, load_model_from_config
 
 from spacy_finegrained_ner.data.corpus import sentence_to_doc
 from spacy_finegrained_ner.labels.taxonomy import read_taxonomy
-from spacy_finegrained_ner.study import plan
-from spacy_finegrained_ner.study.counts import macro_f1, micro_f1, sentence_counts
-from spacy_finegrained_ner.study.factors import DEFAULT, FACTORS, PLAIN, settings
-from spacy_finegrained_ner.study.plan import Run, StudyError
-from spacy_finegrained_ner.study.runner import read_records, run_all
-from spacy_finegrained_ner.study.sample import gold_table, prepare
-from spacy_finegrained_ner.study.training import Inputs, apply, config_of, run_once
+from study.analysis.counts import macro_f1, micro_f1, sentence_counts
+from study.plan import stages as plan
+from study.plan.factors import DEFAULT, FACTORS, PLAIN, settings
+from study.plan.stages import Run, StudyError
+from study.runs.runner import read_records, run_all
+from study.runs.sample import gold_table, prepare
+from study.runs.training import Inputs, apply, config_of, run_once
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SIZE = replace(plan.SIZES["smoke"], sample=15, held_out=0)
@@ -124,7 +124,7 @@ def test_what_is_done_is_not_done_again(inputs, tmp_path, monkeypatch):
             "sets": {"valid": {"scores": {"ents_f": 0.5, "ents_macro_f": 0.4}}}
         }
 
-    monkeypatch.setattr("spacy_finegrained_ner.study.runner.run_once", fake)
+    monkeypatch.setattr("study.runs.runner.run_once", fake)
     lines: list[str] = []
     with pytest.raises(KeyboardInterrupt):
         run_all(runs, inputs, tmp_path, command=["x"], say=lines.append)

@@ -11,8 +11,8 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy_finegrained_ner.benchmark.sample import read_docs
 from spacy_finegrained_ner.data.corpus import EMBEDDED, sentence_to_doc
 from spacy_finegrained_ner.labels.taxonomy import read_taxonomy
-from spacy_finegrained_ner.study.plan import SIZES, StudyError
-from spacy_finegrained_ner.study.sample import gold_table, prepare, stratified, write_gold
+from study.plan.stages import SIZES, StudyError
+from study.runs.sample import gold_table, prepare, stratified, write_gold
 
 NLP = spacy.blank("en")
 

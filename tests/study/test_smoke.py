@@ -8,10 +8,10 @@ import srsly
 from encoders import tiny_bert
 from typer.testing import CliRunner
 
-from spacy_finegrained_ner.cli.main import app
 from spacy_finegrained_ner.data.corpus import EMBEDDED
-from spacy_finegrained_ner.study.plan import SIZES
-from spacy_finegrained_ner.study.runner import read_records
+from study.__main__ import app
+from study.plan.stages import SIZES
+from study.runs.runner import read_records
 
 CONFIGS = str(Path(__file__).parents[2] / "configs")
 
@@ -21,7 +21,7 @@ def study(folder: Path, *more: str, verb: str = "run", data: Path = EMBEDDED) ->
         encoder = str(folder / "encoder")
         more = (str(data), "--output", str(folder / "out"), "--encoder", encoder, *more)
         more += ("--configs", CONFIGS, "--work", str(folder / "work"), "--size", "smoke")
-    done = CliRunner().invoke(app, ["study", verb, *more])
+    done = CliRunner().invoke(app, [verb, *more])
     assert done.exit_code == 0, done.output + done.stderr
     return done.output
 
@@ -62,7 +62,7 @@ def test_the_smoke_study_from_the_embedded_corpus_to_the_page(tmp_path, monkeypa
 def test_what_can_not_be_run_is_told(tmp_path, more, message):
     arguments = [str(EMBEDDED), "--output", str(tmp_path / "out"), "--encoder", "x"]
     arguments += ["--configs", CONFIGS, "--work", str(tmp_path / "work"), "--size", "smoke"]
-    done = CliRunner().invoke(app, ["study", "run", *arguments, *more])
+    done = CliRunner().invoke(app, ["run", *arguments, *more])
     assert done.exit_code == 1
     assert message in " ".join(done.stderr.split())
     assert "Traceback" not in done.output + done.stderr
@@ -70,7 +70,7 @@ def test_what_can_not_be_run_is_told(tmp_path, more, message):
 
 def test_a_folder_without_data_is_told(tmp_path):
     done = CliRunner().invoke(
-        app, ["study", "run", str(tmp_path), "--output", str(tmp_path), "--encoder", "x"]
+        app, ["run", str(tmp_path), "--output", str(tmp_path), "--encoder", "x"]
     )
     assert done.exit_code == 1
     assert "found no train and no valid part" in " ".join(done.stderr.split())

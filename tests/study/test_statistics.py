@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.stats import ttest_ind
 
-from spacy_finegrained_ner.study.statistics import effects, holm
+from study.analysis.statistics import effects, holm
 
 ARMS = np.repeat(np.eye(2), 3, axis=0)
 DIFFERENCE = np.array([[1.0, -1.0]])

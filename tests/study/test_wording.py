@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_finegrained_ner.study import wording
+from study.page import wording
 
 
 @given(

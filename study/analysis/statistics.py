@@ -10,7 +10,7 @@ from statistics import NormalDist
 import numpy as np
 from scipy.stats import t as student
 
-from spacy_finegrained_ner.study.counts import Floats
+from study.analysis.counts import Floats
 
 LEVEL = 0.95
 

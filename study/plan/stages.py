@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
-from spacy_finegrained_ner.study.arms import ARMS, CANDIDATES, CLASSIC
-from spacy_finegrained_ner.study.design import d_optimal
-from spacy_finegrained_ner.study.factors import DEFAULT, FACTORS, Factor, Settings, settings
+from study.plan.arms import ARMS, CANDIDATES, CLASSIC
+from study.plan.design import d_optimal
+from study.plan.factors import DEFAULT, FACTORS, Factor, Settings, settings
 
 RATES = (1e-4, 2e-4, 4e-4)
 """The grid of learning rates that each side has."""

@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from spacy_finegrained_ner.study import choices, forests, plots, sentences, tables
-from spacy_finegrained_ner.study.document import Section
-from spacy_finegrained_ner.study.scores import LENGTH_NAMES, RARITY
-from spacy_finegrained_ner.study.titles import METRIC_TITLES, SET_TITLES, pick
+from spacy_finegrained_ner.pages.document import Section
+from study.analysis.scores import LENGTH_NAMES, RARITY
+from study.page import choices, forests, plots, sentences, tables
+from study.page.titles import METRIC_TITLES, SET_TITLES, pick
 
 Analysis = Mapping[str, Any]
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from spacy_finegrained_ner.study.document import Table
-from spacy_finegrained_ner.study.plan import Records
-from spacy_finegrained_ner.study.titles import (
+from spacy_finegrained_ner.pages.document import Table
+from study.page.titles import (
     ARM_TITLES,
     METRIC_TITLES,
     SET_TITLES,
@@ -18,7 +17,7 @@ from spacy_finegrained_ner.study.titles import (
     pair_title,
     pick,
 )
-from spacy_finegrained_ner.study.wording import (
+from study.page.wording import (
     ALPHA,
     Row,
     corrected,
@@ -28,6 +27,7 @@ from spacy_finegrained_ner.study.wording import (
     p_value,
     percent,
 )
+from study.plan.stages import Records
 
 STRICT = (
     ("official baseline, XLM-R base", "no", "", "37"),

@@ -19,7 +19,7 @@ from spacy_finegrained_ner.data.corpus import bare_copy
 from spacy_finegrained_ner.data.entities import entities_of
 from spacy_finegrained_ner.labels.bio import Entity
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
-from spacy_finegrained_ner.study.plan import Size, StudyError
+from study.plan.stages import Size, StudyError
 
 TAGGERS = ("tok2vec", "tagger", "attribute_ruler")
 """What gives a pipeline of spaCy's its parts of speech."""

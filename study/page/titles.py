@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from spacy_finegrained_ner.study.arms import ARMS, CLASSIC
-from spacy_finegrained_ner.study.factors import FACTORS
-from spacy_finegrained_ner.study.wording import Row
+from spacy_finegrained_ner.pages.svg import BLUE, GRAY, GREEN, ORANGE, PINK, RED, SKY, YELLOW
+from study.page.wording import Row
+from study.plan.arms import ARMS, CLASSIC
+from study.plan.factors import FACTORS
 
 ARM_TITLES = (
     {name: arm.title for name, arm in ARMS.items()}
@@ -24,6 +25,19 @@ SHORT_TITLES = {name: title.replace("`", "") for name, title in ARM_TITLES.items
     "base": "larger encoder",
 }
 """In plots, where there is little room and no Markdown."""
+ARM_STYLES = {
+    "default": (BLUE, "s"),
+    "linear": (ORANGE, "o"),
+    "ner": (RED, "^"),
+    "no_auxiliary": (GREEN, "v"),
+    "no_blending": (SKY, "D"),
+    "layers": (GRAY, "<"),
+    "wide": (GRAY, ">"),
+    "bilstm": (YELLOW, "*"),
+    "paper": (PINK, "P"),
+    "base": (GRAY, "X"),
+}
+"""Color and marker."""
 SET_TITLES = {"valid": "validation", "dev": "dev"}
 METRIC_TITLES = {"micro": "micro F1", "macro": "macro F1"}
 FACTOR_TITLES = {factor.name: factor.title for factor in FACTORS}

@@ -27,19 +27,6 @@ BLUE, ORANGE, GREEN, PINK, RED, SKY, YELLOW, GRAY = (
 """Okabe and Ito's colors (the yellow is darker), which the colorblind can tell apart; each has a
 marker too."""
 
-ARM_STYLES = {
-    "default": (BLUE, "s"),
-    "linear": (ORANGE, "o"),
-    "ner": (RED, "^"),
-    "no_auxiliary": (GREEN, "v"),
-    "no_blending": (SKY, "D"),
-    "layers": (GRAY, "<"),
-    "wide": (GRAY, ">"),
-    "bilstm": (YELLOW, "*"),
-    "paper": (PINK, "P"),
-    "base": (GRAY, "X"),
-}
-
 
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from spacy_finegrained_ner.study.factors import DEFAULT, PAPER, PLAIN
+from study.plan.factors import DEFAULT, PAPER, PLAIN
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from html import escape
 
 from markdown_it import MarkdownIt
 
-from spacy_finegrained_ner.study.svg import Plot
+from spacy_finegrained_ner.pages.svg import Plot
 
 SHORT = 12
 """Rows of a table that is not cut in print."""

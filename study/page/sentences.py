@@ -7,11 +7,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from spacy_finegrained_ner.study.arms import WITHOUT
-from spacy_finegrained_ner.study.plan import Records
-from spacy_finegrained_ner.study.scores import LENGTH_NAMES
-from spacy_finegrained_ner.study.titles import SET_TITLES, first, pick
-from spacy_finegrained_ner.study.wording import (
+from study.analysis.scores import LENGTH_NAMES
+from study.page.titles import SET_TITLES, first, pick
+from study.page.wording import (
     ADDS,
     COSTS,
     UNDECIDED,
@@ -26,6 +24,8 @@ from spacy_finegrained_ner.study.wording import (
     points,
     verdict,
 )
+from study.plan.arms import WITHOUT
+from study.plan.stages import Records
 
 Analysis = Mapping[str, Any]
 

@@ -8,10 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from spacy_finegrained_ner.study.arms import WITHOUT
-from spacy_finegrained_ner.study.scores import LENGTH_NAMES
-from spacy_finegrained_ner.study.svg import (
-    ARM_STYLES,
+from spacy_finegrained_ner.pages.svg import (
     BLUE,
     GREEN,
     INK,
@@ -21,14 +18,17 @@ from spacy_finegrained_ner.study.svg import (
     legend,
     shifts,
 )
-from spacy_finegrained_ner.study.titles import (
+from study.analysis.scores import LENGTH_NAMES
+from study.page.titles import (
+    ARM_STYLES,
     FACTOR_TITLES,
     SET_TITLES,
     SHORT_TITLES,
     by_plan,
     pick,
 )
-from spacy_finegrained_ner.study.wording import Row
+from study.page.wording import Row
+from study.plan.arms import WITHOUT
 
 Analysis = Mapping[str, Any]
 

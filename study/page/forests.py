@@ -10,8 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import blended_transform_factory
 
-from spacy_finegrained_ner.study.svg import (
-    ARM_STYLES,
+from spacy_finegrained_ner.pages.svg import (
     BLUE,
     GREEN,
     INK,
@@ -22,7 +21,8 @@ from spacy_finegrained_ner.study.svg import (
     legend,
     shifts,
 )
-from spacy_finegrained_ner.study.titles import (
+from study.page.titles import (
+    ARM_STYLES,
     ARM_TITLES,
     FACTOR_TITLES,
     METRIC_TITLES,
@@ -33,7 +33,7 @@ from spacy_finegrained_ner.study.titles import (
     level_title,
     pick,
 )
-from spacy_finegrained_ner.study.wording import Row
+from study.page.wording import Row
 
 Analysis = Mapping[str, Any]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from spacy_finegrained_ner.study import forests, tables
-from spacy_finegrained_ner.study.document import Part, Section
-from spacy_finegrained_ner.study.titles import METRIC_TITLES, first
-from spacy_finegrained_ner.study.wording import percent
+from spacy_finegrained_ner.pages.document import Part, Section
+from study.page import forests, tables
+from study.page.titles import METRIC_TITLES, first
+from study.page.wording import percent
 
 Analysis = Mapping[str, Any]
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from spacy_finegrained_ner.study.arms import ARMS, CANDIDATES, WITHOUT
-from spacy_finegrained_ner.study.counts import Floats
-from spacy_finegrained_ner.study.design import model_matrix, terms, variance_inflation
-from spacy_finegrained_ner.study.factors import FACTORS, Factor
-from spacy_finegrained_ner.study.plan import LEARNING, MIDDLE_RATE, Records, chosen_rate, grid_of
-from spacy_finegrained_ner.study.scores import Part, Scores, gold_of, of_stage
-from spacy_finegrained_ner.study.statistics import effects, holm
+from study.analysis.counts import Floats
+from study.analysis.scores import Part, Scores, gold_of, of_stage
+from study.analysis.statistics import effects, holm
+from study.plan.arms import ARMS, CANDIDATES, WITHOUT
+from study.plan.design import model_matrix, terms, variance_inflation
+from study.plan.factors import FACTORS, Factor
+from study.plan.stages import LEARNING, MIDDLE_RATE, Records, chosen_rate, grid_of
 
 DRAWS = 2000
 METRICS = ("micro", "macro")

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import srsly
 
-from spacy_finegrained_ner.study import method, sections, sentences
-from spacy_finegrained_ner.study.analysis import DRAWS, analyse
-from spacy_finegrained_ner.study.document import Page, to_html, to_markdown
-from spacy_finegrained_ner.study.plan import StudyError
-from spacy_finegrained_ner.study.runner import read_records
-from spacy_finegrained_ner.study.scores import gold_of
+from spacy_finegrained_ner.pages.document import Page, to_html, to_markdown
+from study.analysis.analysis import DRAWS, analyse
+from study.analysis.scores import gold_of
+from study.page import method, sections, sentences
+from study.plan.stages import StudyError
+from study.runs.runner import read_records
 
 TITLE = "What each technique adds to fine-grained NER"
 

@@ -16,8 +16,11 @@ from typing import Any
 import srsly
 import torch
 
-from spacy_finegrained_ner.study.plan import Run, StudyError
-from spacy_finegrained_ner.study.training import Inputs, run_once
+from spacy_finegrained_ner.labels.taxonomy import read_taxonomy
+from study.plan import stages as plan
+from study.plan.stages import Run, Size, StudyError
+from study.runs.sample import gold_table, prepare, write_gold
+from study.runs.training import Inputs, run_once
 
 Say = Callable[[str], None]
 
@@ -128,3 +131,67 @@ def _write(record: dict[str, Any], path: Path) -> None:
     part = path.with_suffix(".part")
     srsly.write_json(part, record, indent=0)
     os.replace(part, path)
+
+
+def run_study(
+    data: Path,
+    output: Path,
+    size: Size,
+    stages: Sequence[str],
+    inputs: Inputs,
+    workers: int,
+    command: Sequence[str],
+) -> None:
+    """Do what is missing of the stages, one after the other. command: for the records."""
+    stages = plan.check_stages(stages)
+    parts = _parts(data)
+    docs = prepare(parts, size, inputs.pos, inputs.work)
+    for part in ("train", "sample"):
+        for name in parts.keys() - {"train"}:
+            table, seen = gold_table(docs[name], docs[part], read_taxonomy(inputs.taxonomy))
+            write_gold(table, output / f"gold-{part}-{name}.json")
+            srsly.write_json(inputs.work / f"gold-{part}-{name}.json", table)
+            srsly.write_json(inputs.work / f"seen-{part}.json", sorted(seen))
+    for stage in plan.STAGES:
+        if stage in stages:
+            print(f"Stage {stage}", file=sys.stderr)
+            runs = _runs(stage, size, output, inputs, "dev" in parts)
+            run_all(runs, inputs, output, command=command, workers=workers, say=_say)
+
+
+def _parts(data: Path) -> dict[str, Path]:
+    """The files of train, valid and, if there is one, dev: as `convert` writes them, or CoNLL.
+
+    Raises a StudyError where train or valid is missing.
+    """
+    parts: dict[str, Path] = {}
+    for name in ("train", "valid", "dev"):
+        for path in (data / f"{name}.spacy", data / f"{name}.conll"):
+            if path.exists():
+                parts.setdefault(name, path)
+    if missing := {"train", "valid"} - parts.keys():
+        raise StudyError(
+            f"{data}: found no {' and no '.join(sorted(missing))} part. Expected train.spacy and "
+            "valid.spacy, as `convert` writes them (or .conll), and dev.spacy to report on."
+        )
+    return parts
+
+
+def _runs(stage: str, size: Size, output: Path, inputs: Inputs, dev: bool) -> list[Run]:
+    pos = inputs.pos is not None
+    if stage == "grid":
+        return plan.grid(size, dev)
+    if stage in ("screening", "followup"):
+        return plan.screening(size, pos, stage)
+    if stage == "arms":
+        return plan.arms(size, read_records(output), dev)
+    if stage == "classic":
+        return plan.classic(size, pos, dev)
+    if inputs.base_encoder is None:
+        _say("No --base-encoder: the run with a larger encoder is left out.")
+        return []
+    return plan.base(size, dev)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)

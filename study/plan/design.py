@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from spacy_finegrained_ner.study.factors import Factor, Levels
+from study.plan.factors import Factor, Levels
 
 Matrix = npt.NDArray[np.float64]
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import srsly
 
-from spacy_finegrained_ner.study import counts as c
-from spacy_finegrained_ner.study.counts import Counts, Floats
-from spacy_finegrained_ner.study.plan import Records, StudyError
+from study.analysis import counts as c
+from study.analysis.counts import Counts, Floats
+from study.plan.stages import Records, StudyError
 
 LENGTHS = ((1, 10), (11, 15), (16, 21), (22, 10_000))
 """Words of a sentence, from and to: about quarters of MultiCoNER II."""

@@ -25,8 +25,8 @@ from thinc.api import Config, fix_random_seed
 from spacy_finegrained_ner.data.corpus import bare_copy
 from spacy_finegrained_ner.labels.taxonomy import read_taxonomy
 from spacy_finegrained_ner.scoring.scorer import entity_spans, score_entities
-from spacy_finegrained_ner.study.plan import Run, Settings
-from spacy_finegrained_ner.study.sample import TAGGERS, surface
+from study.plan.stages import Run, Settings
+from study.runs.sample import TAGGERS, surface
 
 PACKAGES = (
     "spacy-finegrained-ner",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from spacy_finegrained_ner.study import sentences, tables
-from spacy_finegrained_ner.study.arms import CANDIDATES
-from spacy_finegrained_ner.study.document import Section
-from spacy_finegrained_ner.study.plan import Records
-from spacy_finegrained_ner.study.titles import ARM_TITLES
+from spacy_finegrained_ner.pages.document import Section
+from study.page import sentences, tables
+from study.page.titles import ARM_TITLES
+from study.plan.arms import CANDIDATES
+from study.plan.stages import Records
 
 Analysis = Mapping[str, Any]
 
@@ -73,7 +73,6 @@ def raw(records: Records, where: str, gold: list[str]) -> Section:
         section.parts += ["The runs were made by", block]
     section.parts += [
         "To make all of it again, and this page from the records:",
-        "```sh\npython -m spacy project run study\n"
-        "python -m spacy_finegrained_ner study page FOLDER\n```",
+        "```sh\npython -m spacy project run study\npython -m study page FOLDER\n```",
     ]
     return section
