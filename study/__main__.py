@@ -55,9 +55,6 @@ def run_command(
     pos: Annotated[
         str, typer.Option(help="A pipeline with a tagger, such as en_core_web_sm; none without.")
     ] = "",
-    configs: Annotated[Path, typer.Option(help="Folder of default.cfg and crf.cfg.")] = Path(
-        "configs"
-    ),
     work: Annotated[Path, typer.Option(help="Folder for prepared data.")] = Path("corpus/study"),
     taxonomy: Annotated[
         Path | None, typer.Option(help="A taxonomy file; none for that of MultiCoNER II.")
@@ -67,15 +64,16 @@ def run_command(
     ] = 1,
 ) -> None:
     """Do the runs of the study that have no record yet. May be stopped and started again."""
+    from study.runs.pipelines import Inputs
     from study.runs.runner import run_study
-    from study.runs.training import Inputs
 
-    inputs = Inputs(work, configs, encoder, base_encoder or None, pos or None, taxonomy)
     command = ["python", "-m", "study", *sys.argv[1:]]
+    inputs = Inputs(work, encoder, base_encoder or None, pos or None, taxonomy, command)
     with told():
         if size not in SIZES:
             raise StudyError(f"There is no size {size!r}, expected one of {', '.join(SIZES)}.")
-        run_study(data, output, SIZES[size], stages.split(","), inputs, workers, command)
+        chosen = stages.split(",")
+        run_study(data, output, SIZES[size], chosen, inputs, workers=workers, say=_say)
 
 
 @app.command("page")
@@ -90,6 +88,10 @@ def page_command(
         from study.page.page import write_page
 
         typer.echo(f"✔ Wrote the page: {write_page(folder, output)}")
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
 
 
 if __name__ == "__main__":

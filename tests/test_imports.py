@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[1] / "spacy_finegrained_ner"
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "spacy_finegrained_ner"
+STUDY = ROOT / "study"
+ROOMS = ("plan", "runs", "analysis", "page")
+"""Of the study: each may import those before it."""
 
 INSIDE = {
     "labels": set(),
@@ -40,7 +44,7 @@ OUTSIDE = {
     },
     "pipeline": {"spacy", "thinc", "numpy", "weakref"},
     "baselines": {"spacy", "thinc", "numpy", "pycrfsuite", "json", "sys", "tempfile"},
-    "pages": {"markdown_it", "matplotlib", "html"},
+    "pages": {"markdown_it", "matplotlib", "html", "textwrap"},
 }
 
 
@@ -79,3 +83,24 @@ def test_a_file_has_a_docstring_and_fits_a_head(path):
     source = path.read_text(encoding="utf-8")
     assert ast.get_docstring(ast.parse(source)), path
     assert len(source.splitlines()) <= 350, path
+
+
+def of_the_study():
+    return sorted(STUDY.glob("**/*.py"))
+
+
+@pytest.mark.parametrize("path", of_the_study(), ids=lambda p: f"{p.parent.name}/{p.name}")
+def test_the_study_follows_its_datas_way(path):
+    source = path.read_text(encoding="utf-8")
+    assert ast.get_docstring(ast.parse(source)), path
+    assert len(source.splitlines()) <= 300, path
+    room = path.parent.name if path.parent != STUDY else "page"
+    for name in imports(path):
+        top, *rest = name.split(".")
+        if top == "study" and path.parent != STUDY:
+            assert ROOMS.index(rest[0]) <= ROOMS.index(room), f"{room} may not import {name}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: f"{p.parent.name}/{p.name}")
+def test_the_package_does_not_know_the_study(path):
+    assert not any(name.split(".")[0] == "study" for name in imports(path))

@@ -35,10 +35,15 @@ def test_the_packaged_wheel_brings_all_it_needs(tmp_path):
     assert expected
     dist = tmp_path / "dist"
     source = tmp_path / "source"
-    shutil.copytree(ROOT / "spacy_finegrained_ner", source / "spacy_finegrained_ner")
+    for name in ("spacy_finegrained_ner", "study"):
+        shutil.copytree(ROOT / name, source / name)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     call(sys.executable, "-m", "pip", "wheel", "--no-deps", "-w", dist, source, cwd=tmp_path)
+    (ours,) = dist.glob("*.whl")
+    with zipfile.ZipFile(ours) as archive:
+        top = {name.split("/")[0] for name in archive.namelist()}
+    assert {name for name in top if not name.endswith("-info")} == {"spacy_finegrained_ner"}
     shutil.rmtree(source)
     package = ["--name", "finegrained_ner", "--version", "0.1.0", "--build", "wheel"]
     call(sys.executable, "-m", "spacy", "package", "model", ".", *package, cwd=tmp_path)

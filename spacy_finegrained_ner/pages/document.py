@@ -4,7 +4,7 @@ needs nothing else."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
@@ -49,6 +49,33 @@ class Page:
     @property
     def plots(self) -> list[Plot]:
         return [part for one in self.sections for part in one.parts if isinstance(part, Plot)]
+
+
+def fill(template: str, slots: Mapping[str, Sequence[Part]], conclusions: str = "") -> Page:
+    """A page of a template: Markdown whose title is a heading and whose sections are headings of
+    the second level. A paragraph `{{name}}` is where the parts of that name go; a section with such
+    paragraphs is left out where there is no part for any of them.
+
+    Raises a KeyError for a name that is not among the slots.
+    """
+    first, *rest = re.split(r"^## ", template.strip(), flags=re.MULTILINE)
+    title, lead = first.removeprefix("# ").split("\n", 1)
+    sections = []
+    for text in rest:
+        heading, *paragraphs = text.strip().split("\n\n")
+        asked = [_slot(paragraph) for paragraph in paragraphs]
+        if any(asked) and not any(slots[name] for name in asked if name):
+            continue
+        section = Section(heading)
+        for name, paragraph in zip(asked, paragraphs, strict=True):
+            section.parts += slots[name] if name else [paragraph]
+        sections.append(section)
+    return Page(title, lead.strip(), conclusions.strip(), sections)
+
+
+def _slot(paragraph: str) -> str | None:
+    found = re.fullmatch(r"\{\{(\w+)\}\}", paragraph.strip())
+    return found[1] if found else None
 
 
 def to_markdown(page: Page, figures: str) -> str:

@@ -21,7 +21,7 @@ INK = "#010203"
 
 GRID = "#8a8f96"
 
-BLUE, ORANGE, GREEN, PINK, RED, SKY, YELLOW, GRAY = (
+COLORS = BLUE, ORANGE, GREEN, PINK, RED, SKY, YELLOW, GRAY = (
     *("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#c9b900", "#7f7f7f"),
 )
 """Okabe and Ito's colors (the yellow is darker), which the colorblind can tell apart; each has a
@@ -55,6 +55,15 @@ STYLE: dict[Any, Any] = {
 }
 WITHOUT_DATE = {"Date": None, "Creator": None, "Format": None, "Type": None}
 FONTS = 'system-ui, "Segoe UI", Helvetica, Arial, "DejaVu Sans", sans-serif'
+
+
+@dataclass(frozen=True)
+class Style:
+    """Of a series. title: in the legend, where it may hold Markdown's `; without it is in none."""
+
+    title: str
+    color: str
+    marker: str
 
 
 @dataclass(frozen=True)
@@ -92,22 +101,13 @@ def draw(
     return Plot(name, title, caption, _embedded(written.getvalue(), name, title))
 
 
-def legend(
-    figure: Figure,
-    styles: Mapping[str, tuple[str, str]],
-    titles: Mapping[str, str],
-    columns: int = 3,
-) -> None:
+def legend(figure: Figure, styles: Mapping[str, Style], columns: int = 3) -> None:
+    """With the titles of the styles, above everything."""
     handles = [
-        Line2D([], [], color=color, marker=marker, label=titles[name].replace("`", ""))
-        for name, (color, marker) in styles.items()
+        Line2D([], [], color=one.color, marker=one.marker, label=one.title.replace("`", ""))
+        for one in styles.values()
     ]
     figure.legend(handles=handles, loc="outside upper left", ncols=columns)
-
-
-def shifts(count: int) -> list[float]:
-    """Of several rows' marks around the row's place."""
-    return [0.24 * (i - (count - 1) / 2) for i in range(count)]
 
 
 def _embedded(svg: str, name: str, title: str) -> str:

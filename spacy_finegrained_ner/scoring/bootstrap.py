@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,13 +37,13 @@ def bootstrap(
     counts = sentence_counts(examples, taxonomy, read)
     rng = np.random.default_rng(seed)
     sentences = len(counts)
-    scores = []
-    for _ in range(samples):
-        drawn = rng.integers(max(sentences, 1), size=sentences)
-        times = np.bincount(drawn, minlength=sentences)
-        scores.append(f_scores(np.tensordot(times, counts, axes=1)))
+    times = [
+        np.bincount(rng.integers(max(sentences, 1), size=sentences), minlength=sentences)
+        for _ in range(samples)
+    ]
+    scores = f_scores(np.tensordot(times, counts, axes=1))
     edges = [(1 - level) / 2, (1 + level) / 2]
-    micro, macro = np.quantile(np.array(scores), edges, axis=0).T.tolist()
+    micro, macro = np.quantile(np.array(scores), edges, axis=1).T.tolist()
     return {"ents_f": (micro[0], micro[1]), "ents_macro_f": (macro[0], macro[1])}
 
 
@@ -65,14 +66,16 @@ def sentence_counts(
     return counts
 
 
-def f_scores(counts: npt.NDArray[np.int64]) -> tuple[float, float]:
-    """Micro and macro F1. counts: *Shape:* (types, 3). Types without any count are left out."""
-    counts = counts[counts.any(axis=1)]
-    if not len(counts):
-        return 0.0, 0.0
+def f_scores(counts: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Micro and macro F1, 0 where there is nothing. Types without any count are left out.
 
-    def f1(tp: npt.NDArray, fp: npt.NDArray, fn: npt.NDArray) -> npt.NDArray[np.float64]:
-        result: npt.NDArray[np.float64] = 2 * tp / (2 * tp + fp + fn)
+    counts: *Shape:* (..., types, 3) to two of (...).
+    """
+
+    def f1(counts: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        tp, fp, fn = np.moveaxis(counts.astype(np.float64), -1, 0)
+        result: npt.NDArray[np.float64] = 2 * tp / np.maximum(2 * tp + fp + fn, 1)
         return result
 
-    return float(f1(*counts.sum(axis=0))), float(f1(*counts.T).mean())
+    types = np.maximum(counts.any(axis=-1).sum(axis=-1), 1)
+    return f1(counts.sum(axis=-2)), f1(counts).sum(axis=-1) / types

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import srsly
+import numpy.typing as npt
 
-from study.analysis import counts as c
-from study.analysis.counts import Counts, Floats
-from study.plan.stages import Records, StudyError
+from spacy_finegrained_ner.scoring.bootstrap import f_scores
+from study.runs.records import Found, Gold, Record
+
+Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.float32]
+"""*Shape:* (..., 3): true positives, false positives, false negatives."""
 
 LENGTHS = ((1, 10), (11, 15), (16, 21), (22, 10_000))
 """Words of a sentence, from and to: about quarters of MultiCoNER II."""
 
 LENGTH_NAMES = tuple(f"{a} to {b}" if b < 10_000 else f"{a} and more" for a, b in LENGTHS)
-
+SEEN_NAMES = ("unseen", "seen")
 RARITY = ("rarest third", "middle third", "commonest third")
 
 DIFFERENCES = {
@@ -28,6 +29,8 @@ DIFFERENCES = {
 }
 """Pairs of parts: an effect on the difference of their F1 is by how much the effect on the first
 exceeds that on the second."""
+
+METRICS = ("micro", "macro")
 
 
 @dataclass(frozen=True)
@@ -43,114 +46,112 @@ class Part:
     value: str
     support: int
 
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Macro F1 of a small part is that of types with one or two entities: not shown."""
+        return METRICS if self.kind == "all" else ("micro",)
 
+
+@dataclass
 class Scores:
     """Scores of runs that were trained on the same data, on one set.
 
-    records: of the runs. gold: the table of the set. draws: of the bootstrap over sentences, the
-    same for all runs.
+    draws: of the bootstrap over sentences, the same for all runs. parts: all that have entities,
+    the whole first.
     """
 
-    def __init__(
-        self, records: Sequence[Mapping[str, Any]], name: str, gold: dict[str, Any], draws: int
-    ) -> None:
-        self.gold = gold
-        self.lengths = np.array(gold["words"])
-        self._counts = [c.sentence_counts(r["sets"][name], gold) for r in records]
-        self._draws = draws
-        self._replicates: dict[tuple[str, str, str], Floats] = {}
+    records: Sequence[Record]
+    name: str
+    gold: Gold
+    draws: int
+    parts: list[Part] = field(init=False)
+    _f1: dict[tuple[Part, str], Floats] = field(init=False)
 
-    @cached_property
-    def parts(self) -> list[Part]:
-        """All parts that have entities, the whole first."""
-        entities = self.gold["entities"]
-        words = [self.gold["words"][sentence] for sentence, *_ in entities]
-        found = [Part("all", "all", len(entities))]
-        for name, (low, high) in zip(LENGTH_NAMES, LENGTHS, strict=True):
-            found.append(Part("length", name, sum(low <= n <= high for n in words)))
-        for value, name in ((c.SEEN, "seen"), (c.UNSEEN, "unseen")):
-            found.append(Part("seen", name, sum(entity[3] == value for entity in entities)))
-        for number, name in enumerate(self.gold["types"]):
-            found.append(Part("type", name, sum(entity[1] == number for entity in entities)))
-        for name, types in self.thirds.items():
-            found.append(Part("rarity", name, sum(entity[1] in types for entity in entities)))
-        found = [part for part in found if part.support]
-        values = {part.value: part for part in found}
+    def __post_init__(self) -> None:
+        gold = self.gold
+        length = np.searchsorted([low for low, _ in LENGTHS], gold.words, side="right") - 1
+        support = np.zeros((len(LENGTHS), 2, len(gold.types)), dtype=int)
+        for sentence, label, _, seen in gold.entities:
+            support[length[sentence], seen, label] += 1
+        chosen = {
+            Part(kind, value, int(support[place].sum())): place
+            for kind, value, place in _places(gold.types, support.sum(axis=(0, 1)))
+        }
+        chosen = {part: place for part, place in chosen.items() if part.support}
+        times = np.vstack([np.ones(len(length)), draw_sentences(len(length), self.draws)])
+        inside = [np.flatnonzero(length == n) for n in range(len(LENGTHS))]
+        found: dict[tuple[Part, str], list[Floats]] = {}
+        for record in self.records:
+            counts = sentence_counts(record.sets[self.name], gold)
+            # *Shape:* (1 + draws, lengths, 2, types, 3)
+            sums = np.stack([resampled(counts[at], times[:, at]) for at in inside], axis=1)
+            for part, place in chosen.items():
+                some = sums[(slice(None), *place)].sum(axis=(1, 2))
+                for metric, f1 in zip(METRICS, f_scores(some), strict=True):
+                    found.setdefault((part, metric), []).append(f1)
+        self._f1 = {key: np.array(rows) for key, rows in found.items()}
+        named = {part.value: part for part in chosen}
         for name, (first, second) in DIFFERENCES.items():
-            if first in values and second in values:
-                support = min(values[first].support, values[second].support)
-                found.append(Part("difference", name, support))
-        return found
-
-    @cached_property
-    def thirds(self) -> dict[str, list[int]]:
-        """The types that have entities, in thirds by how many: of one rare type alone there are
-        too few to tell much."""
-        frequency = np.bincount([entity[1] for entity in self.gold["entities"]])
-        order = sorted(np.flatnonzero(frequency).tolist(), key=lambda n: (frequency[n], n))
-        thirds = np.array_split(np.array(order, dtype=int), len(RARITY))
-        return {name: third.tolist() for name, third in zip(RARITY, thirds, strict=True)}
+            if first in named and second in named:
+                a, b = named[first], named[second]
+                named[name] = part = Part("difference", name, min(a.support, b.support))
+                self._f1[part, "micro"] = self._f1[a, "micro"] - self._f1[b, "micro"]
+        self.parts = list(named.values())
 
     def of(self, part: Part, metric: str) -> tuple[Floats, Floats]:
-        """F1 of each run, *Shape:* (runs,), and on drawn sentences, *Shape:* (runs, draws).
-
-        metric: "micro" or "macro" (over types, of a part with more than one).
-        Of a difference of two parts: that of their F1.
-        """
-        if part.kind == "difference":
-            first, second = (
-                self.of(next(p for p in self.parts if p.value == value), metric)
-                for value in DIFFERENCES[part.value]
-            )
-            return first[0] - second[0], first[1] - second[1]
-        key = (part.kind, part.value, metric)
-        if key not in self._replicates:
-            f1 = c.METRICS[metric]
-            times = self._times
-            found = []
-            for run in self._counts:
-                chosen = self._chosen(run, part)
-                sums = c.resampled(chosen, np.vstack([np.ones_like(times[:1]), times]))
-                found.append(f1(sums))
-            self._replicates[key] = np.array(found)
-        values = self._replicates[key]
+        """F1 of each run, *Shape:* (runs,), and on drawn sentences, *Shape:* (runs, draws). Of a
+        difference of two parts: that of their F1."""
+        values = self._f1[part, metric]
         return values[:, 0], values[:, 1:]
 
-    @cached_property
-    def _times(self) -> Any:
-        return c.draw_sentences(len(self.lengths), self._draws)
 
-    def _chosen(self, run: Counts, part: Part) -> Counts:
-        """The counts of the part. *Shape:* (sentences, types, 3)."""
-        if part.kind == "seen":
-            seen: Counts = run[c.SEEN if part.value == "seen" else c.UNSEEN]
-            return seen
-        counts: Counts = run.sum(axis=0)
-        if part.kind == "type":
-            number = self.gold["types"].index(part.value)
-            return counts[:, number : number + 1]
-        if part.kind == "length":
-            low = int(part.value.split()[0])
-            high = dict(LENGTHS)[low]
-            inside = (low <= self.lengths) & (self.lengths <= high)
-            return counts * inside[:, None, None]
-        if part.kind == "rarity":
-            return counts[:, self.thirds[part.value]]
-        return counts
+def _places(types: Sequence[str], frequency: npt.NDArray[np.int64]) -> list[tuple[str, str, Any]]:
+    """Kind, value and index into (lengths, 2, types) of each part."""
+    every = slice(None)
+    order = sorted(np.flatnonzero(frequency).tolist(), key=lambda n: (frequency[n], n))
+    # Of one rare type alone there are too few to tell much
+    thirds = np.array_split(np.array(order, dtype=int), len(RARITY))
+    return [
+        ("all", "all", (every, every, every)),
+        *(("length", name, ([n], every, every)) for n, name in enumerate(LENGTH_NAMES)),
+        *(("seen", SEEN_NAMES[n], (every, [n], every)) for n in (1, 0)),
+        *(("type", name, (every, every, [n])) for n, name in enumerate(types)),
+        *(
+            ("rarity", name, (every, every, third))
+            for name, third in zip(RARITY, thirds, strict=True)
+        ),
+    ]
 
 
-def gold_of(folder: Path, data: str, name: str) -> dict[str, Any]:
-    """The gold table of a set, with what was seen in training on `data`.
+def sentence_counts(found: Found, gold: Gold) -> Counts:
+    """Counts of one run on one set. *Shape:* (sentences, 2, types, 3); first the entities whose
+    text is no entity of the training part, then those whose text is one.
 
-    Raises a StudyError where there is none.
+    Raises a ValueError if the two do not belong together.
     """
-    path = folder / f"gold-{data}-{name}.json"
-    if not path.exists():
-        raise StudyError(f"{path}: there is no such file. `study run` writes it.")
-    table: dict[str, Any] = srsly.read_json(path)
-    return table
+    hits = found.hits or ""
+    if len(hits) != len(gold.entities):
+        raise ValueError(
+            f"A run has scored {len(hits)} entities and the gold table has "
+            f"{len(gold.entities)}: they are of different data."
+        )
+    counts = np.zeros((len(gold.words), 2, len(gold.types), 3), dtype=np.float32)
+    for hit, (sentence, label, _, seen) in zip(hits, gold.entities, strict=True):
+        counts[sentence, seen, label, 0 if hit == "1" else 2] += 1
+    for sentence, label, seen in found.false:
+        counts[sentence, seen, label, 1] += 1
+    return counts
 
 
-def of_stage(records: Records, stage: str) -> list[Mapping[str, Any]]:
-    """The records of a stage, by name."""
-    return [records[name] for name in sorted(records) if records[name]["stage"] == stage]
+def draw_sentences(sentences: int, draws: int, seed: int = 0) -> Counts:
+    """How often each sentence is drawn, with replacement. *Shape:* (draws, sentences)."""
+    rng = np.random.default_rng(seed)
+    even = np.full(sentences, 1.0 / sentences)
+    return rng.multinomial(sentences, even, size=draws).astype(np.float32)
+
+
+def resampled(counts: Counts, times: Counts) -> Counts:
+    """Sums over sentences that are drawn so many times. *Shape:* (sentences, ...) and
+    (draws, sentences) to (draws, ...)."""
+    sums: Counts = times.astype(np.float32) @ counts.reshape(len(counts), -1)
+    return sums.reshape(len(times), *counts.shape[1:])

@@ -10,25 +10,23 @@ from statistics import NormalDist
 import numpy as np
 from scipy.stats import t as student
 
-from study.analysis.counts import Floats
+from spacy_finegrained_ner.pages.intervals import Interval
+from study.analysis.scores import Floats
 
 LEVEL = 0.95
 
 
 @dataclass(frozen=True)
-class Effect:
-    """A difference of scores, 0 to 1. low, high: of its interval. p: two-sided, of no difference;
-    not corrected for the number of comparisons (see `holm`)."""
+class Estimate(Interval):
+    """A difference of scores, 0 to 1. p: two-sided, of no difference; not corrected for the number
+    of comparisons (see `holm`)."""
 
-    effect: float
-    low: float
-    high: float
     p: float
 
 
 def effects(
     scores: Floats, replicates: Floats, x: Floats, contrasts: Floats, seed: int = 0
-) -> list[Effect]:
+) -> list[Estimate]:
     """Contrasts of the coefficients of a linear model of the runs, by least squares.
 
     With a column of `x` for each arm the coefficients are the arms' means, and a contrast is the
@@ -63,7 +61,7 @@ def effects(
     found += (estimates - found.mean(axis=1))[:, None]
     edges = np.quantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
     return [
-        Effect(float(estimate), float(low), float(high), _p_value(float(estimate), float(spread)))
+        Estimate(float(estimate), float(low), float(high), _p_value(float(estimate), float(spread)))
         for estimate, low, high, spread in zip(estimates, *edges, found.std(axis=1), strict=True)
     ]
 

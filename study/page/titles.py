@@ -1,57 +1,50 @@
-"""What the rows of the analysis are called on the page, and how to find them."""
+"""What the rows of the analysis are called on the page, and how they look in plots."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, TypeVar
 
-from spacy_finegrained_ner.pages.svg import BLUE, GRAY, GREEN, ORANGE, PINK, RED, SKY, YELLOW
-from study.page.wording import Row
+from spacy_finegrained_ner.pages.svg import COLORS, Style
+from study.analysis.rows import Arms, Effect, Mean
 from study.plan.arms import ARMS, CLASSIC
 from study.plan.factors import FACTORS
 
-ARM_TITLES = (
-    {name: arm.title for name, arm in ARMS.items()}
-    | CLASSIC
-    | {"base": "default config, larger encoder"}
-)
-SHORT_TITLES = {name: title.replace("`", "") for name, title in ARM_TITLES.items()} | {
-    "no_auxiliary": "no auxiliary task",
-    "no_blending": "no blending",
-    "layers": "three layers",
-    "wide": "three layers, window 2",
-    "bilstm": "with BiLSTM",
-    "paper": "all techniques",
-    "base": "larger encoder",
-}
-"""In plots, where there is little room and no Markdown."""
+ALPHA = 0.05
+BLUE, ORANGE, GREEN, PINK, RED, SKY, YELLOW, GRAY = COLORS
+
+ARM_TITLES = {name: arm.title for name, arm in ARMS.items()}
+ARM_TITLES |= CLASSIC | {"base": "default config, larger encoder"}
+
 ARM_STYLES = {
-    "default": (BLUE, "s"),
-    "linear": (ORANGE, "o"),
-    "ner": (RED, "^"),
-    "no_auxiliary": (GREEN, "v"),
-    "no_blending": (SKY, "D"),
-    "layers": (GRAY, "<"),
-    "wide": (GRAY, ">"),
-    "bilstm": (YELLOW, "*"),
-    "paper": (PINK, "P"),
-    "base": (GRAY, "X"),
+    "default": Style("default config", BLUE, "s"),
+    "linear": Style("plain linear head", ORANGE, "o"),
+    "ner": Style("spaCy's ner", RED, "^"),
+    "no_auxiliary": Style("no auxiliary task", GREEN, "v"),
+    "no_blending": Style("no blending", SKY, "D"),
+    "layers": Style("three layers", GRAY, "<"),
+    "wide": Style("three layers, window 2", GRAY, ">"),
+    "bilstm": Style("with BiLSTM", YELLOW, "*"),
+    "paper": Style("all techniques", PINK, "P"),
+    "base": Style("larger encoder", GRAY, "X"),
 }
-"""Color and marker."""
-SET_TITLES = {"valid": "validation", "dev": "dev"}
-METRIC_TITLES = {"micro": "micro F1", "macro": "macro F1"}
+"""With short titles: there is little room in a plot."""
+
+SET_STYLES = {"valid": Style("validation", BLUE, "o"), "dev": Style("dev", RED, "D")}
+METRIC_STYLES = {"micro": Style("micro F1", BLUE, "o"), "macro": Style("macro F1", RED, "D")}
+SEEN_STYLES = {
+    "seen": Style("seen in training", GREEN, "o"),
+    "unseen": Style("not seen", PINK, "D"),
+}
+LENGTH_STYLES = {
+    "screening": Style("screening, validation", GREEN, "^"),
+    "valid": Style("arms, validation", BLUE, "o"),
+    "dev": Style("arms, dev", RED, "D"),
+}
 FACTOR_TITLES = {factor.name: factor.title for factor in FACTORS}
 LEVEL_TITLES = {
-    "crf": "CRF",
-    "bilstm": "BiLSTM",
-    "bilstm_crf": "BiLSTM and CRF",
-    "coarse": "coarse types",
-    "mention": "mention boundaries",
-    "pos": "parts of speech",
-}
-DIFFERENCE_TITLES = {
-    "short less long": "short less long sentences",
-    "unseen less seen": "unseen less seen entities",
+    **{"crf": "CRF", "bilstm": "BiLSTM", "bilstm_crf": "BiLSTM and CRF"},
+    **{"coarse": "coarse types", "mention": "mention boundaries", "pos": "parts of speech"},
 }
 STAGE_TITLES = {
     "screening": "first screening",
@@ -61,32 +54,40 @@ STAGE_TITLES = {
     "base": "larger encoder",
 }
 
-
-def pick(rows: Iterable[Mapping[str, Any]], **wanted: Any) -> list[Row]:
-    """The rows that have these values."""
-    return [row for row in rows if all(row[key] == value for key, value in wanted.items())]
+Row = TypeVar("Row", Mean, Effect)
 
 
-def first(rows: Iterable[Mapping[str, Any]], **wanted: Any) -> Row | None:
-    return next(iter(pick(rows, **wanted)), None)
+def pick(rows: Iterable[Row], kind: str, metric: str = "micro", **wanted: Any) -> list[Row]:
+    """The rows on parts of a kind, with these values."""
+    some = [row for row in rows if row.part.kind == kind and row.metric == metric]
+    return [row for row in some if all(getattr(row, k) == v for k, v in wanted.items())]
 
 
-def by_plan(arms: Iterable[str]) -> list[str]:
-    """Each once, in the order of the plan."""
-    found = set(arms)
+def gains(one: Arms) -> list[Effect]:
+    """Of the default config over the plain linear head by type, the rarest first."""
+    rows = pick(one.comparisons, "type", level="default", against="linear")
+    return sorted(rows, key=lambda row: (row.part.support, row.part.value))
+
+
+def set_title(name: str) -> str:
+    return SET_STYLES[name].title if name in SET_STYLES else name
+
+
+def by_plan(means: Iterable[Mean]) -> list[str]:
+    """The arms, each once, in the order of the plan."""
+    found = {row.arm for row in means}
     return [arm for arm in ARM_TITLES if arm in found]
 
 
-def level_title(level: str) -> str:
-    return LEVEL_TITLES.get(level, level)
+def effect_title(row: Effect) -> str:
+    """As "default config, against plain linear head" or "head: CRF, against linear"."""
+    if not row.factor:
+        return f"{ARM_TITLES[row.level]}, against {ARM_TITLES[row.against]}"
+    level, against = (LEVEL_TITLES.get(name, name) for name in (row.level, row.against))
+    return f"{FACTOR_TITLES[row.factor]}: {level}, against {against}"
 
 
-def pair_title(row: Row) -> str:
-    """Of a comparison of arms. As "default config, against plain linear head"."""
-    return f"{ARM_TITLES[row['a']]}, against {ARM_TITLES[row['b']]}"
-
-
-def effect_title(row: Row) -> str:
-    """Of an effect of the screening."""
-    title = f"{FACTOR_TITLES[row['factor']]}: {level_title(row['level'])}"
-    return f"{title}, against {level_title(row['against'])}" if row["pooled"] else title
+def verdict(row: Effect) -> str:
+    """By the interval as it is printed, and with a word where Holm's correction takes it back."""
+    found = {1: "adds", -1: "costs", 0: "undecided"}[row.sign]
+    return found if not row.sign or row.holm < ALPHA else f"{found}, uncorrected"

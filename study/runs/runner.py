@@ -8,129 +8,30 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import srsly
 import torch
 
 from spacy_finegrained_ner.labels.taxonomy import read_taxonomy
-from study.plan import stages as plan
-from study.plan.stages import Run, Size, StudyError
-from study.runs.sample import gold_table, prepare, write_gold
-from study.runs.training import Inputs, run_once
+from study.plan.arms import TUNED
+from study.plan.stages import PARTS, STAGES, Run, Size, Stages, StudyError
+from study.runs.pipelines import Inputs
+from study.runs.records import (
+    GOLD,
+    RECORD,
+    Record,
+    best_rate,
+    check_same,
+    read_records,
+    write,
+    write_gold,
+)
+from study.runs.sample import gold_table, prepare
+from study.runs.training import run_once
 
 Say = Callable[[str], None]
-
-
-def read_records(folder: Path) -> dict[str, dict[str, Any]]:
-    """The records of `folder`/runs, by name of the run.
-
-    Raises a StudyError for a file that is not a record.
-    """
-    records = {}
-    for path in sorted((folder / "runs").glob("*.json")):
-        try:
-            record = srsly.read_json(path)
-            records[record["name"]] = record
-        except (ValueError, LookupError, TypeError) as error:
-            raise StudyError(
-                f"{path}: can't be read as the record of a run: {error!r}. Delete it, and the run "
-                "is done again."
-            ) from None
-    return records
-
-
-def run_all(
-    runs: Sequence[Run],
-    inputs: Inputs,
-    folder: Path,
-    *,
-    command: Sequence[str],
-    workers: int = 1,
-    say: Say = print,
-) -> None:
-    """Do the runs that have no record in `folder`/runs yet. A run that is broken off leaves none.
-
-    command: what the user called, for the records. workers: processes, which share the cores: two
-    with one core each do more than one with two. say: gets a line for each run.
-    """
-    done = read_records(folder)
-    for run in runs:
-        if run.name in done:
-            _check_same(run, done[run.name], folder)
-    missing = [run for run in runs if run.name not in done]
-    say(f"{len(runs)} runs, {len(runs) - len(missing)} of them done before.")
-    began = time.perf_counter()
-    threads = max(1, (os.cpu_count() or 1) // workers)
-    if workers == 1:
-        torch.set_num_threads(threads)
-        results: Iterable[tuple[Run, dict[str, Any]]] = (
-            (run, run_once(run, inputs)) for run in missing
-        )
-    else:
-        results = _at_once(missing, inputs, workers, threads)
-    for number, (run, record) in enumerate(results, 1):
-        _write({**record, "command": list(command)}, folder / "runs" / f"{run.name}.json")
-        each = (time.perf_counter() - began) / number
-        left = each * (len(missing) - number) / 60
-        scores = record["sets"]["valid"]["scores"]
-        say(
-            f"{number:3d}/{len(missing)} {run.name:28s} {record['seconds']:6.0f} s   micro F1 "
-            f"{100 * scores['ents_f']:5.1f}  macro {100 * scores['ents_macro_f']:5.1f}   "
-            f"about {left:.0f} min left"
-        )
-
-
-def _check_same(run: Run, record: dict[str, Any], folder: Path) -> None:
-    """A record of another study under the same name must not be taken for this one's."""
-    for name, value in asdict(run).items():
-        # As it comes back from JSON: with lists
-        if name != "sets" and record.get(name) != srsly.json_loads(srsly.json_dumps(value)):
-            raise StudyError(
-                f"{folder / 'runs' / run.name}.json is the record of a run with other settings: "
-                f"{name} is {record.get(name)!r}, expected {value!r}. Give another --output "
-                "folder, or delete the record and the run is done again."
-            )
-
-
-def _at_once(
-    runs: Sequence[Run], inputs: Inputs, workers: int, threads: int
-) -> Iterable[tuple[Run, dict[str, Any]]]:
-    """Yields runs as they end. Each has a process of its own: nothing is left over from another."""
-    with ProcessPoolExecutor(
-        workers,
-        mp_context=get_context("spawn"),
-        initializer=_begin,
-        initargs=(threads,),
-        max_tasks_per_child=1,
-    ) as pool:
-        # So few at a time that an interruption does not wait for many
-        queue = list(runs)
-        waiting: dict[Future, Run] = {}
-        while queue or waiting:
-            while queue and len(waiting) < workers:
-                run = queue.pop(0)
-                waiting[pool.submit(run_once, run, inputs)] = run
-            ended, _ = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in ended:
-                yield waiting.pop(future), future.result()
-
-
-def _begin(threads: int) -> None:
-    torch.set_num_threads(threads)
-    if not sys.warnoptions:
-        warnings.simplefilter("ignore")
-
-
-def _write(record: dict[str, Any], path: Path) -> None:
-    """Whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    srsly.write_json(part, record, indent=0)
-    os.replace(part, path)
 
 
 def run_study(
@@ -139,24 +40,31 @@ def run_study(
     size: Size,
     stages: Sequence[str],
     inputs: Inputs,
-    workers: int,
-    command: Sequence[str],
+    *,
+    workers: int = 1,
+    say: Say = print,
 ) -> None:
-    """Do what is missing of the stages, one after the other. command: for the records."""
-    stages = plan.check_stages(stages)
+    """Do what is missing of the stages, one after the other.
+
+    data: folder with train, valid and, to report on, dev, as .spacy or .conll. output: folder of
+    the records. workers, say: see `run_all`. Raises a StudyError for what is not possible.
+    """
+    for stage in stages:
+        if stage not in STAGES:
+            raise StudyError(f"There is no stage {stage!r}, expected some of {', '.join(STAGES)}.")
     parts = _parts(data)
     docs = prepare(parts, size, inputs.pos, inputs.work)
     for part in ("train", "sample"):
         for name in parts.keys() - {"train"}:
             table, seen = gold_table(docs[name], docs[part], read_taxonomy(inputs.taxonomy))
             write_gold(table, output / f"gold-{part}-{name}.json")
-            srsly.write_json(inputs.work / f"gold-{part}-{name}.json", table)
+            write(GOLD.dump_json(table), inputs.work / f"gold-{part}-{name}.json")
             srsly.write_json(inputs.work / f"seen-{part}.json", sorted(seen))
-    for stage in plan.STAGES:
+    plan = Stages(size, inputs.pos is not None, "dev" in parts)
+    for stage in STAGES:
         if stage in stages:
-            print(f"Stage {stage}", file=sys.stderr)
-            runs = _runs(stage, size, output, inputs, "dev" in parts)
-            run_all(runs, inputs, output, command=command, workers=workers, say=_say)
+            say(f"Stage {stage}")
+            run_all(_runs(plan, stage, output, inputs, say), inputs, output, workers, say)
 
 
 def _parts(data: Path) -> dict[str, Path]:
@@ -165,7 +73,7 @@ def _parts(data: Path) -> dict[str, Path]:
     Raises a StudyError where train or valid is missing.
     """
     parts: dict[str, Path] = {}
-    for name in ("train", "valid", "dev"):
+    for name in PARTS:
         for path in (data / f"{name}.spacy", data / f"{name}.conll"):
             if path.exists():
                 parts.setdefault(name, path)
@@ -177,21 +85,76 @@ def _parts(data: Path) -> dict[str, Path]:
     return parts
 
 
-def _runs(stage: str, size: Size, output: Path, inputs: Inputs, dev: bool) -> list[Run]:
-    pos = inputs.pos is not None
-    if stage == "grid":
-        return plan.grid(size, dev)
+def _runs(plan: Stages, stage: str, output: Path, inputs: Inputs, say: Say) -> list[Run]:
     if stage in ("screening", "followup"):
-        return plan.screening(size, pos, stage)
+        return plan.screening(stage)
     if stage == "arms":
-        return plan.arms(size, read_records(output), dev)
-    if stage == "classic":
-        return plan.classic(size, pos, dev)
-    if inputs.base_encoder is None:
-        _say("No --base-encoder: the run with a larger encoder is left out.")
+        records = read_records(output)
+        rates = {arm: best_rate(records, arm) for arm in TUNED}
+        if missing := [arm for arm, rate in rates.items() if rate is None]:
+            raise StudyError(
+                f"The grid of rates of {', '.join(missing)} is not done: run the stage 'grid' "
+                "before the stage 'arms'."
+            )
+        return plan.arms({arm: rate for arm, rate in rates.items() if rate})
+    if stage == "base" and inputs.base_encoder is None:
+        say("No --base-encoder: the run with a larger encoder is left out.")
         return []
-    return plan.base(size, dev)
+    return {"grid": plan.grid, "classic": plan.classic, "base": plan.base}[stage]()
 
 
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)
+def run_all(
+    runs: Sequence[Run], inputs: Inputs, folder: Path, workers: int = 1, say: Say = print
+) -> None:
+    """Do the runs that have no record in `folder`/runs yet. A run that is broken off leaves none.
+
+    workers: processes, which share the cores: two with one core each do more than one with two.
+    say: gets a line for each run.
+    """
+    done = {record.run.name: record.run for record in read_records(folder)}
+    for run in runs:
+        if run.name in done:
+            check_same(run, done[run.name], folder)
+    missing = [run for run in runs if run.name not in done]
+    say(f"{len(runs)} runs, {len(runs) - len(missing)} of them done before.")
+    began = time.perf_counter()
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    if workers == 1:
+        torch.set_num_threads(threads)
+        records: Iterable[Record] = (run_once(run, inputs) for run in missing)
+    else:
+        records = _at_once(missing, inputs, workers, threads)
+    for number, record in enumerate(records, 1):
+        write(RECORD.dump_json(record), folder / "runs" / f"{record.run.name}.json")
+        left = (time.perf_counter() - began) / number * (len(missing) - number) / 60
+        scores = record.sets["valid"].scores
+        say(
+            f"{number:3d}/{len(missing)} {record.run.name:28s} {3600 * record.hours:6.0f} s   "
+            f"micro F1 {100 * scores['ents_f']:5.1f}  macro {100 * scores['ents_macro_f']:5.1f}   "
+            f"about {left:.0f} min left"
+        )
+
+
+def _at_once(runs: Sequence[Run], inputs: Inputs, workers: int, threads: int) -> Iterable[Record]:
+    """Yields records as runs end. Each has a process of its own: nothing is left over."""
+    with ProcessPoolExecutor(
+        workers,
+        mp_context=get_context("spawn"),
+        initializer=_begin,
+        initargs=(threads,),
+        max_tasks_per_child=1,
+    ) as pool:
+        # So few at a time that an interruption does not wait for many
+        queue = list(runs)
+        waiting: set[Future[Record]] = set()
+        while queue or waiting:
+            while queue and len(waiting) < workers:
+                waiting.add(pool.submit(run_once, queue.pop(0), inputs))
+            ended, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            yield from (future.result() for future in ended)
+
+
+def _begin(threads: int) -> None:
+    torch.set_num_threads(threads)
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")

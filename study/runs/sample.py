@@ -7,10 +7,8 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import spacy
-import srsly
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 
@@ -20,6 +18,7 @@ from spacy_finegrained_ner.data.entities import entities_of
 from spacy_finegrained_ner.labels.bio import Entity
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 from study.plan.stages import Size, StudyError
+from study.runs.records import Gold
 
 TAGGERS = ("tok2vec", "tagger", "attribute_ruler")
 """What gives a pipeline of spaCy's its parts of speech."""
@@ -71,50 +70,29 @@ def prepare(
 
 
 def gold_table(
-    docs: Iterable[Doc], train: Iterable[Doc], taxonomy: Taxonomy
-) -> tuple[dict[str, Any], frozenset[str]]:
-    """What the statistics need to know of the gold: no words.
-
-    RETURNS: `types` (all of the taxonomy that occur), `words` (length of each sentence) and
-    `entities` ([sentence, type, words, 1 if its text is an entity of the training part], in
-    order); and the texts of the training part's entities.
-    """
+    docs: Sequence[Doc], train: Iterable[Doc], taxonomy: Taxonomy
+) -> tuple[Gold, frozenset[str]]:
+    """RETURNS: what is known of the gold without its words, entities in order; and the texts of the
+    training part's entities."""
 
     def entities_in(doc: Doc) -> list[Entity]:
         return entities_of(doc.ents, lambda span: span.label_)
 
     seen = frozenset(surface(doc[s:e].text) for doc in train for s, e, _ in entities_in(doc))
-    docs = list(docs)
     # The spelling of the data: the taxonomy's may differ in case
     labels = {ent.label_ for doc in docs for ent in doc.ents}
     types = sorted(taxonomy.spelled_as(labels).fine)
     entities = [
-        [number, types.index(label), end - start, int(surface(doc[start:end].text) in seen)]
+        (number, types.index(label), end - start, int(surface(doc[start:end].text) in seen))
         for number, doc in enumerate(docs)
         for start, end, label in entities_in(doc)
     ]
-    return {"types": types, "words": [len(doc) for doc in docs], "entities": entities}, seen
+    return Gold(types, [len(doc) for doc in docs], entities), seen
 
 
 def surface(text: str) -> str:
     """An entity's text as it is compared: without regard to case."""
     return text.lower()
-
-
-def write_gold(table: dict[str, Any], path: Path) -> None:
-    """Write a table, or check that it is the one that is there: records refer to it.
-
-    Raises a StudyError if another one is there.
-    """
-    if path.exists():
-        if srsly.read_json(path) != table:
-            raise StudyError(
-                f"{path} was made from other data than this: results of the two can't be mixed. "
-                "Give another --output folder, or the data that it was made from."
-            )
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    srsly.write_json(path, table, indent=0)
 
 
 def _tag(pos: str, docs: list[Doc]) -> None:
