@@ -38,8 +38,8 @@ def forest(
 
     name, title, caption: see `Plot`. rows: labels by key, in order; one that no panel has is a
     heading. panels: by title. styles: of the series. label: of the axis, or of each panel's.
-    row_height: inches. columns: of the legend. zero: whether to draw a line at 0. beside: panels from left to right. dots:
-    of a row's single runs.
+    row_height: inches. columns: of the legend. zero: whether to draw a line at 0. beside: panels
+    from left to right. dots: of a row's single runs.
     """
     shown = {key for panel in panels.values() for series in panel.values() for key in series}
     places: dict[Any, float] = {}
@@ -67,7 +67,7 @@ def forest(
                               alpha=0.7)  # fmt: skip
             axes.set_yticks([places[key] for key in rows if key in shown],
                             [_wrapped(rows[key]) for key in rows if key in shown])  # fmt: skip
-            for key in rows.keys() - shown:
+            for key in (key for key in rows if key not in shown):
                 # From the left edge: there is nothing else in its row
                 left = blended_transform_factory(figure.transFigure, axes.transData)
                 axes.text(0.01, places[key], rows[key], transform=left, weight="bold", va="center",

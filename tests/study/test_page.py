@@ -35,16 +35,7 @@ SECTIONS = (
     "How it was measured",
     "Raw results",
 )
-FIGURES = (
-    "arms",
-    "comparisons",
-    "curves",
-    "length",
-    "screening",
-    "all_rates",
-    "seen",
-    "types",
-)
+FIGURES = ("arms", "comparisons", "curves", "length", "screening", "all_rates", "seen", "types")
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 
 
@@ -217,11 +208,7 @@ def test_the_same_records_give_the_same_bytes(folder, tmp_path):
 
 def test_only_the_screening(some):
     found = some(lambda run: run.stage == "screening")
-    assert found == [
-        *(SECTIONS[i] for i in (3, 4, 5, 9)),
-        "How it was measured",
-        "Raw results",
-    ]
+    assert found == [*(SECTIONS[i] for i in (3, 4, 5, 9)), "How it was measured", "Raw results"]
 
 
 def test_a_screening_of_too_few_points(some):
@@ -286,7 +273,7 @@ def test_the_study_that_came_with_the_project():
     records = read_records(Path(__file__).parents[2] / "docs" / "study" / "small")
     assert len(records) == 174
     assert {record.run.stage for record in records} == {
-        *("arms", "screening", "followup", "classic", "base"),
+        *("arms", "screening", "followup", "classic", "base")
     }
 
 

@@ -16,12 +16,7 @@ def row(value, low, high, holm=0.0) -> Effect:
     return Effect(value, low, high, holm, "a", "b", WHOLE, "macro", holm=holm)
 
 
-@given(
-    st.floats(-0.2, 0.2),
-    st.floats(0, 0.1),
-    st.floats(0, 0.1),
-    st.floats(0, 1),
-)
+@given(st.floats(-0.2, 0.2), st.floats(0, 0.1), st.floats(0, 0.1), st.floats(0, 1))
 def test_no_difference_is_claimed_that_the_interval_does_not_have(effect, below, above, holm):
     found = row(effect, effect - below, effect + above, holm)
     if found.low <= 0:
