@@ -47,11 +47,9 @@ LEVEL_TITLES = {
     **{"coarse": "coarse types", "mention": "mention boundaries", "pos": "parts of speech"},
 }
 STAGE_TITLES = {
-    "screening": "first screening",
-    "followup": "second screening",
+    **{"screening": "first screening", "followup": "second screening"},
     "arms": "arms (and their grid of rates)",
-    "classic": "traditional CRF",
-    "base": "larger encoder",
+    **{"classic": "traditional CRF", "base": "larger encoder"},
 }
 
 Row = TypeVar("Row", Mean, Effect)
