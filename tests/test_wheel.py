@@ -69,7 +69,12 @@ def test_the_packaged_wheel_brings_all_it_needs(tmp_path):
     dist = tmp_path / "dist"
     source = tmp_path / "source"
     copy_source(source)
+    shutil.copytree(ROOT / "study", source / "study")
     call(sys.executable, "-m", "pip", "wheel", "--no-deps", "-w", dist, source, cwd=tmp_path)
+    (ours,) = dist.glob("*.whl")
+    with zipfile.ZipFile(ours) as archive:
+        top = {name.split("/")[0] for name in archive.namelist()}
+    assert {name for name in top if not name.endswith("-info")} == {"spacy_finegrained_ner"}
     shutil.rmtree(source)
     package = ["--name", "finegrained_ner", "--version", "0.1.0", "--build", "wheel"]
     call(sys.executable, "-m", "spacy", "package", "model", ".", *package, cwd=tmp_path)

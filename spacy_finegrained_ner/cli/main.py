@@ -10,7 +10,7 @@ import typer
 
 from spacy_finegrained_ner.cli import messages
 
-HELP = "Fine-grained NER: fetch, convert, evaluate, show, study, benchmark."
+HELP = "Fine-grained NER: fetch, init, convert, evaluate, show, benchmark."
 
 app = typer.Typer(
     name="finegrained-ner",
@@ -23,11 +23,6 @@ benchmark_app = typer.Typer(
     help="Measure the speed, against spaCy's own ner and plain PyTorch.", no_args_is_help=True
 )
 app.add_typer(benchmark_app, name="benchmark")
-
-study_app = typer.Typer(
-    help="What each technique adds, measured: run the study, write its page.", no_args_is_help=True
-)
-app.add_typer(study_app, name="study")
 
 
 @app.callback(help=HELP)
@@ -64,7 +59,6 @@ def _told() -> Iterator[None]:
     from spacy_finegrained_ner.cli.package_name import PackageNameError
     from spacy_finegrained_ner.data.conll import ConllError
     from spacy_finegrained_ner.labels.taxonomy import TaxonomyError
-    from spacy_finegrained_ner.study.plan import StudyError
 
     try:
         yield
@@ -76,7 +70,6 @@ def _told() -> Iterator[None]:
         EvaluationError,
         OSError,
         PackageNameError,
-        StudyError,
         TaxonomyError,
     ) as error:
         _fail(error)
@@ -282,62 +275,3 @@ def benchmark_growth_command(output: Folder, rounds: Rounds = 5) -> None:
 
     with _told():
         run_growth(output, rounds)
-
-
-@study_app.command("run")
-def study_run_command(
-    data: Annotated[
-        Path, typer.Argument(help="Folder of `convert`: train, valid and, to report, dev.spacy.")
-    ],
-    output: Annotated[Path, typer.Option(help="Folder of the records; what is there is kept.")],
-    encoder: Encoder,
-    size: Annotated[str, typer.Option(help="smoke, small or full.")] = "small",
-    stages: Annotated[
-        str, typer.Option(help="Which, with commas between.")
-    ] = "grid,screening,followup,arms,classic,base",
-    base_encoder: Annotated[
-        str | None, typer.Option(help="Folder or name of a larger encoder, for one run.")
-    ] = None,
-    pos: Annotated[
-        str | None, typer.Option(help="A pipeline with a tagger, such as en_core_web_sm.")
-    ] = None,
-    configs: Annotated[Path, typer.Option(help="Folder of default.cfg and crf.cfg.")] = Path(
-        "configs"
-    ),
-    work: Annotated[Path, typer.Option(help="Folder for prepared data.")] = Path("corpus/study"),
-    taxonomy: Annotated[str, typer.Option(help="A file, or multiconer2.")] = "multiconer2",
-    workers: Annotated[
-        int, typer.Option(min=1, help="Runs at once; each has its share of the cores.")
-    ] = 1,
-) -> None:
-    """Do the runs of the study that have no record yet. May be stopped and started again."""
-    from spacy_finegrained_ner.cli.study import run_study
-
-    with _told():
-        run_study(
-            data,
-            output,
-            size=size,
-            stages=stages.split(","),
-            encoder=encoder,
-            base_encoder=base_encoder or None,
-            pos=pos or None,
-            configs=configs,
-            work=work,
-            taxonomy=taxonomy,
-            workers=workers,
-        )
-
-
-@study_app.command("page")
-def study_page_command(
-    folder: Annotated[Path, typer.Argument(help="Folder of the records, with runs/*.json.")],
-    output: Annotated[
-        Path | None, typer.Option(help="Folder to write to; none for that of the records.")
-    ] = None,
-) -> None:
-    """Write the page of a study: study.html, README.md, figures and analysis.json."""
-    from spacy_finegrained_ner.cli.study import make_page
-
-    with _told():
-        messages.good(f"Wrote the page: {make_page(folder, output)}")

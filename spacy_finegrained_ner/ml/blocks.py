@@ -61,7 +61,12 @@ def build_concatenate_v1(window: int = 1, place: Place = "sequence") -> Blending
 
 def build_average_v1(window: int = 1, place: Place = "sequence", learned: bool = False) -> Blending:
     """Registered as `spacy-finegrained-ner.blend_average.v1`: half the token, half its neighbours
-    (0.25 / 0.5 / 0.25 for a window of 1). learned: the weights are learned from there on."""
+    (0.25 / 0.5 / 0.25 for a window of 1). learned: the weights are learned from there on.
+
+    A linear layer commutes with an average: its place makes no difference between "sequence" and
+    "emissions", unless the weights are learned beside an auxiliary task: one set of them for both
+    tasks, or one for each.
+    """
     return _blending("blend_average", partial(Average, learned=learned), window, place)
 
 

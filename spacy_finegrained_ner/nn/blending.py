@@ -51,6 +51,8 @@ class Average(nn.Module):
     """A weighted average: half for the token, half for all of its neighbours in equal parts
     (0.25 / 0.5 / 0.25 with a window of 1, as in a variant of the authors' code).
 
+    The weights add to 1, so a linear layer commutes with it: before or behind that it is the same.
+
     learned: the weights are parameters (of a softmax, so that they stay an average).
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,13 +42,13 @@ def bootstrap(
     for _ in range(samples):
         drawn = rng.integers(max(sentences, 1), size=sentences)
         times = np.bincount(drawn, minlength=sentences)
-        score = f_scores(np.tensordot(times, counts, axes=1))
-        if score is not None:
-            scores.append(score)
+        sample = np.tensordot(times, counts, axes=1)
+        if sample.any():
+            scores.append(f_scores(sample))
     if not scores:
         return {"ents_f": None, "ents_macro_f": None}
     edges = [(1 - level) / 2, (1 + level) / 2]
-    micro, macro = np.quantile(np.array(scores), edges, axis=0).T.tolist()
+    micro, macro = np.quantile(np.array(scores), edges, axis=1).T.tolist()
     return {"ents_f": (micro[0], micro[1]), "ents_macro_f": (macro[0], macro[1])}
 
 
@@ -70,15 +71,16 @@ def sentence_counts(
     return counts
 
 
-def f_scores(counts: npt.NDArray[np.int64]) -> tuple[float, float] | None:
-    """Micro and macro F1; None where nothing is counted, as in `scorer.EntityCounts`.
-    counts: *Shape:* (types, 3). Types without any count are left out."""
-    counts = counts[counts.any(axis=1)]
-    if not len(counts):
-        return None
+def f_scores(counts: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Micro and macro F1, 0 where there is nothing. Types without any count are left out.
 
-    def f1(tp: npt.NDArray, fp: npt.NDArray, fn: npt.NDArray) -> npt.NDArray[np.float64]:
-        result: npt.NDArray[np.float64] = 2 * tp / (2 * tp + fp + fn)
+    counts: *Shape:* (..., types, 3) to two of (...).
+    """
+
+    def f1(counts: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        tp, fp, fn = np.moveaxis(counts.astype(np.float64), -1, 0)
+        result: npt.NDArray[np.float64] = 2 * tp / np.maximum(2 * tp + fp + fn, 1)
         return result
 
-    return float(f1(*counts.sum(axis=0))), float(f1(*counts.T).mean())
+    types = np.maximum(counts.any(axis=-1).sum(axis=-1), 1)
+    return f1(counts.sum(axis=-2)), f1(counts).sum(axis=-1) / types

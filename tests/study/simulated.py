@@ -1,11 +1,14 @@
 """Records of a study that was never run: each run finds entities with a known probability, so that
 what the analysis says can be held against what was put in."""
 
-import numpy as np
-import srsly
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
 
-from spacy_finegrained_ner.study import plan
-from spacy_finegrained_ner.study.plan import SIZES
+import numpy as np
+
+from study.plan.stages import SIZES, Run, Stages
+from study.runs.records import GOLD, RECORD, Found, Gold, Point, Record, Trained, best_rate, write
 
 TYPES = ("Artist", "Athlete", "Drink", "Facility", "Symptom")
 HEAD = {"linear": 0.0, "crf": 0.06, "bilstm": 0.0, "bilstm_crf": 0.06}
@@ -23,88 +26,83 @@ ARMS |= {
 }
 
 
-def gold(sentences: int = 400, seed: int = 0) -> dict:
+def gold(sentences: int = 400, seed: int = 0) -> Gold:
     rng = np.random.default_rng(seed)
     words = rng.integers(4, 30, sentences)
     entities = [
-        [i, int(rng.choice(5, p=[0.4, 0.3, 0.15, 0.1, 0.05])), 1, int(rng.random() < 0.4)]
+        (i, int(rng.choice(5, p=[0.4, 0.3, 0.15, 0.1, 0.05])), 1, int(rng.random() < 0.4))
         for i in range(sentences)
         for _ in range(2)
     ]
-    return {"types": list(TYPES), "words": words.tolist(), "entities": entities}
+    return Gold(list(TYPES), words.tolist(), entities)
 
 
-def found(table: dict, probability: float, seed: int) -> dict:
+def found(table: Gold, probability: float, seed: int) -> Found:
     """Hits with that probability, and about as many wrong ones as entities were missed."""
     rng = np.random.default_rng(seed)
-    entities = table["entities"]
-    hits = rng.random(len(entities)) < probability
+    hits = rng.random(len(table.entities)) < probability
     false = [
-        [sentence, int(rng.integers(len(TYPES))), seen]
-        for (sentence, _, _, seen), hit in zip(entities, hits, strict=True)
+        (sentence, int(rng.integers(len(TYPES))), seen)
+        for (sentence, _, _, seen), hit in zip(table.entities, hits, strict=True)
         if not hit
     ]
-    micro = hits.sum() / len(entities)
-    return {
-        "scores": {"ents_f": float(micro), "ents_macro_f": float(micro)},
-        "hits": "".join("1" if hit else "0" for hit in hits),
-        "false": false,
-    }
+    micro = float(hits.mean())
+    scores = {"ents_f": micro, "ents_macro_f": micro}
+    return Found(scores, "".join("1" if hit else "0" for hit in hits), false)
 
 
-def record(run: plan.Run, tables: dict, probability: float, seed: int) -> dict:
-    from dataclasses import asdict
-
+def record(run: Run, tables: dict[str, Gold], probability: float, seed: int) -> Record:
     curve = [
-        {
-            "step": 100 * i,
-            "w": max(0.1, 1 - i / 4),
-            "ents_f": probability * i / 6,
-            "ents_macro_f": probability * i / 7,
-            "ents_mention_f": min(1.0, probability * i / 5),
-        }
+        Point(
+            100 * i,
+            max(0.1, 1 - i / 4),
+            probability * i / 6,
+            probability * i / 7,
+            min(1.0, probability * i / 5),
+        )
         for i in range(7)
     ]
-    return {
-        **asdict(run),
-        "sets": {name: found(tables[name], probability, seed) for name in run.sets},
-        "steps": 600,
-        "seconds": 100.0,
-        "threads": 1,
-        "curve": curve if run.looks else [],
-        "versions": {"spacy": "3.8.0", "commit": "abc1234"},
-        "command": ["python", "-m", "spacy_finegrained_ner", "study", "run"],
-    }
+    return Record(
+        run=run,
+        trained=[
+            Trained(600, 100.0, curve if training.looks else []) for training in run.trainings
+        ],
+        sets={
+            part: found(tables[part], probability, seed)
+            if part in tables
+            else Found({"ents_f": 0.951, "ents_macro_f": 0.934})
+            for part in run.sets
+        },
+        threads=1,
+        versions={"spacy": "3.8.0"},
+        commit="abc1234",
+        command=["python", "-m", "study", "run"],
+    )
 
 
-def simulate(size: str = "small") -> tuple[dict[str, dict], dict[str, dict]]:
-    """Records by name, and gold tables by set."""
+@cache
+def simulate(size: str = "small") -> tuple[tuple[Record, ...], dict[str, Gold]]:
+    """Records by name of the run, and gold tables by set."""
     tables = {"valid": gold(), "dev": gold(200, seed=1)}
-    this = SIZES[size]
-    records: dict[str, dict] = {}
-    runs = plan.grid(this, dev=True) + plan.screening(this, pos=True)
-    runs += plan.screening(this, True, "followup")
+    stages = Stages(SIZES[size], pos=True, dev=True)
+    runs = stages.grid() + stages.screening() + stages.screening("followup")
+    records: dict[str, Record] = {}
     for number, run in enumerate(runs):
-        probability = (
-            0.5 + HEAD[run.levels["head"]]
-            if run.stage in ("screening", "followup") and run.levels
-            else ARMS[run.arm]
-        )
+        screened = run.levels if run.stage in ("screening", "followup") else None
+        probability = 0.5 + HEAD[screened["head"]] if screened else ARMS[run.arm]
         records[run.name] = record(run, tables, probability, number)
-    late = plan.arms(this, records, dev=True) + plan.classic(this, pos=True, dev=True)
-    for number, run in enumerate(late + plan.base(this, dev=True), len(runs)):
+    rates = {arm: best_rate(records.values(), arm) or 0 for arm in ("linear", "default", "ner")}
+    late = stages.arms(rates) + stages.classic() + stages.base()
+    for number, run in enumerate(late, len(runs)):
         # Runs of the grid are there already
         records.setdefault(run.name, record(run, tables, ARMS[run.arm], number))
-    return records, tables
+    return tuple(records[name] for name in sorted(records)), tables
 
 
-def write(folder, size: str = "small") -> dict[str, dict]:
+def put(folder: Path, records: Iterable[Record], tables: dict[str, Gold]) -> None:
     """As `study run` leaves them."""
-    records, tables = simulate(size)
     for name, table in tables.items():
         for data in ("train", "sample"):
-            (folder / "runs").mkdir(parents=True, exist_ok=True)
-            srsly.write_json(folder / f"gold-{data}-{name}.json", table)
-    for name, one in records.items():
-        srsly.write_json(folder / "runs" / f"{name}.json", one)
-    return records
+            write(GOLD.dump_json(table), folder / f"gold-{data}-{name}.json")
+    for one in records:
+        write(RECORD.dump_json(one), folder / "runs" / f"{one.run.name}.json")

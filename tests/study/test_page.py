@@ -2,17 +2,19 @@
 
 import builtins
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
-import srsly
-from study.simulated import simulate, write
+from simulated import put, simulate
 from typer.testing import CliRunner
 
-from spacy_finegrained_ner.cli.main import app
-from spacy_finegrained_ner.study.page import write_page
-from spacy_finegrained_ner.study.plan import StudyError
+from study.__main__ import app
+from study.page.page import write_page
+from study.plan.stages import StudyError
+from study.runs.records import read_records
 
 DRAWS = 60
 SECTIONS = (
@@ -33,16 +35,7 @@ SECTIONS = (
     "How it was measured",
     "Raw results",
 )
-FIGURES = (
-    "arms",
-    "comparisons",
-    "curves",
-    "length",
-    "screening",
-    "all_rates",
-    "seen",
-    "types",
-)
+FIGURES = ("arms", "comparisons", "curves", "length", "screening", "all_rates", "seen", "types")
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 
 
@@ -101,7 +94,7 @@ def tables(markdown):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
-    write(folder)
+    put(folder, *simulate())
     (folder / "conclusions.md").write_text("## What to take\n\nTake `default.cfg`, <b>now</b>.\n")
     write_page(folder, draws=DRAWS)
     return folder
@@ -122,14 +115,8 @@ def some(tmp_path):
     """Writes the records that are asked for, and their page."""
     records, gold = simulate()
 
-    def make(wanted, change=lambda record: record):
-        for name, table in gold.items():
-            for data in ("train", "sample"):
-                srsly.write_json(tmp_path / f"gold-{data}-{name}.json", table)
-        (tmp_path / "runs").mkdir()
-        for name, record in records.items():
-            if wanted(record):
-                srsly.write_json(tmp_path / "runs" / f"{name}.json", change(record))
+    def make(wanted, **changes):
+        put(tmp_path, [replace(r, **changes) for r in records if wanted(r.run)], gold)
         write_page(tmp_path, draws=DRAWS)
         read((tmp_path / "study.html").read_text(encoding="utf-8"))
         return headings(tmp_path)
@@ -220,69 +207,74 @@ def test_the_same_records_give_the_same_bytes(folder, tmp_path):
 
 
 def test_only_the_screening(some):
-    found = some(lambda record: record["stage"] == "screening")
-    assert found == [
-        *(SECTIONS[i] for i in (3, 4, 5, 9)),
-        "How it was measured",
-        "Raw results",
-    ]
+    found = some(lambda run: run.stage == "screening")
+    assert found == [*(SECTIONS[i] for i in (3, 4, 5, 9)), "How it was measured", "Raw results"]
 
 
 def test_a_screening_of_too_few_points(some):
-    found = some(lambda record: record["arm"] in ("point 0", "point 1", "point 2"))
+    found = some(lambda run: run.arm in ("point 0", "point 1", "point 2"))
     assert found == ["How it was measured", "Raw results"]
 
 
 def test_a_part_of_the_screening(some):
     first = {f"point {number}" for number in range(30)}
-    found = some(lambda record: record["arm"] in first and record["seed"] == 0)
+    found = some(lambda run: run.arm in first and run.seed == 0)
     assert set(found) <= {*SECTIONS}
 
 
 def test_only_the_grid(some, tmp_path):
     """Or a part of it."""
-    found = some(lambda r: r["stage"] == "arms" and r["seed"] == 0 and r["arm"] == "linear")
+    found = some(lambda run: run.stage == "arms" and run.seed == 0 and run.arm == "linear")
     assert "Learning rates" in found
     assert "What the techniques add" not in found
 
 
 def test_arms_without_dev(some, tmp_path):
-    def without(record):
-        return {**record, "sets": {"valid": record["sets"]["valid"]}, "versions": {"commit": None}}
-
-    found = some(lambda record: record["stage"] == "arms", without)
+    records, _ = simulate()
+    valid = next(r for r in records if r.run.name == "arm-linear-2e-04-seed0").sets["valid"]
+    found = some(lambda run: run.stage == "arms", sets={"valid": valid}, commit=None)
     assert "What the techniques add" in found
     text = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert "Dev part" not in text
-    assert "commit `unknown`" in text
+    assert "| commit | `unknown` |" in text
 
 
 def test_some_arms_with_one_seed(some):
-    found = some(lambda r: r["stage"] == "arms" and (r["seed"] == 0 or r["arm"] == "default"))
+    found = some(lambda run: run.stage == "arms" and (run.seed == 0 or run.arm == "default"))
     assert "What the techniques add" in found
 
 
 @pytest.mark.parametrize("stage", ["classic", "base"])
 def test_a_late_stage_alone(some, stage):
     title = {"classic": "Traditional CRF", "base": "Larger encoder"}[stage]
-    assert title in some(lambda record: record["stage"] == stage)
+    assert title in some(lambda run: run.stage == stage)
 
 
-def test_the_traditional_crf_with_pooled_counts_beside_the_papers(some, tmp_path):
-    scores = {"ents_f": 0.951, "ents_macro_f": 0.934}
-    some(lambda record: record["stage"] == "classic", lambda record: {**record, "pooled": scores})
+def test_the_traditional_crf_with_pooled_counts_beside_the_papers(markdown):
+    assert "| traditional CRF, here | training and dev pooled | 95.1 | 93.4 |" in markdown
+    assert "in the paper | dev | 75 | 70 |" in markdown
+
+
+def test_versions_that_differ_are_told(tmp_path):
+    records, gold = simulate()
+    some = [
+        replace(r, versions={"spacy": f"3.8.{r.run.seed}"})
+        for r in records
+        if r.run.stage == "screening"
+    ]
+    put(tmp_path, some, gold)
+    write_page(tmp_path, draws=DRAWS)
     text = (tmp_path / "README.md").read_text(encoding="utf-8")
-    assert "| traditional CRF, here | training and dev pooled | 95.1 | 93.4 |" in text
-    assert "in the paper | dev | 75 | 70 |" in text
+    assert "| spacy | `3.8.0` | 36 |\n| spacy | `3.8.1` | 36 |" in text
 
 
-def test_versions_that_differ_are_told(some, tmp_path):
-    def other(record):
-        return {**record, "versions": {"spacy": f"3.8.{record['seed']}"}}
-
-    some(lambda record: record["stage"] == "screening", other)
-    text = (tmp_path / "README.md").read_text(encoding="utf-8")
-    assert "**They differ between runs**: spacy `3.8.0` (36 runs) and `3.8.1` (36 runs)" in text
+def test_the_study_that_came_with_the_project():
+    """Its records can be read, whatever is added to a record."""
+    records = read_records(Path(__file__).parents[2] / "docs" / "study" / "small")
+    assert len(records) == 174
+    assert {record.run.stage for record in records} == {
+        *("arms", "screening", "followup", "classic", "base")
+    }
 
 
 def test_no_records(tmp_path):
@@ -291,27 +283,27 @@ def test_no_records(tmp_path):
 
 
 def test_the_command_writes_the_page(some, tmp_path, monkeypatch):
-    some(lambda record: record["stage"] == "classic")
+    some(lambda run: run.stage == "classic")
     (tmp_path / "study.html").unlink()
-    result = CliRunner().invoke(app, ["study", "page", str(tmp_path)])
+    result = CliRunner().invoke(app, ["page", str(tmp_path)])
     assert result.exit_code == 0
     assert "study.html" in result.output
     assert (tmp_path / "study.html").exists()
 
 
 def test_the_command_tells_what_is_missing(tmp_path, monkeypatch):
-    result = CliRunner().invoke(app, ["study", "page", str(tmp_path)])
+    result = CliRunner().invoke(app, ["page", str(tmp_path)])
     assert result.exit_code == 1
     assert "no records" in result.output
 
     genuine = builtins.__import__
 
     def without_matplotlib(name, *arguments, **keywords):
-        if name == "spacy_finegrained_ner.study.page":
+        if name == "study.page.page":
             raise ModuleNotFoundError("No module named 'matplotlib'", name="matplotlib")
         return genuine(name, *arguments, **keywords)
 
     monkeypatch.setattr(builtins, "__import__", without_matplotlib)
-    result = CliRunner().invoke(app, ["study", "page", str(tmp_path)])
+    result = CliRunner().invoke(app, ["page", str(tmp_path)])
     assert result.exit_code == 1
-    assert 'matplotlib: pip install "spacy-finegrained-ner[study]"' in result.output
+    assert 'matplotlib: python -m pip install ".[study]"' in result.output

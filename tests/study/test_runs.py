@@ -2,7 +2,6 @@
 tiny: what is tested is not how good it is."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import spacy
@@ -15,17 +14,25 @@ from spacy.util import load_config, load_model_from_config
 
 from spacy_finegrained_ner.data.corpus import sentence_to_doc
 from spacy_finegrained_ner.labels.taxonomy import read_taxonomy
-from spacy_finegrained_ner.study import plan
-from spacy_finegrained_ner.study.counts import macro_f1, micro_f1, sentence_counts
-from spacy_finegrained_ner.study.factors import DEFAULT, FACTORS, PLAIN, settings
-from spacy_finegrained_ner.study.plan import Run, StudyError
-from spacy_finegrained_ner.study.runner import read_records, run_all
-from spacy_finegrained_ner.study.sample import gold_table, prepare
-from spacy_finegrained_ner.study.training import Inputs, apply, config_of, run_once
+from spacy_finegrained_ner.scoring.bootstrap import f_scores
+from study.analysis.scores import sentence_counts
+from study.plan.factors import DEFAULT, FACTORS, PLAIN, settings
+from study.plan.stages import SIZES, Run, StudyError, Training
+from study.runs.pipelines import CONFIGS, Inputs, apply, config_of
+from study.runs.records import GOLD, RECORD, Found, Record, Trained, read_gold, read_records, write
+from study.runs.runner import run_all
+from study.runs.sample import gold_table, prepare
+from study.runs.training import run_once
 
-CONFIGS = Path(__file__).parents[2] / "configs"
-SIZE = replace(plan.SIZES["smoke"], sample=15, held_out=0)
-RUN = Run("a", "arms", "default", 0, rate=1e-2, settings=settings(DEFAULT), epochs=12, looks=3)
+SIZE = replace(SIZES["smoke"], sample=15, held_out=0)
+TRAINING = Training(epochs=12, rate=1e-2, settings=settings(DEFAULT), looks=3)
+RUN = Run("a", "arms", "default", 0, (TRAINING,))
+
+
+def run_of(training: Training, **changes) -> Run:
+    return replace(RUN, trainings=(training,), **changes)
+
+
 LEVELS = [(factor.key, level) for factor in FACTORS for level in factor.levels]
 
 
@@ -43,9 +50,9 @@ def inputs(tmp_path_factory):
     docs = prepare(parts, SIZE, None, folder / "work")
     for part in ("train", "sample"):
         table, seen = gold_table(docs["valid"], docs[part], read_taxonomy())
-        srsly.write_json(folder / "work" / f"gold-{part}-valid.json", table)
+        write(GOLD.dump_json(table), folder / "work" / f"gold-{part}-valid.json")
         srsly.write_json(folder / "work" / f"seen-{part}.json", sorted(seen))
-    return Inputs(folder / "work", CONFIGS, str(folder / "encoder"), str(folder / "encoder"))
+    return Inputs(folder / "work", str(folder / "encoder"), str(folder / "encoder"))
 
 
 def test_the_default_levels_are_the_default_config():
@@ -58,15 +65,14 @@ def test_the_default_levels_are_the_default_config():
 
 @pytest.mark.parametrize(("factor", "level"), LEVELS)
 def test_each_level_is_a_config_that_builds(inputs, factor, level):
-    levels = DEFAULT | {factor: level}
-    run = replace(RUN, settings=settings(levels), levels=levels)
-    nlp = load_model_from_config(config_of(run, inputs), auto_fill=True)
+    training = replace(TRAINING, settings=settings(DEFAULT | {factor: level}))
+    nlp = load_model_from_config(config_of(training, 0, inputs), auto_fill=True)
     assert nlp.pipe_names == ["transformer", "finegrained_ner"]
 
 
 def test_spacys_ner_has_the_encoder_of_its_users(inputs):
     """Whatever layers the default config takes."""
-    config = config_of(replace(RUN, kind="ner", settings={}), inputs)
+    config = config_of(Training("ner", looks=3), 0, inputs)
     assert config["components"]["transformer"]["model"]["layers"] == 1
     assert load_model_from_config(config, auto_fill=True).pipe_names == ["transformer", "ner"]
 
@@ -76,43 +82,68 @@ def test_a_setting_that_is_not_there_is_refused():
         apply(load_config(CONFIGS / "default.cfg"), {"training.nonsense": 1})
 
 
-@pytest.mark.parametrize("kind", ["finegrained", "ner", "crf", "base"])
+TRAININGS = {
+    "finegrained": TRAINING,
+    "ner": Training("ner", epochs=12, rate=1e-2, looks=3),
+    "crf": Training("crf"),
+    "base": replace(TRAINING, encoder="base", settings=settings(PLAIN)),
+}
+
+
+@pytest.mark.parametrize("kind", TRAININGS)
 def test_a_record_says_what_came_out(inputs, kind):
-    run = {
-        "finegrained": RUN,
-        "ner": replace(RUN, kind="ner", settings={}),
-        "crf": replace(RUN, kind="crf", arm="crf", settings={}, looks=0),
-        "base": replace(RUN, encoder="base", settings=settings(PLAIN)),
-    }[kind]
-    record = srsly.json_loads(srsly.json_dumps(run_once(run, inputs)))
-    gold = srsly.read_json(inputs.work / "gold-sample-valid.json")
-    found = record["sets"]["valid"]
-    counts = sentence_counts(found, gold).sum(axis=(0, 1))
-    assert_allclose(micro_f1(counts), found["scores"]["ents_f"])
-    assert_allclose(macro_f1(counts), found["scores"]["ents_macro_f"])
-    assert found["scores"]["ents_f"] > 0.5  # sentences of the training
-    assert record["name"] == "a"
-    assert record["versions"]["spacy"] == spacy.__version__
+    run = run_of(TRAININGS[kind], sets=("valid", "sample+valid"))
+    record = run_once(run, inputs)
+    assert RECORD.validate_json(RECORD.dump_json(record)) == record
+    found = record.sets["valid"]
+    counts = sentence_counts(found, read_gold(inputs.work, "sample", "valid")).sum(axis=(0, 1))
+    micro, macro = f_scores(counts)
+    assert_allclose(micro, found.scores["ents_f"])
+    assert_allclose(macro, found.scores["ents_macro_f"])
+    assert found.scores["ents_f"] > 0.5  # sentences of the training
+    # Of several parts together only scores
+    assert record.counted == ["valid"]
+    assert record.sets["sample+valid"].scores["ents_f"] > 0.5
+    assert record.run == run
+    assert record.versions["spacy"] == spacy.__version__
+    (trained,) = record.trained
+    assert trained.config["training"]["max_steps"] == trained.steps
     if kind != "crf":
-        assert record["steps"] == record["curve"][-1]["step"]
-        assert record["curve"][0]["step"] == 0
-        assert len(record["curve"]) == 4
-        weights = [point["w"] for point in record["curve"]]
+        assert trained.steps == trained.curve[-1].step
+        assert trained.curve[0].step == 0
+        assert len(trained.curve) == 4
         if kind == "finegrained":
-            assert weights[0] == 1.0
-            assert weights[-1] == pytest.approx(0.1)
+            assert trained.curve[0].w == 1.0
+            assert trained.curve[-1].w == pytest.approx(0.1)
+
+
+def test_a_student_finds_its_teacher(inputs):
+    """A run of two trainings: the second begins with the encoder of the first."""
+    teacher = replace(TRAINING, name="teacher", looks=0, epochs=1)
+    config = config_of(TRAINING, 0, inputs)
+    sourced = {"components.transformer": {"source": "${paths.teacher}"}}
+    changes = {key: v for key, v in TRAINING.settings.items() if "transformer" not in key}
+    student = replace(TRAINING, name="student", epochs=1, settings=changes | sourced)
+    record = run_once(replace(RUN, trainings=(teacher, student)), inputs)
+    assert [len(one.curve) for one in record.trained] == [0, 2]
+    assert "teacher" in record.trained[1].config["paths"]
+    assert "source" in record.trained[1].config["components"]["transformer"]
+    assert "source" not in config["components"]["transformer"]
+    assert RECORD.validate_json(RECORD.dump_json(record)) == record
 
 
 def test_the_same_seed_gives_the_same_record(inputs):
-    first, second = (run_once(replace(RUN, epochs=2), inputs) for _ in range(2))
-    other = run_once(replace(RUN, epochs=2, seed=1), inputs)
-    assert first["sets"] == second["sets"]
-    assert first["curve"] == second["curve"]
-    assert first["curve"] != other["curve"]
+    short = replace(TRAINING, epochs=2)
+    first, second, other = (run_once(run_of(short, seed=s), inputs) for s in (0, 0, 1))
+    assert first.sets == second.sets
+    assert first.trained[0].curve == second.trained[0].curve
+    assert first.trained[0].curve != other.trained[0].curve
 
 
 def test_what_is_done_is_not_done_again(inputs, tmp_path, monkeypatch):
-    runs = [replace(RUN, name=name, epochs=1, looks=0) for name in "abc"]
+    runs = [replace(RUN, name=name) for name in "abc"]
+    one = Record(RUN, [Trained(1, 1.0)], {"valid": Found({"ents_f": 0.5, "ents_macro_f": 0.4})},
+                 1, {}, None, ["x"])  # fmt: skip
     done = []
 
     def fake(run, inputs):
@@ -120,40 +151,30 @@ def test_what_is_done_is_not_done_again(inputs, tmp_path, monkeypatch):
             done.append("broken off")
             raise KeyboardInterrupt
         done.append(run.name)
-        return {**srsly.json_loads(srsly.json_dumps(run.__dict__)), "seconds": 1.0} | {
-            "sets": {"valid": {"scores": {"ents_f": 0.5, "ents_macro_f": 0.4}}}
-        }
+        return replace(one, run=run)
 
-    monkeypatch.setattr("spacy_finegrained_ner.study.runner.run_once", fake)
+    monkeypatch.setattr("study.runs.runner.run_once", fake)
     lines: list[str] = []
     with pytest.raises(KeyboardInterrupt):
-        run_all(runs, inputs, tmp_path, command=["x"], say=lines.append)
-    assert sorted(read_records(tmp_path)) == ["a", "b"]
-    run_all(runs, inputs, tmp_path, command=["x"], say=lines.append)
+        run_all(runs, inputs, tmp_path, say=lines.append)
+    assert [record.run.name for record in read_records(tmp_path)] == ["a", "b"]
+    run_all(runs, inputs, tmp_path, say=lines.append)
     assert done == ["a", "b", "broken off", "c"]
-    assert sorted(read_records(tmp_path)) == ["a", "b", "c"]
+    assert [record.run.name for record in read_records(tmp_path)] == ["a", "b", "c"]
     assert "3 runs, 2 of them done before." in lines
-    assert read_records(tmp_path)["a"]["command"] == ["x"]
-
-
-def test_a_record_of_other_settings_or_a_broken_one_is_named(inputs, tmp_path, monkeypatch):
-    (tmp_path / "runs").mkdir()
-    path = tmp_path / "runs" / "a.json"
-    record = srsly.json_loads(srsly.json_dumps(RUN.__dict__))
-    srsly.write_json(path, record | {"rate": 0.5})
-    with pytest.raises(StudyError, match=r"a.json.*rate is 0.5, expected 0.01"):
-        run_all([RUN], inputs, tmp_path, command=[], say=str)
-    path.write_text("{")
-    with pytest.raises(StudyError, match=r"a.json: can't be read.*Delete it"):
+    # A record of other settings, and a broken one, are named
+    with pytest.raises(StudyError, match=r"a.json.*seed is 0, expected 1"):
+        run_all([replace(runs[0], seed=1)], inputs, tmp_path, say=str)
+    (tmp_path / "runs" / "a.json").write_text("{")
+    with pytest.raises(StudyError, match=r"a.json: can't be read[\s\S]*Delete it"):
         read_records(tmp_path)
 
 
+@pytest.mark.slow
 def test_two_at_once_give_what_one_gives(inputs, tmp_path):
-    runs = [replace(RUN, name=f"r{seed}", seed=seed, epochs=1, looks=0) for seed in (0, 1)]
+    short = replace(TRAINING, epochs=1, looks=0)
+    runs = [run_of(short, name=f"r{seed}", seed=seed) for seed in (0, 1)]
     for workers in (1, 2):
-        folder = tmp_path / str(workers)
-        run_all(runs, inputs, folder, command=[], workers=workers, say=str)
+        run_all(runs, inputs, tmp_path / str(workers), workers, say=str)
     one, two = (read_records(tmp_path / str(workers)) for workers in (1, 2))
-    assert {name: r["sets"] for name, r in one.items()} == {
-        name: r["sets"] for name, r in two.items()
-    }
+    assert [record.sets for record in one] == [record.sets for record in two]

@@ -4,15 +4,15 @@ from collections import Counter
 
 import pytest
 import spacy
-import srsly
 from pipelines import SENTENCES, sentence
 from spacy.tokens import Doc, DocBin, Span
 
 from spacy_finegrained_ner.benchmark.sample import read_docs
 from spacy_finegrained_ner.data.corpus import EMBEDDED, sentence_to_doc
 from spacy_finegrained_ner.labels.taxonomy import read_taxonomy
-from spacy_finegrained_ner.study.plan import SIZES, StudyError
-from spacy_finegrained_ner.study.sample import gold_table, prepare, stratified, write_gold
+from study.plan.stages import SIZES, StudyError
+from study.runs.records import GOLD, write_gold
+from study.runs.sample import gold_table, prepare, stratified
 
 NLP = spacy.blank("en")
 
@@ -47,16 +47,16 @@ def test_it_is_the_same_each_time_and_in_order(embedded):
 def test_the_gold_table_by_hand():
     train = docs(["see/O Lyon/B-HumanSettlement"])
     table, seen = gold_table(docs(SENTENCES[2:4]), train, read_taxonomy())
-    types = table["types"]
+    types = table.types
     assert seen == {"lyon"}
-    assert table["words"] == [7, 5]
-    assert table["entities"] == [
-        [0, types.index("Drink"), 2, 0],
-        [0, types.index("HumanSettlement"), 1, 1],
-        [1, types.index("Athlete"), 1, 0],
-        [1, types.index("Scientist"), 2, 0],
+    assert table.words == [7, 5]
+    assert table.entities == [
+        (0, types.index("Drink"), 2, 0),
+        (0, types.index("HumanSettlement"), 1, 1),
+        (1, types.index("Athlete"), 1, 0),
+        (1, types.index("Scientist"), 2, 0),
     ]
-    assert "tea" not in srsly.json_dumps(table)
+    assert b"tea" not in GOLD.dump_json(table)
 
 
 def test_results_of_two_datasets_are_not_mixed(tmp_path):

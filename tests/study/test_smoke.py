@@ -8,20 +8,18 @@ import srsly
 from encoders import tiny_bert
 from typer.testing import CliRunner
 
-from spacy_finegrained_ner.cli.main import app
 from spacy_finegrained_ner.data.corpus import EMBEDDED
-from spacy_finegrained_ner.study.plan import SIZES
-from spacy_finegrained_ner.study.runner import read_records
-
-CONFIGS = str(Path(__file__).parents[2] / "configs")
+from study.__main__ import app
+from study.plan.stages import SIZES
+from study.runs.records import read_records
 
 
 def study(folder: Path, *more: str, verb: str = "run", data: Path = EMBEDDED) -> str:
     if verb == "run":
         encoder = str(folder / "encoder")
         more = (str(data), "--output", str(folder / "out"), "--encoder", encoder, *more)
-        more += ("--configs", CONFIGS, "--work", str(folder / "work"), "--size", "smoke")
-    done = CliRunner().invoke(app, ["study", verb, *more])
+        more += ("--work", str(folder / "work"), "--size", "smoke")
+    done = CliRunner().invoke(app, [verb, *more])
     assert done.exit_code == 0, done.output + done.stderr
     return done.output
 
@@ -34,7 +32,7 @@ def test_the_smoke_study_from_the_embedded_corpus_to_the_page(tmp_path, monkeypa
     assert "Stage base" in said
     records = read_records(tmp_path / "out")
     smoke = SIZES["smoke"]
-    stages = [record["stage"] for record in records.values()]
+    stages = [record.run.stage for record in records]
     designed = smoke.points * len(smoke.seeds)
     assert stages.count("screening") == stages.count("followup") == designed
     assert stages.count("arms") in (21, 25)  # more where the middle rate was not best
@@ -46,7 +44,9 @@ def test_the_smoke_study_from_the_embedded_corpus_to_the_page(tmp_path, monkeypa
     study(tmp_path, str(tmp_path / "out"), verb="page")
     for name in ("study.html", "README.md", "analysis.json"):
         assert (tmp_path / "out" / name).stat().st_size > 1000
-    effects = srsly.read_json(tmp_path / "out" / "analysis.json")["screening"]["effects"]
+    effects = srsly.read_json(tmp_path / "out" / "analysis.json")["screenings"]["screening"][
+        "effects"
+    ]
     assert {row["factor"] for row in effects} >= {"head", "blending", "auxiliary", "layers"}
 
 
@@ -55,14 +55,14 @@ def test_the_smoke_study_from_the_embedded_corpus_to_the_page(tmp_path, monkeypa
     [
         (("--size", "tiny"), "There is no size 'tiny', expected one of smoke, small, full"),
         (("--stages", "grid,arm"), "There is no stage 'arm', expected some of grid"),
-        (("--stages", "arms"), "of 'linear' has 0 of 3 rates: run the stage 'grid' before"),
+        (("--stages", "arms"), "of default, linear, ner is not done: run the stage 'grid'"),
         (("--pos", "no_such_pipeline"), "Expected a pipeline with a tagger"),
     ],
 )
 def test_what_can_not_be_run_is_told(tmp_path, more, message):
     arguments = [str(EMBEDDED), "--output", str(tmp_path / "out"), "--encoder", "x"]
-    arguments += ["--configs", CONFIGS, "--work", str(tmp_path / "work"), "--size", "smoke"]
-    done = CliRunner().invoke(app, ["study", "run", *arguments, *more])
+    arguments += ["--work", str(tmp_path / "work"), "--size", "smoke"]
+    done = CliRunner().invoke(app, ["run", *arguments, *more])
     assert done.exit_code == 1
     assert message in " ".join(done.stderr.split())
     assert "Traceback" not in done.output + done.stderr
@@ -70,7 +70,7 @@ def test_what_can_not_be_run_is_told(tmp_path, more, message):
 
 def test_a_folder_without_data_is_told(tmp_path):
     done = CliRunner().invoke(
-        app, ["study", "run", str(tmp_path), "--output", str(tmp_path), "--encoder", "x"]
+        app, ["run", str(tmp_path), "--output", str(tmp_path), "--encoder", "x"]
     )
     assert done.exit_code == 1
     assert "found no train and no valid part" in " ".join(done.stderr.split())

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.stats import ttest_ind
 
-from spacy_finegrained_ner.study.statistics import effects, holm
+from study.analysis.statistics import effects, holm
 
 ARMS = np.repeat(np.eye(2), 3, axis=0)
 DIFFERENCE = np.array([[1.0, -1.0]])
@@ -23,8 +23,8 @@ def certain(scores, draws=4000):
 
 def test_a_difference_of_arms_is_that_of_their_means():
     (found,) = effects(SCORES, certain(SCORES), ARMS, DIFFERENCE)
-    assert_allclose(found.effect, SCORES[:3].mean() - SCORES[3:].mean())
-    assert found.low < found.effect < found.high
+    assert_allclose(found.value, SCORES[:3].mean() - SCORES[3:].mean())
+    assert found.low < found.value < found.high
 
 
 def test_over_runs_the_interval_is_about_students():
@@ -42,7 +42,7 @@ def test_over_sentences_the_interval_is_that_of_the_paired_draws():
     common = rng.normal(0, 0.05, 4000)
     own = np.repeat(rng.normal(0, 0.01, (2, 4000)), 3, axis=0)
     (found,) = effects(scores, scores[:, None] + common + own, ARMS, DIFFERENCE)
-    assert_allclose(found.effect, 0.1)
+    assert_allclose(found.value, 0.1)
     assert_allclose(found.high - found.low, 2 * 1.96 * 0.01 * math.sqrt(2), rtol=0.05)
 
 

@@ -1,0 +1,96 @@
+"""`python -m study run|page`, from the root of a clone."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spacy_finegrained_ner.benchmark.sample import BenchmarkError
+from spacy_finegrained_ner.data.conll import ConllError
+from spacy_finegrained_ner.labels.taxonomy import TaxonomyError
+from study.plan.stages import SIZES, STAGES, StudyError
+
+app = typer.Typer(
+    help="What each technique adds, measured: run the study, write its page.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Errors of the user's input inside of it are told, without a traceback, and end the command.
+    So is what only the study needs and is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in ("matplotlib", "scipy"):
+            raise
+        message = f'The page needs {error.name}: python -m pip install ".[study]"'
+    except (BenchmarkError, ConllError, OSError, StudyError, TaxonomyError) as error:
+        message = str(error)
+    else:
+        return
+    typer.secho(message, fg="red", err=True)
+    raise typer.Exit(1)
+
+
+@app.command("run")
+def run_command(
+    data: Annotated[
+        Path, typer.Argument(help="Folder of `convert`: train, valid and, to report, dev.spacy.")
+    ],
+    output: Annotated[Path, typer.Option(help="Folder of the records; what is there is kept.")],
+    encoder: Annotated[str, typer.Option(help="Folder or name of the encoder.")],
+    size: Annotated[str, typer.Option(help="smoke, small or full.")] = "small",
+    stages: Annotated[str, typer.Option(help="Which, with commas between.")] = ",".join(STAGES),
+    base_encoder: Annotated[
+        str, typer.Option(help="Folder or name of a larger encoder, for one run; none without.")
+    ] = "",
+    pos: Annotated[
+        str, typer.Option(help="A pipeline with a tagger, such as en_core_web_sm; none without.")
+    ] = "",
+    work: Annotated[Path, typer.Option(help="Folder for prepared data.")] = Path("corpus/study"),
+    taxonomy: Annotated[str, typer.Option(help="A file, or multiconer2.")] = "multiconer2",
+    workers: Annotated[
+        int, typer.Option(min=1, help="Runs at once; each has its share of the cores.")
+    ] = 1,
+) -> None:
+    """Do the runs of the study that have no record yet. May be stopped and started again."""
+    from study.runs.pipelines import Inputs
+    from study.runs.runner import run_study
+
+    command = ["python", "-m", "study", *sys.argv[1:]]
+    inputs = Inputs(work, encoder, base_encoder or None, pos or None, taxonomy, command)
+    with told():
+        if size not in SIZES:
+            raise StudyError(f"There is no size {size!r}, expected one of {', '.join(SIZES)}.")
+        chosen = stages.split(",")
+        run_study(data, output, SIZES[size], chosen, inputs, workers=workers, say=_say)
+
+
+@app.command("page")
+def page_command(
+    folder: Annotated[Path, typer.Argument(help="Folder of the records, with runs/*.json.")],
+    output: Annotated[
+        Path | None, typer.Option(help="Folder to write to; none for that of the records.")
+    ] = None,
+) -> None:
+    """Write the page of a study: study.html, README.md, figures and analysis.json."""
+    with told():
+        from study.page.page import write_page
+
+        typer.echo(f"Wrote the page: {write_page(folder, output)}")
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m study")

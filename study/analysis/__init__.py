@@ -1,0 +1,1 @@
+"""What the records say: effects and means with intervals."""

@@ -1,0 +1,157 @@
+"""F1 of runs, as they are and on drawn sentences, on all entities and on parts of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spacy_finegrained_ner.scoring.bootstrap import f_scores
+from study.runs.records import Found, Gold, Record
+
+Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.float32]
+"""*Shape:* (..., 3): true positives, false positives, false negatives."""
+
+LENGTHS = ((1, 10), (11, 15), (16, 21), (22, 10_000))
+"""Words of a sentence, from and to: about quarters of MultiCoNER II."""
+
+LENGTH_NAMES = tuple(f"{a} to {b}" if b < 10_000 else f"{a} and more" for a, b in LENGTHS)
+SEEN_NAMES = ("unseen", "seen")
+RARITY = ("rarest third", "middle third", "commonest third")
+
+DIFFERENCES = {
+    "short less long": (LENGTH_NAMES[0], LENGTH_NAMES[-1]),
+    "unseen less seen": ("unseen", "seen"),
+}
+"""Pairs of parts: an effect on the difference of their F1 is by how much the effect on the first
+exceeds that on the second."""
+
+METRICS = ("micro", "macro")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of what is scored.
+
+    kind: "all", "length" (of the sentence), "seen" (whether the entity's text is an entity of the
+    training part), "type", "rarity" (of the types) or "difference" (of two parts). value: which.
+    support: entities of the gold.
+    """
+
+    kind: str
+    value: str
+    support: int
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Macro F1 of a small part is that of types with one or two entities: not shown."""
+        return METRICS if self.kind == "all" else ("micro",)
+
+
+@dataclass
+class Scores:
+    """Scores of runs that were trained on the same data, on one set.
+
+    draws: of the bootstrap over sentences, the same for all runs. parts: all that have entities,
+    the whole first.
+    """
+
+    records: Sequence[Record]
+    name: str
+    gold: Gold
+    draws: int
+    parts: list[Part] = field(init=False)
+    _f1: dict[tuple[Part, str], Floats] = field(init=False)
+
+    def __post_init__(self) -> None:
+        gold = self.gold
+        length = np.searchsorted([low for low, _ in LENGTHS], gold.words, side="right") - 1
+        support = np.zeros((len(LENGTHS), 2, len(gold.types)), dtype=int)
+        for sentence, label, _, seen in gold.entities:
+            support[length[sentence], seen, label] += 1
+        chosen = {
+            Part(kind, value, int(support[place].sum())): place
+            for kind, value, place in _places(gold.types, support.sum(axis=(0, 1)))
+        }
+        chosen = {part: place for part, place in chosen.items() if part.support}
+        times = np.vstack([np.ones(len(length)), draw_sentences(len(length), self.draws)])
+        inside = [np.flatnonzero(length == n) for n in range(len(LENGTHS))]
+        found: dict[tuple[Part, str], list[Floats]] = {}
+        for record in self.records:
+            counts = sentence_counts(record.sets[self.name], gold)
+            # *Shape:* (1 + draws, lengths, 2, types, 3)
+            sums = np.stack([resampled(counts[at], times[:, at]) for at in inside], axis=1)
+            for part, place in chosen.items():
+                some = sums[(slice(None), *place)].sum(axis=(1, 2))
+                for metric, f1 in zip(METRICS, f_scores(some), strict=True):
+                    found.setdefault((part, metric), []).append(f1)
+        self._f1 = {key: np.array(rows) for key, rows in found.items()}
+        named = {part.value: part for part in chosen}
+        for name, (first, second) in DIFFERENCES.items():
+            if first in named and second in named:
+                a, b = named[first], named[second]
+                named[name] = part = Part("difference", name, min(a.support, b.support))
+                self._f1[part, "micro"] = self._f1[a, "micro"] - self._f1[b, "micro"]
+        self.parts = list(named.values())
+
+    def of(self, part: Part, metric: str) -> tuple[Floats, Floats]:
+        """F1 of each run, *Shape:* (runs,), and on drawn sentences, *Shape:* (runs, draws). Of a
+        difference of two parts: that of their F1."""
+        values = self._f1[part, metric]
+        return values[:, 0], values[:, 1:]
+
+
+def _places(types: Sequence[str], frequency: npt.NDArray[np.int64]) -> list[tuple[str, str, Any]]:
+    """Kind, value and index into (lengths, 2, types) of each part."""
+    every = slice(None)
+    order = sorted(np.flatnonzero(frequency).tolist(), key=lambda n: (frequency[n], n))
+    # Of one rare type alone there are too few to tell much
+    thirds = np.array_split(np.array(order, dtype=int), len(RARITY))
+    return [
+        ("all", "all", (every, every, every)),
+        *(("length", name, ([n], every, every)) for n, name in enumerate(LENGTH_NAMES)),
+        *(("seen", SEEN_NAMES[n], (every, [n], every)) for n in (1, 0)),
+        *(("type", name, (every, every, [n])) for n, name in enumerate(types)),
+        *(
+            ("rarity", name, (every, every, third))
+            for name, third in zip(RARITY, thirds, strict=True)
+        ),
+    ]
+
+
+def sentence_counts(found: Found, gold: Gold) -> Counts:
+    """Counts of one run on one set. *Shape:* (sentences, 2, types, 3); first the entities whose
+    text is no entity of the training part, then those whose text is one.
+
+    Raises a ValueError if the two do not belong together.
+    """
+    hits = found.hits or ""
+    if len(hits) != len(gold.entities):
+        raise ValueError(
+            f"A run has scored {len(hits)} entities and the gold table has "
+            f"{len(gold.entities)}: they are of different data."
+        )
+    counts = np.zeros((len(gold.words), 2, len(gold.types), 3), dtype=np.float32)
+    for hit, (sentence, label, _, seen) in zip(hits, gold.entities, strict=True):
+        counts[sentence, seen, label, 0 if hit == "1" else 2] += 1
+    for sentence, label, seen in found.false:
+        counts[sentence, seen, label, 1] += 1
+    return counts
+
+
+def draw_sentences(sentences: int, draws: int, seed: int = 0) -> Counts:
+    """How often each sentence is drawn, with replacement. *Shape:* (draws, sentences)."""
+    rng = np.random.default_rng(seed)
+    even = np.full(sentences, 1.0 / sentences)
+    return rng.multinomial(sentences, even, size=draws).astype(np.float32)
+
+
+def resampled(counts: Counts, times: Counts) -> Counts:
+    """Sums over sentences that are drawn so many times. *Shape:* (sentences, ...) and
+    (draws, sentences) to (draws, ...)."""
+    sums: Counts = times.astype(np.float32) @ counts.reshape(len(counts), -1)
+    return sums.reshape(len(times), *counts.shape[1:])

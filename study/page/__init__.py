@@ -1,0 +1,1 @@
+"""The page: tables, plots and a text around them."""

@@ -1,0 +1,1 @@
+"""What is run: techniques as factors, pipelines that are compared, and in which order."""

@@ -1,0 +1,192 @@
+"""What is run: sizes and stages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from study.plan.arms import ARMS, CANDIDATES, CLASSIC, TUNED
+from study.plan.design import d_optimal
+from study.plan.factors import DEFAULT, Settings, factors_with, settings
+
+RATES = (1e-4, 2e-4, 4e-4)
+"""The grid of learning rates that each side has."""
+MIDDLE_RATE = RATES[1]
+
+STAGES = ("grid", "screening", "followup", "arms", "classic", "base")
+
+PARTS = ("train", "valid", "dev")
+
+
+class StudyError(ValueError):
+    """Something asked of the study is not possible."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is run.
+
+    sample: sentences of the training part that the screening trains on, 0 for all. held_out:
+    sentences of the validation part that are scored, 0 for all. sample_epochs, epochs: of runs on
+    the sample, and of arms, which train on the whole part, or on the sample too where
+    `arms_on_sample`. points: of a design. seeds: of both screenings. arm_seeds: of the arms; the
+    grid has the first one. looks: evaluations in a run of an arm, for its curve.
+    """
+
+    sample: int = 0
+    held_out: int = 0
+    sample_epochs: int = 3
+    epochs: int = 3
+    points: int = 36
+    seeds: tuple[int, ...] = (0, 1)
+    arm_seeds: tuple[int, ...] = (0, 1, 2)
+    looks: int = 6
+    arms_on_sample: bool = False
+    base_epochs: int = 3
+
+    @property
+    def part(self) -> str:
+        """What arms train on."""
+        return "sample" if self.arms_on_sample else "train"
+
+
+SIZES = {
+    # To see that it works, in minutes: nothing can be concluded from it
+    "smoke": Size(150, 100, 2, 2, 30, (0,), (0, 1), looks=2, arms_on_sample=True, base_epochs=1),
+    "small": Size(sample=3000, sample_epochs=4),
+    "full": Size(seeds=(0, 1, 2), arm_seeds=(0, 1, 2, 3, 4)),
+}
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training of a run.
+
+    pipeline: of `runs.pipelines.PIPELINES`. part: of the data: "train" or "sample". rate: of the
+    encoder. settings: of the config, by dotted path. looks: evaluations on the way. encoder:
+    "encoder" or "base". name: what comes out of it is `${paths.NAME}` in the configs of the
+    trainings after it: so a student finds its teacher.
+    """
+
+    pipeline: str = "finegrained"
+    part: str = "sample"
+    epochs: int = 1
+    rate: float = 0.0
+    settings: Settings = field(default_factory=dict)
+    looks: int = 0
+    encoder: str = "encoder"
+    name: str = "model"
+
+
+@dataclass(frozen=True)
+class Run:
+    """Trainings, the last of which is scored, with one seed.
+
+    name: of its file. stage: of the study. arm: what it is a repetition of. sets: parts of the data
+    that are scored, such as "valid" and "dev"; "train+dev" for the scores on both together.
+    levels: of the factors, where it has any.
+    """
+
+    name: str
+    stage: str
+    arm: str
+    seed: int
+    trainings: tuple[Training, ...]
+    sets: tuple[str, ...] = ("valid",)
+    levels: dict[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The runs of each stage.
+
+    pos: whether the data has parts of speech. dev: whether there is a dev part, to report on.
+    """
+
+    size: Size
+    pos: bool
+    dev: bool
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        return ("valid", "dev") if self.dev else ("valid",)
+
+    def grid(self) -> list[Run]:
+        """The candidates at the middle rate, and each rate of the grid for each arm that is tuned,
+        all with the first seed."""
+        pairs = [(name, MIDDLE_RATE) for name in (*CANDIDATES, *TUNED)]
+        pairs += [(name, rate) for rate in RATES for name in TUNED]
+        first = self.size.arm_seeds[0]
+        return [self._arm(name, rate, first) for name, rate in dict.fromkeys(pairs)]
+
+    def screening(self, stage: str = "screening") -> list[Run]:
+        """Each point of the design with each seed, at the middle rate of the grid; all points with
+        the first seed come first, so that a part of it can be looked at.
+
+        stage: "screening", with all levels, or "followup": what the first one shows about the rate
+        of the head is left out, as heads that learn too slowly hide what the other techniques do.
+        """
+        factors = factors_with(self.pos, learning=stage == "followup")
+        points = d_optimal(factors, self.size.points)
+        epochs = self.size.sample_epochs
+        return [
+            Run(
+                name=f"{stage}-{number:02d}-seed{seed}",
+                stage=stage,
+                arm=f"point {number}",
+                seed=seed,
+                trainings=(Training(epochs=epochs, rate=MIDDLE_RATE, settings=settings(levels)),),
+                levels=levels,
+            )
+            for seed in self.size.seeds
+            for number, levels in enumerate(points)
+        ]
+
+    def arms(self, rates: Mapping[str, float]) -> list[Run]:
+        """The arms, each with the rate that was best in its grid. What the grid has done is a part
+        of them: the same runs by name. rates: by arm that is tuned."""
+        first, *_ = self.size.arm_seeds
+        return [
+            self._arm(name, rates[arm.tuned_as], seed)
+            for seed in self.size.arm_seeds
+            for name, arm in ARMS.items()
+            if arm.repeated or seed == first
+        ]
+
+    def _arm(self, name: str, rate: float, seed: int) -> Run:
+        arm = ARMS[name]
+        training = Training(
+            arm.pipeline,
+            self.size.part,
+            self.size.epochs,
+            rate,
+            settings(arm.levels) if arm.levels else {},
+            self.size.looks,
+        )
+        run = f"arm-{name}-{rate:.0e}-seed{seed}"
+        return Run(run, "arms", name, seed, (training,), self.sets, arm.levels)
+
+    def classic(self) -> list[Run]:
+        """The traditional CRF, without and (where there are any) with parts of speech. Its training
+        has no randomness, hence one run of each. Its scores on training and dev part together are
+        what the paper's code seems to have."""
+        part = self.size.part
+        sets = (*self.sets, f"{part}+dev") if self.dev else self.sets
+        return [
+            Run(f"classic-{name}", "classic", name, 0, (Training(name, part),), sets)
+            for name in CLASSIC
+            if self.pos or name == "crf"
+        ]
+
+    def base(self) -> list[Run]:
+        """The default config on a base-size encoder. Its rate is the lowest of the grid: larger
+        encoders want smaller ones."""
+        training = Training(
+            part=self.size.part,
+            epochs=self.size.base_epochs,
+            rate=RATES[0],
+            settings=settings(DEFAULT),
+            looks=self.size.looks,
+            encoder="base",
+        )
+        return [Run("base-default-seed0", "base", "base", 0, (training,), self.sets, DEFAULT)]

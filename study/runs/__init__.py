@@ -1,0 +1,1 @@
+"""The runs: data, trainings, and their records."""

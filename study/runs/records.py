@@ -1,0 +1,177 @@
+"""The records of runs: one file for each, and what the next stage needs to know of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from study.plan.arms import ARMS
+from study.plan.stages import RATES, Run, StudyError
+
+
+@dataclass(frozen=True)
+class Point:
+    """Of a learning curve, on the validation part. w: of the auxiliary task, where there is one."""
+
+    step: int
+    w: float | None
+    ents_f: float | None
+    ents_macro_f: float | None
+    ents_mention_f: float | None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came out of a training of the run. config: as it was, none where only the settings of
+    the training were kept."""
+
+    steps: int
+    seconds: float
+    curve: list[Point] = field(default_factory=list)
+    config: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found in a part of the data.
+
+    scores: of the scorer. hits: a character for each entity of the gold table, 1 found, 0 not;
+    none where only the scores were kept. false: sentence, type, and 1 if its text is an entity of
+    the training part, of each prediction that is wrong.
+    """
+
+    scores: dict[str, float]
+    hits: str | None = None
+    false: list[tuple[int, int, int]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run and what came out of it.
+
+    trained: of each of its trainings. sets: by part of the data. versions: of packages. commit: of
+    the clone. command: what the user called.
+    """
+
+    run: Run
+    trained: list[Trained]
+    sets: dict[str, Found]
+    threads: int
+    versions: dict[str, str]
+    commit: str | None
+    command: list[str] = field(default_factory=list)
+
+    @property
+    def rate(self) -> float:
+        return self.run.trainings[-1].rate
+
+    @property
+    def counted(self) -> list[str]:
+        """The parts with counts by sentence."""
+        return [name for name, found in self.sets.items() if found.hits is not None]
+
+    @property
+    def hours(self) -> float:
+        return sum(one.seconds for one in self.trained) / 3600
+
+
+@dataclass(frozen=True)
+class Gold:
+    """What the statistics need to know of the gold of a part: no words.
+
+    types: that occur. words: of each sentence. entities: sentence, type, words, and 1 if its text
+    is an entity of the training part.
+    """
+
+    types: list[str]
+    words: list[int]
+    entities: list[tuple[int, int, int, int]]
+
+
+RECORD = TypeAdapter(Record)
+GOLD = TypeAdapter(Gold)
+
+
+def read_records(folder: Path) -> list[Record]:
+    """The records of `folder`/runs, by name of the run.
+
+    Raises a StudyError for a file that is not a record.
+    """
+    records = []
+    for path in sorted((folder / "runs").glob("*.json")):
+        try:
+            records.append(RECORD.validate_json(path.read_bytes()))
+        except ValidationError as error:
+            raise StudyError(
+                f"{path}: can't be read as the record of a run: {error}. Delete it, and the run "
+                "is done again."
+            ) from None
+    return records
+
+
+def read_gold(folder: Path, data: str, name: str) -> Gold:
+    """The gold table of a part, with what was seen in training on `data`.
+
+    Raises a StudyError where there is none.
+    """
+    path = folder / f"gold-{data}-{name}.json"
+    if not path.exists():
+        raise StudyError(f"{path}: there is no such file. `python -m study run` writes it.")
+    return GOLD.validate_json(path.read_bytes())
+
+
+def write_gold(table: Gold, path: Path) -> None:
+    """Write a table, or check that it is the one that is there: records refer to it.
+
+    Raises a StudyError if another one is there.
+    """
+    if not path.exists():
+        write(GOLD.dump_json(table), path)
+    elif GOLD.validate_json(path.read_bytes()) != table:
+        raise StudyError(
+            f"{path} was made from other data than this: results of the two can't be mixed. "
+            "Give another --output folder, or the data that it was made from."
+        )
+
+
+def write(content: bytes, path: Path) -> None:
+    """Whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_bytes(content)
+    os.replace(part, path)
+
+
+def check_same(run: Run, done: Run, folder: Path) -> None:
+    """A record of another study under the same name must not be taken for this one's.
+
+    Raises a StudyError if they differ in more than what is scored.
+    """
+    for name in (one.name for one in fields(Run) if one.name != "sets"):
+        if getattr(run, name) != getattr(done, name):
+            raise StudyError(
+                f"{folder / 'runs' / run.name}.json is the record of a run with other settings: "
+                f"{name} is {getattr(done, name)!r}, expected {getattr(run, name)!r}. Give another "
+                "--output folder, or delete the record and the run is done again."
+            )
+
+
+def grid_of(records: Iterable[Record], arm: str) -> dict[float, Record]:
+    """The runs of an arm with the first seed, by rate."""
+    runs = [r for r in records if r.run.stage == "arms" and r.run.arm == arm]
+    first = min((r.run.seed for r in runs), default=0)
+    return {r.rate: r for r in sorted(runs, key=lambda r: r.rate) if r.run.seed == first}
+
+
+def best_rate(records: Iterable[Record], arm: str) -> float | None:
+    """The rate of the best macro F1 on the validation part in the grid that the arm is tuned by,
+    None while that is not done."""
+    grid = grid_of(records, ARMS[arm].tuned_as)
+    if not grid.keys() >= set(RATES):
+        return None
+    return max(grid, key=lambda rate: grid[rate].sets["valid"].scores["ents_macro_f"])

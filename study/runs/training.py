@@ -1,0 +1,130 @@
+"""One run of the study: configs, trainings as in `spacy train`, and what came out of them."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import srsly
+import torch
+from spacy.language import Language
+from spacy.training import Corpus, Example
+from spacy.training.initialize import init_nlp
+from spacy.training.loop import train
+from spacy.util import registry
+from thinc.api import Config, fix_random_seed
+
+from spacy_finegrained_ner.data.corpus import bare_copy
+from spacy_finegrained_ner.labels.readers import named_taxonomy
+from spacy_finegrained_ner.scoring.scorer import entity_spans, score_entities
+from study.plan.stages import Run, Training
+from study.runs.pipelines import Inputs, config_of
+from study.runs.records import Found, Point, Record, Trained, read_gold
+from study.runs.sample import surface
+
+PACKAGES = (
+    *("spacy-finegrained-ner", "spacy", "spacy-transformers", "thinc", "torch", "transformers"),
+)
+
+
+def run_once(run: Run, inputs: Inputs) -> Record:
+    """Train and score. Takes the last model, not the best: no choice is made by the scores."""
+    trained = []
+    with tempfile.TemporaryDirectory() as folder:
+        before: dict[str, str] = {}
+        for training in run.trainings:
+            config = config_of(training, run.seed, inputs)
+            config["paths"] |= before
+            nlp, found = _train(training, config, Path(folder))
+            trained.append(found)
+            before[training.name] = str(Path(folder) / training.name)
+            if training is not run.trainings[-1]:
+                nlp.to_disk(before[training.name])
+        return Record(
+            run=run,
+            trained=trained,
+            sets={part: _found(nlp, run.trainings[-1].part, part, inputs) for part in run.sets},
+            threads=torch.get_num_threads(),
+            versions={name: version(name) for name in PACKAGES},
+            commit=_commit(),
+            command=inputs.command,
+        )
+
+
+def _train(training: Training, config: Config, folder: Path) -> tuple[Language, Trained]:
+    log = folder / f"{training.name}.jsonl"
+    if config["training"]["max_steps"] != 1:  # a CRF takes one step, with all of the data
+        config["training"]["max_steps"] = steps = training.epochs * _batches(config)
+        config["training"]["eval_frequency"] = max(1, steps // max(1, training.looks))
+        config["training"]["logger"]["output_file"] = str(log)
+    kept: dict[str, Any] = srsly.json_loads(srsly.json_dumps(config))
+    start = time.perf_counter()
+    nlp = init_nlp(config)
+    train(nlp, None, stdout=io.StringIO(), stderr=io.StringIO())
+    seconds = round(time.perf_counter() - start, 1)
+    rows = srsly.read_jsonl(log) if training.looks and log.exists() else ()
+    curve = [_point(row) for row in rows]
+    return nlp, Trained(config["training"]["max_steps"], seconds, curve, kept)
+
+
+def _batches(config: Config) -> int:
+    """Of an epoch: about as many in each."""
+    settings = config.interpolate()
+    fix_random_seed(settings["system"]["seed"])
+    block = {"batcher": settings["training"]["batcher"]}
+    batcher = registry.resolve(block, validate=False)["batcher"]
+    corpus = Corpus(Path(settings["paths"]["train"]), shuffle=True)
+    return sum(1 for _ in batcher(corpus(Language())))
+
+
+def _point(row: dict[str, Any]) -> Point:
+    """Of the log."""
+    weight = next(iter((row.get("auxiliary_weights") or {}).values()), None)
+    names = ("ents_f", "ents_macro_f", "ents_mention_f")
+    return Point(row["step"], weight, *(row["scores"].get(name) for name in names))
+
+
+def _found(nlp: Language, data: str, part: str, inputs: Inputs) -> Found:
+    """data: what was trained on. part: several with "+" between for the scores on all of them."""
+    examples = [
+        example for name in part.split("+") for example in _predicted(nlp, inputs.work / name)
+    ]
+    tree = named_taxonomy(inputs.taxonomy)
+    scores = score_entities(examples, taxonomy=tree)
+    numbers = {key: value for key, value in scores.items() if isinstance(value, float)}
+    if "+" in part:
+        return Found(numbers)
+    gold = read_gold(inputs.work, data, part)
+    seen = set(srsly.read_json(inputs.work / f"seen-{data}.json"))
+    taxonomy = tree.spelled_as(gold.types)
+    hits = []
+    false = []
+    for number, example in enumerate(examples):
+        found, true = entity_spans(example, taxonomy)
+        hits += [int(span in found) for span in sorted(true)]
+        for start, end, label in sorted(found - true):
+            known = surface(example.reference[start:end].text) in seen
+            false.append((number, gold.types.index(label), int(known)))
+    return Found(numbers, "".join(map(str, hits)), false)
+
+
+def _predicted(nlp: Language, part: Path) -> list[Example]:
+    references = [example.reference for example in Corpus(part.with_suffix(".spacy"))(nlp)]
+    bare = [bare_copy(doc, nlp.vocab) for doc in references]
+    return [Example(p, r) for p, r in zip(nlp.pipe(bare), references, strict=True)]
+
+
+def _commit() -> str | None:
+    """Of the clone, None outside of one."""
+    done = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout.strip() or None
