@@ -48,7 +48,7 @@ def bootstrap(
     if not scores:
         return {"ents_f": None, "ents_macro_f": None}
     edges = [(1 - level) / 2, (1 + level) / 2]
-    micro, macro = np.quantile(np.array(scores), edges, axis=1).T.tolist()
+    micro, macro = np.quantile(np.array(scores), edges, axis=0).T.tolist()
     return {"ents_f": (micro[0], micro[1]), "ents_macro_f": (macro[0], macro[1])}
 
 
