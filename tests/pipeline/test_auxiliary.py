@@ -169,10 +169,12 @@ def test_a_task_of_ones_own_takes_the_place_by_name(tmp_path):
     ],
 )
 def test_gold_of_a_task_that_is_none_is_told(monkeypatch, gold, message):
-    monkeypatch.setattr(LongWords, "gold", lambda self, *args: gold(None, 3))
     nlp = make_nlp(auxiliary={"@misc": "test_long_words.v1"}, auxiliary_weight=0.5)
     data = examples(nlp, ["pelé/B-Athlete in/O lyon/O"])
     nlp.initialize(lambda: data)
+    monkeypatch.setattr(LongWords, "gold", lambda self, *args: gold(None, 3))
+    with pytest.raises((TypeError, ValueError), match=message):
+        nlp.initialize(lambda: data)
     with pytest.raises((TypeError, ValueError), match=message):
         nlp.update(data)
 

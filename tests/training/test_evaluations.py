@@ -40,7 +40,7 @@ def test_the_frequency_divides_the_steps(caplog, steps, frequency, evaluations, 
     assert nlp.config["training"]["max_steps"] == steps
     rounded = "eval_frequency is 500, which does not divide max_steps, 2829: every 943 steps"
     assert (rounded in caplog.text) == (frequency == 500)
-    assert len(caplog.records) == (frequency == 500)
+    assert len(caplog.records) == (frequency == 500 or steps == 1009)
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,7 @@ def run(folder: Path, path: Path, names=NAMES, **score_weights):
         config["initialize"]["components"][name] = dict(taxonomy)
     config["components"][names[0]] |= {"annotate": "spans", "spans_key": "a"}
     config["nlp"]["pipeline"] = ["transformer", *names]
+    config["paths"]["taxonomy"] = "multiconer2"
     config["training"] |= {
         "max_steps": 2,
         "eval_frequency": 1,
