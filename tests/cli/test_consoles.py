@@ -11,7 +11,7 @@ from spacy.tokens import DocBin, Span
 from test_commands import fake_pip
 from typer.testing import CliRunner
 
-from spacy_finegrained_ner.cli import encoder, study
+from spacy_finegrained_ner.cli import encoder
 from spacy_finegrained_ner.cli.benchmark import _write
 from spacy_finegrained_ner.cli.main import app
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
@@ -93,12 +93,6 @@ def test_fetch_encoder(console, monkeypatch, tmp_path):
         assert console.name in printed
 
 
-def test_study_page(console, monkeypatch):
-    monkeypatch.setattr(study, "make_page", lambda folder, output: folder / "study.html")
-    printed = console("study", "page", "{f}")
-    assert printed.startswith(f"{console.good}Wrote the page")
-
-
 def test_benchmark(console, monkeypatch, folder):
     def growth(output, rounds):
         _write(
@@ -112,7 +106,7 @@ def test_benchmark(console, monkeypatch, folder):
     assert "All figures are in" in console("benchmark", "growth", "--output", "{f}")
 
 
-@pytest.mark.parametrize("verb", [[], ["convert"], ["study", "run"]])
+@pytest.mark.parametrize("verb", [[], ["convert"], ["benchmark", "speed"]])
 def test_help(console, verb):
     assert "Usage:" in console(*verb, "--help")
 
