@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import spacy
+import thinc.api
 import torch
 from pipelines import HASH_EMBED, LINEAR, entities, examples, make_nlp
 from thinc.api import Config, fix_random_seed
@@ -98,9 +99,10 @@ def test_trained_packaged_and_installed_by_spacys_commands(tmp_path):
     root = Path(__file__).parents[1]
     (tmp_path / "parts.py").write_text(CODE, encoding="utf-8")
     config = Config().from_disk(root / "configs" / "tok2vec.cfg", interpolate=False)
-    config = config.merge(Config().from_str(INI, interpolate=False))
+    page = Config().from_str(NLP + INI, interpolate=False)
+    config = config.merge(page)
     model = config["components"]["finegrained_ner"]["model"]
-    own = Config().from_str(INI, interpolate=False)["components"]["finegrained_ner"]["model"]
+    own = page["components"]["finegrained_ner"]["model"]
     model.update(own)
     config["training"]["max_steps"], config["training"]["eval_frequency"] = 20, 10
     config["training"]["score_weights"] = {"my_found": 1.0}
@@ -183,6 +185,29 @@ class OneArgument(nn.Module):
         return vectors
 
 
+class Packed(nn.Module):
+    """Fails on an empty text."""
+
+    width_out = 32
+
+    def __init__(self, width):
+        super().__init__()
+
+    def forward(self, vectors, lengths):
+        packed = nn.utils.rnn.pack_padded_sequence(vectors, lengths, True, enforce_sorted=False)
+        return nn.utils.rnn.pad_packed_sequence(packed, True, total_length=vectors.shape[1])[0]
+
+
+class OnlyInTraining(nn.Module):
+    width_out = 32
+
+    def __init__(self, width):
+        super().__init__()
+
+    def forward(self, vectors, lengths):
+        return vectors @ torch.zeros(3, 3) if self.training else vectors
+
+
 class NoWidth(nn.Module):
     def __init__(self, width):
         super().__init__()
@@ -197,8 +222,8 @@ def takes_two(width, tags):
 
 
 WRONG_LAYERS = {
-    "width": (partial(Narrow, width_out=7), r"sequence makes a Narrow.*shape \(2, 3, 32\).*7\)"),
-    "length": (partial(Narrow, short=True), r"sequence makes a Narrow.*\(2, 2, 32\)"),
+    "width": (partial(Narrow, width_out=7), r"sequence makes a Narrow.*shape \(3, 3, 32\).*7\)"),
+    "length": (partial(Narrow, short=True), r"sequence makes a Narrow.*\(3, 2, 32\)"),
     "type": (partial(Narrow, half=True), r"sequence makes a Narrow that gives torch.float16"),
     "no tensor": (partial(Narrow, numpy=True), r"sequence makes a Narrow that gives a ndarray"),
     "error": (partial(Narrow, breaks=True), r"sequence makes a Narrow that fails on vectors"),
@@ -225,18 +250,83 @@ def test_a_layer_that_is_none_is_named(setting, wrong):
         initialized(**own)
 
 
-def initialized(auxiliary=None, loss=None, **own):
+def initialized(auxiliary=None, loss=None, scorer=None, tok2vec=None, **own):
     """A pipeline whose model has these parts, not from a config."""
     from spacy_finegrained_ner.ml.architectures import build_tagger_v1
     from spacy_finegrained_ner.pipeline.finegrained_ner import FineGrainedNER
 
     nlp = spacy.blank("en")
-    tok2vec = spacy.registry.resolve({"tok2vec": HASH_EMBED["tok2vec"]})["tok2vec"]
+    stock = {"tok2vec": HASH_EMBED["tok2vec"]}
+    tok2vec = tok2vec or spacy.registry.resolve(stock)["tok2vec"]
     model = build_tagger_v1(tok2vec, **own)
-    more = {} if loss is None else {"loss": loss}
+    more = {"scorer": scorer} | ({} if loss is None else {"loss": loss})
     component = FineGrainedNER(nlp.vocab, model, auxiliary=auxiliary, auxiliary_weight=0.5, **more)
     component.initialize(lambda: examples(nlp))
     return component
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (Packed, "sequence makes a Packed that fails.*greater than 0"),
+        (OnlyInTraining, "A layer of the tagger fails in training.*mat1 and mat2"),
+    ],
+)
+def test_a_layer_that_fails_on_an_empty_text_or_in_training_only(build, message):
+    with pytest.raises(ValueError, match=message):
+        initialized(sequence=build)
+
+
+def test_statistics_of_a_layer_are_as_before_the_trial():
+    component = initialized(sequence=Normed)
+    norm = component.model.get_ref("tagger").shims[0]._model.head["sequence"].norm
+    assert (norm.running_mean == 0).all()
+    assert norm.num_batches_tracked == 0
+
+
+class Normed(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.norm, self.width_out = nn.BatchNorm1d(width), width
+
+    def forward(self, vectors, lengths):
+        return self.norm(vectors.transpose(1, 2)).transpose(1, 2)
+
+
+@pytest.mark.parametrize(
+    ("give", "message"),
+    [
+        (lambda docs: [np.zeros((min(len(d), 4), 16), "f") for d in docs], "a vector for each tok"),
+        (lambda docs: [np.zeros((len(docs[0]), 16), "f")], "gives 1 arrays"),
+        (lambda docs: [np.zeros((len(d), 16)) for d in docs], r"arrays of \['float64'\]"),
+        (lambda docs: [np.zeros((len(d), 8), "f") for d in docs], r"expected float32 .*\(5, 16\)"),
+        (lambda docs: [np.zeros(len(d), "f") for d in docs], r"of the shapes \[\(5,\)"),
+    ],
+)
+def test_an_encoder_that_does_not_give_a_vector_for_each_token(give, message):
+    model = thinc.api.Model(
+        "own", lambda m, docs, is_train: (give(docs), lambda d: docs), dims={"nO": 16}
+    )
+    with pytest.raises((TypeError, ValueError), match=message):
+        initialized(tok2vec=model)
+
+
+def test_an_encoder_that_cuts_long_texts_is_told_when_it_does():
+    def cut(m, docs, is_train):
+        return [np.ones((min(len(d), 8), 16), "f") for d in docs], lambda gradient: docs
+
+    component = initialized(tok2vec=thinc.api.Model("own", cut, dims={"nO": 16}))
+    long = spacy.blank("en")(" ".join(["tea"] * 9))
+    message = "tok2vec of 'finegrained_ner' gives 8 vectors .* of 9 tokens"
+    with pytest.raises(ValueError, match=message):
+        component.predict([long])
+    with pytest.raises(ValueError, match=message):
+        component.update([spacy.training.Example(long, long)])
+
+
+def test_a_scorer_that_can_not_be_called():
+    with pytest.raises(ValueError, match=r"scorer of 'finegrained_ner' .*takes \*\*kwargs"):
+        initialized(scorer=lambda examples, taxonomy, read: {})
 
 
 def test_a_place_that_is_none():
@@ -286,6 +376,16 @@ WRONG_DECODERS = {
     "beyond": ({"entities": [[], [(0, 2, "Athlete")]]}, r"for each a list of entities"),
     "empty": ({"entities": [[(1, 1, "Athlete")], []]}, r"for each a list of entities"),
 }
+
+
+class IgnoresDivisor(extend.Decoder):
+    def loss(self, scores, lengths, gold, weight=1.0, divisor=0):
+        return super().loss(scores, lengths, gold, weight)
+
+
+def test_a_decoder_that_ignores_the_divisor():
+    with pytest.raises(ValueError, match="another gradient with weight 2 and divisor 8"):
+        initialized(decoder=extend.Decoding(IgnoresDivisor))
 
 
 @pytest.mark.parametrize("wrong", WRONG_DECODERS)

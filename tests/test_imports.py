@@ -26,7 +26,17 @@ INSIDE = {
     "cli": {"labels", "data", "scoring", "pipeline", "benchmark"},
 }
 STANDARD = {"collections", "dataclasses", "functools", "io", "itertools", "pathlib", "re", "typing"}
-STANDARD |= {"abc", "contextlib", "inspect", "pickle", "threading", "unicodedata", "warnings"}
+STANDARD |= {
+    "abc",
+    "contextlib",
+    "inspect",
+    "numbers",
+    "math",
+    "pickle",
+    "threading",
+    "unicodedata",
+    "warnings",
+}
 OUTSIDE = {
     "labels": {"numpy", "tomllib", "colorsys", "types"},
     "nn": {"torch", "torchcrf", "math"},

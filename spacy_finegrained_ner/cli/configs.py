@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from shlex import quote
 
 from spacy.util import load_config, load_model_from_config
 from thinc.api import Config, ConfigValidationError
+
+from spacy_finegrained_ner.labels.readers import named_taxonomy
 
 HEAD = "components.finegrained_ner.model"
 FROZEN = "benchmark"
@@ -44,11 +47,13 @@ def write_config(
     labels. width: of a BiLSTM in the head, both directions together; 0 for none, None for that of
     the base.
 
-    Raises a `ConfigFileError` that says what is wrong.
+    Raises a `ConfigFileError` that says what is wrong, or a `TaxonomyError` for no taxonomy.
     """
     files = shipped()
     if base not in files:
         raise ConfigFileError(f"There is no config {base!r} to begin with, expected {[*files]}.")
+    if taxonomy is not None:
+        named_taxonomy(taxonomy)  # may fail
     text = _set(files[base].read_text(encoding="utf-8"), "nlp", "lang", lang)
     text = _set(text, "paths", "taxonomy", taxonomy)
     if encoder is not None:
@@ -81,7 +86,7 @@ def train_line(output: Path, taxonomy: str | None) -> str:
     labels = "flat, each its own coarse type" if taxonomy is None else f"those of {taxonomy}"
     return (
         f"Wrote {output}. Labels are {labels}. Train with\n"
-        f"python -m spacy train {output} --output training --paths.train train.spacy "
+        f"python -m spacy train {quote(str(output))} --output training --paths.train train.spacy "
         "--paths.dev dev.spacy"
     )
 

@@ -24,10 +24,11 @@ class EncoderError(RuntimeError):
     """The encoder could not be fetched. The message says what to do instead."""
 
 
-def fetch_encoder(target: Path) -> str:
+def fetch_encoder(target: Path, default: Path | None = None) -> str:
     """Put the encoder in the folder `target`, and say what was done. A folder that is there
     already is left as it is, also with another encoder in it.
 
+    default: if given, the only folder that the encoder is put into; any other has to be there.
     Raises an `EncoderError` if the download fails or the checksum is wrong, and for a `~` that the
     shell has left.
     """
@@ -41,6 +42,12 @@ def fetch_encoder(target: Path) -> str:
         if weights.is_file() and sha256(weights) == WEIGHTS_SHA256:
             return f"{NAME} is in {target} already."
         return f"{target} holds another encoder than {NAME}: it is used as it is."
+    if default is not None and target.resolve() != default.resolve():
+        raise EncoderError(
+            f"{target}: there is no encoder (no config.json). Expected a folder with one: the "
+            f"default encoder is only put into {default}. One of the Hugging Face hub has to be "
+            f"downloaded first: huggingface-cli download NAME --local-dir {target}"
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     # Beside the target, to be moved there as a whole: no half of an encoder is ever left.
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".encoder-") as folder:

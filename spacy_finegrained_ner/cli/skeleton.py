@@ -10,7 +10,12 @@ from pathlib import Path
 import spacy
 
 from spacy_finegrained_ner.cli.evaluate import EvaluationError, read_gold
-from spacy_finegrained_ner.labels.taxonomy import TaxonomyError, flat_taxonomy, read_taxonomy
+from spacy_finegrained_ner.labels.taxonomy import (
+    Taxonomy,
+    TaxonomyError,
+    flat_taxonomy,
+    read_taxonomy,
+)
 
 SEPARATORS = "-/.:_"
 
@@ -44,6 +49,20 @@ def write_skeleton(data: Path, output: Path, separator: str | None = None) -> st
         output.unlink()
         raise
     return f"Wrote {output}: {len(labels)} types under {len(groups)} coarse types"
+
+
+def write_labels(labels: Iterable[str], taxonomy: Taxonomy | None, output: Path) -> None:
+    """Write the taxonomy of these labels, in their spelling; None for flat labels. Raises a
+    `TaxonomyError` where there are none."""
+    labels = list(labels)
+    if not labels:
+        raise TaxonomyError("There is no entity in the data, so there are no types to learn.")
+    found = flat_taxonomy(labels) if taxonomy is None else taxonomy.spelled_as(labels)
+    groups: dict[str, list[str]] = {}
+    for fine, coarse in found.coarse_of.items():
+        groups.setdefault(coarse, []).append(fine)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(toml(groups), encoding="utf-8")
 
 
 def find_separator(labels: Iterable[str]) -> str:

@@ -32,9 +32,10 @@ def print_conversion(parts: list[Converted], taxonomy: Taxonomy | None) -> None:
     for flat labels; that they look like those of a packaged one is said."""
     types = {label for part in parts for label in part.entities}
     every = len(types if taxonomy is None else taxonomy.fine)
-    table = Table(
-        "part", "sentences", "tokens", "entities", "types", "not known", title="Converted"
-    )
+    table = Table(title="Converted")
+    table.add_column("part", overflow="fold")
+    for name in ("sentences", "tokens", "entities", "types", "not known"):
+        table.add_column(name)
     for part in parts:
         table.add_row(
             str(part.path),

@@ -34,11 +34,12 @@ class Converted:
 @dataclass
 class Conversion:
     """The parts that were written; notes: what was decided on the way; warnings: what is perhaps
-    not meant."""
+    not meant. labels: of all parts."""
 
     parts: list[Converted] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
 
 
 def convert_folder(
@@ -88,6 +89,15 @@ def convert_folder(
         )
     elif "valid" not in parts:
         _split(files["train"], parts, done)
+    done.labels = list(places)
+    learned = set(_labels(parts["train"]))
+    for part in PARTS[1:]:
+        foreign = sorted(set(_labels(parts.get(part, ()))) - learned)
+        if learned and foreign:
+            done.warnings.append(
+                f"{part}.spacy has {len(foreign)} type(s) that the training part has none of, and "
+                f"that can't be learned: {_some(foreign)}."
+            )
     target.mkdir(parents=True, exist_ok=True)
     for part in PARTS:
         path = target / f"{part}.spacy"
@@ -125,12 +135,11 @@ def _split(source: Path, parts: dict[str, list[Sentence]], done: Conversion) -> 
         f"{source} are split off as valid.spacy, which selects the model."
     )
     types = set(_labels(whole))
-    for part, what in (("valid", "does not count there"), ("train", "can't be learned")):
-        if missing := sorted(types - set(_labels(parts[part]))):
-            done.warnings.append(
-                f"{part}.spacy has no entity of {len(missing)} of the {len(types)} types in "
-                f"{source}, and what it has none of {what}: {_some(missing)}. Give a valid.conll."
-            )
+    if missing := sorted(types - set(_labels(parts["valid"]))):
+        done.warnings.append(
+            f"valid.spacy has no entity of {len(missing)} of the {len(types)} types in {source}, "
+            f"and what it has none of does not count there: {_some(missing)}. Give a valid.conll."
+        )
 
 
 def _in_valid(sentence: Sentence) -> bool:

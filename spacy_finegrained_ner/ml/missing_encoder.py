@@ -39,6 +39,8 @@ def _unreached(name: str) -> str | None:
     there; one that is slow to answer is left to its client, which is patient."""
     if Path(name).exists():
         return None
+    if constants.HF_HUB_OFFLINE:
+        return "HF_HUB_OFFLINE is set"
     try:
         # The client's own session, with the user's proxies and certificates
         get_session().head(
@@ -46,6 +48,6 @@ def _unreached(name: str) -> str | None:
         ).close()
     except (HFValidationError, requests.ReadTimeout):
         return None  # the first: no name on the hub
-    except requests.ConnectionError as error:
+    except OSError as error:  # requests' errors are all of it, be it the network or its settings
         return str(error)
     return None

@@ -3,16 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
+from numbers import Integral, Real
 from typing import Any, cast
 
 import numpy as np
 import torch
-from thinc.api import Model
+from spacy.tokens import Doc
+from thinc.api import Model, xp2torch
 
 from spacy_finegrained_ner.labels.bio import TagSet
 from spacy_finegrained_ner.labels.gold import Gold
 from spacy_finegrained_ner.ml.shim import ModuleShim
 from spacy_finegrained_ner.ml.tagger import Emissions
+
+
+def try_tok2vec(tok2vec: Model[Any, Any], docs: list[Doc]) -> None:
+    """A TypeError where an encoder does not give a vector for each token of each Doc."""
+    found = tok2vec.predict(docs)
+    width = tok2vec.get_dim("nO") if tok2vec.has_dim("nO") else None
+    expected = [(len(doc), width) for doc in docs]
+    shapes: list[Any] = [getattr(one, "shape", ()) for one in found]
+    kinds = {str(getattr(one, "dtype", None)) for one in found}
+    if (
+        len(shapes) != len(expected)
+        or kinds != {"float32"}
+        or any(
+            len(shape) != 2 or shape[0] != tokens or width not in (None, shape[1])
+            for shape, (tokens, width) in zip(shapes, expected, strict=True)
+        )
+    ):
+        raise TypeError(
+            f"The tok2vec {tok2vec.name!r} gives {len(shapes)} arrays of {sorted(kinds)} of the "
+            f"shapes {shapes[:5]} for {len(docs)} texts, expected float32 of the shapes "
+            f"{expected[:5]}: a vector for each token."
+        )
 
 
 def try_out(tagger: Model[Any, Any], decoders: Sequence[tuple[Any, TagSet]]) -> None:
@@ -26,37 +51,33 @@ def try_out(tagger: Model[Any, Any], decoders: Sequence[tuple[Any, TagSet]]) -> 
     shim, lengths = cast(ModuleShim, tagger.shims[0]), [3, 1]
     zeros = [tagger.ops.alloc2f(length, tagger.get_dim("nI")) for length in lengths]
     devices = [shim.device] if shim.device.type == "cuda" else []
+    state = {name: buffer.clone() for name, buffer in shim._model.named_buffers()}
     with torch.random.fork_rng(devices=devices):
-        (emissions,), backprop = tagger.begin_update(zeros)
-    gradients = []
-    for (decoder, tags), scores in zip(decoders, emissions.tasks, strict=True):
-        kind, size = type(decoder).__name__, len(tags)
-        gold = [Gold.of_tags(np.zeros(length, np.int64), size) for length in lengths]
         try:
-            found = decoder.loss(scores, lengths, gold, 1.0, 4)
+            (emissions,), backprop = tagger.begin_update(zeros)
         except Exception as error:
             raise ValueError(
-                f"The loss of the decoder {kind} fails on the scores of two texts of the lengths "
-                f"{lengths}: {type(error).__name__}: {error}."
+                "A layer of the tagger fails in training, on vectors of 0 of two texts of the "
+                f"lengths {lengths}: {type(error).__name__}: {error}."
             ) from error
-        shapes = [array.shape for array in scores]
-        if not (isinstance(found, tuple) and len(found) == 2 and _is_number(found[0])):
-            raise TypeError(
-                f"The loss of the decoder {kind} gives {str(found)[:80]}, expected a tuple of the "
-                f"loss, a number, and its gradient: arrays of the shapes {shapes}."
-            )
-        gradient = found[1]
-        if not (isinstance(gradient, tuple) and len(gradient) == len(shapes)) or any(
-            got is not None and got.shape != shape
-            for got, shape in zip(gradient, shapes, strict=True)
-        ):
-            raise TypeError(
-                f"The loss of the decoder {kind} gives {str(gradient)[:80]} as gradient, expected "
-                f"a tuple of arrays of the shapes {shapes}."
-            )
+    gradients = []
+    for (decoder, tags), scores in zip(decoders, emissions.tasks, strict=True):
+        gold = [Gold.of_tags(np.zeros(length, np.int64), len(tags)) for length in lengths]
+        kind = type(decoder).__name__
+        gradient = _gradient(decoder, scores, lengths, gold, 1.0, 4)
+        twice = _gradient(decoder, scores, lengths, gold, 2.0, 8)
+        for one, other in zip(gradient, twice, strict=True):
+            if one is not None and not torch.allclose(xp2torch(one), xp2torch(other), atol=1e-5):
+                raise ValueError(
+                    f"The loss of the decoder {kind} has another gradient with weight 2 and "
+                    "divisor 8 than with weight 1 and divisor 4, expected the same: the gradient "
+                    "of the summed loss, times weight / divisor."
+                )
         gradients.append(gradient)
     backprop([Emissions(gradients, emissions.lengths, emissions.rows)])
     shim.forget()
+    for name, buffer in shim._model.named_buffers():
+        buffer.copy_(state[name])
     decoder, tags = decoders[0]
     try:
         entities = decoder.decode(emissions.tasks[0], lengths)
@@ -80,13 +101,48 @@ def try_out(tagger: Model[Any, Any], decoders: Sequence[tuple[Any, TagSet]]) -> 
         )
 
 
+def _gradient(
+    decoder: Any,
+    scores: Any,
+    lengths: list[int],
+    gold: list[Gold],
+    weight: float,
+    divisor: int,
+) -> tuple[Any, ...]:
+    kind = type(decoder).__name__
+    try:
+        found = decoder.loss(scores, lengths, gold, weight, divisor)
+    except Exception as error:
+        raise ValueError(
+            f"The loss of the decoder {kind} fails on the scores of two texts of the lengths "
+            f"{lengths}: {type(error).__name__}: {error}."
+        ) from error
+    shapes = [array.shape for array in scores]
+    if not (isinstance(found, tuple) and len(found) == 2 and _is_number(found[0])):
+        raise TypeError(
+            f"The loss of the decoder {kind} gives {str(found)[:80]}, expected a tuple of the "
+            f"loss, a finite number, and its gradient: arrays of the shapes {shapes}."
+        )
+    gradient: Any = found[1]
+    whole = isinstance(gradient, tuple) and len(gradient) == len(shapes)
+    if not whole or any(
+        got is not None and getattr(got, "shape", None) != shape
+        for got, shape in zip(gradient, shapes, strict=True)
+    ):
+        raise TypeError(
+            f"The loss of the decoder {kind} gives {str(gradient)[:80]} as gradient, expected a "
+            f"tuple of arrays of the shapes {shapes} (all tags are known here)."
+        )
+    return tuple(gradient)
+
+
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and np.isfinite(value)
+    return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
 
 
 def _is_entity(entity: Any, tokens: int, tags: TagSet) -> bool:
     if not (isinstance(entity, tuple) and len(entity) == 3):
         return False
     start, end, label = entity
-    whole = isinstance(start, int) and isinstance(end, int)
+    whole = isinstance(start, Integral) and isinstance(end, Integral)
     return whole and 0 <= start < end <= tokens and label in tags.labels

@@ -40,16 +40,18 @@ def made(build: Callable[[int], nn.Module], width: int, name: str) -> tuple[nn.M
         )
     layer.eval()  # without dropout, so that no random numbers are drawn
     try:
-        vectors = torch.linspace(-1, 1, 6 * width).view(2, 3, width)
-        together = _run(layer, vectors, [3, 2], width_out, name)
-        alone = _run(layer, vectors[1:, :2], [2], width_out, name)
+        vectors = torch.linspace(-1, 1, 9 * width).view(3, 3, width)
+        together = _run(layer, vectors, [3, 2, 0], width_out, name)  # texts may be empty
+        if not torch.equal(together[:2], _run(layer, vectors, [3, 2, 0], width_out, name)[:2]):
+            return layer, width_out  # random also in prediction: nothing can be told
+        alone = _run(layer, vectors[1:2, :2], [2], width_out, name)
     finally:
         layer.train()
     if not torch.allclose(together[1, :2], alone[0], atol=1e-4, equal_nan=True):
         raise ValueError(
             f"{name} makes a {type(layer).__name__} that gives a text other vectors beside a "
-            "longer one than alone: padding leaks in. Expected that what stands behind the end of "
-            "a text (see lengths) makes no difference."
+            "longer one than alone: padding leaks in, or the other text. Expected that what stands "
+            "behind the end of a text (see lengths), and in others, makes no difference."
         )
     return layer, width_out
 

@@ -159,10 +159,13 @@ class Annotating:
     def _loading(self) -> Iterator[None]:
         """Around what loads another cfg: the vocab gets its taxonomy."""
         replace = bool(self.cfg["taxonomy"])
+        self.cfg.pop("annotate", None)  # spaCy adds what was saved to what is there
         yield
         if later := self.cfg.get("annotate"):
             if later["config"] == self._annotation.configured:
                 self._annotation.set(*later["now"])
             else:  # the config was changed after that
                 del self.cfg["annotate"]
+        if "annotate" not in self.cfg:
+            self._annotation.set(*self._annotation.configured)
         self._annotation.share(self.vocab, self.cfg["taxonomy"], replace=replace)

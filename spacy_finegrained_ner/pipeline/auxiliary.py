@@ -97,7 +97,7 @@ class PosTask:
     ) -> list[Gold]:
         tags = self.tag_set(fine, taxonomy)
         found = [_pos_tags(example, tags) for example in examples]
-        if all((ids == UNKNOWN).all() for ids in found):
+        if found and all((ids == UNKNOWN).all() for ids in found):
             warnings.warn(
                 "spacy-finegrained-ner.PosTask.v1 finds no part of speech in the gold of "
                 f"{len(examples)} texts such as {examples[0].text[:60]!r}, and learns nothing of "

@@ -63,8 +63,9 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
         extensions: Mapping[str, str | None] = NAMES,
         scorer: Callable[..., dict[str, Any]] | None = score_entities,
     ) -> None:
-        check_settings(name, model, auxiliary, auxiliary_weight)
-        factors_of(loss, float(auxiliary_weight))
+        check_settings(name, model, auxiliary, auxiliary_weight, scorer)
+        for w in (float(auxiliary_weight), 0.0, 1.0):
+            factors_of(loss, w)
         self.vocab = vocab
         self.model = model
         self.name = name
@@ -118,7 +119,12 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
         tagger = self.model.get_ref("tagger")
         tagger.set_dim("nO", len(self._tag_set), force=True)
         tagger.set_dim("nA", len(self._auxiliary_tag_set or ()), force=True)
-        self.model.initialize(X=sample)
+        try:
+            self.model.initialize(X=sample)
+        except (IndexError, RuntimeError):
+            self._try_tok2vec(sample)  # whose vectors may be none
+            raise
+        self._try_tok2vec(sample)
         self._try_out(examples)
 
     def add_label(self, label: str) -> int:
@@ -145,10 +151,12 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
             rows = [full[place] for place in emissions.rows]
             fine = emissions.tasks[0]
             assert fine is not None
+            some = [docs[i] for i in rows]
+            self.upstream.require_lengths(self.model, some, emissions.lengths)
             for i, entities in zip(rows, decoder.decode(fine, emissions.lengths), strict=True):
                 bounds = [(*trimmed(docs[i], start, end), label) for start, end, label in entities]
                 predictions[i] = Prediction([entity for entity in bounds if entity[0] < entity[1]])
-            self.upstream.count_without_vector(self.model, [docs[i] for i in rows], emissions.blank)
+            self.upstream.count_without_vector(self.model, some, emissions.blank)
         return predictions
 
     @property

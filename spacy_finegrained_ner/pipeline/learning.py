@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Model
 
@@ -11,9 +12,10 @@ from spacy_finegrained_ner.labels.bio import TagSet
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 from spacy_finegrained_ner.ml.decoder import DECODINGS
 from spacy_finegrained_ner.ml.tagger import Emissions
-from spacy_finegrained_ner.ml.trial import try_out
+from spacy_finegrained_ner.ml.trial import try_out, try_tok2vec
 from spacy_finegrained_ner.pipeline.auxiliary import AuxiliaryTask
 from spacy_finegrained_ner.pipeline.objective import Goal, check_gold_of, not_finite, task_losses
+from spacy_finegrained_ner.pipeline.upstream import Upstream
 
 
 class Learning:
@@ -26,6 +28,7 @@ class Learning:
     combine_losses: AnyCombination
     auxiliary_is_off: bool
     labels: tuple[str, ...]
+    upstream: Upstream
     _taxonomy: Taxonomy
     _tags: TagSet
     _decoders: dict[TagSet, Any]
@@ -72,6 +75,10 @@ class Learning:
             other = self.auxiliary.gold(examples, gold, fine, self._taxonomy)
             goals["auxiliary"] = Goal(self._decoder(auxiliary), auxiliary, other)
         return goals
+
+    def _try_tok2vec(self, docs: list[Doc]) -> None:
+        if not self.upstream.listens(self.model):
+            try_tok2vec(self.model.get_ref("tok2vec"), docs)
 
     def _try_out(self, examples: list[Example]) -> None:
         """What the parts from a config do on two made up texts, and on the first examples."""

@@ -1,5 +1,6 @@
 """What a component asks of its settings."""
 
+from inspect import signature
 from typing import Any
 
 from thinc.api import Model
@@ -7,7 +8,9 @@ from thinc.api import Model
 from spacy_finegrained_ner.pipeline.auxiliary import AuxiliaryTask
 
 
-def check_settings(name: str, model: Any, auxiliary: Any, auxiliary_weight: Any) -> None:
+def check_settings(
+    name: str, model: Any, auxiliary: Any, auxiliary_weight: Any, scorer: Any
+) -> None:
     """A ValueError that names the setting. name: of the component."""
     # The type: confection 1.x lets "0.1" through.
     if not (isinstance(auxiliary_weight, int | float) and 0.0 <= auxiliary_weight <= 1.0):
@@ -17,7 +20,24 @@ def check_settings(name: str, model: Any, auxiliary: Any, auxiliary_weight: Any)
             f"auxiliary of '{name}' is {auxiliary!r}, expected an auxiliary task such as "
             "spacy-finegrained-ner.CoarseTask.v1, or null."
         )
+    if scorer is not None:
+        _check_scorer(scorer, name)
     _check_model(model, name)
+
+
+def _check_scorer(scorer: Any, name: str) -> None:
+    """A ValueError for one that can't be called as it will be after the first step of a training:
+    spaCy hands over all that the component has saved."""
+    given = ("read", "prefix", "labels", "taxonomy", "annotate")
+    try:
+        signature(scorer).bind([], **dict.fromkeys(given))
+    except TypeError as error:
+        raise ValueError(
+            f"scorer of '{name}' is {scorer!r}, which can't be called with Examples and the "
+            f"keywords {', '.join(given)}: {error}. Expected a function that takes **kwargs."
+        ) from None
+    except ValueError:  # not written in Python
+        return
 
 
 def _check_model(model: Any, name: str) -> None:

@@ -87,6 +87,14 @@ class Upstream:
                 self._require_covered(model, doc)
                 for listener in _listeners(model):
                     raise ValueError(self._other_tokens(listener, doc, count))
+                raise ValueError(
+                    f"The tok2vec of '{self.owner}' gives {count} vectors for the text "
+                    f"{doc.text[:60]!r} of {len(doc)} tokens, expected one for each token."
+                )
+
+    def listens(self, model: Model[Any, Any]) -> bool:
+        """Whether another component makes the vectors."""
+        return bool(_listeners(model))
 
     @contextmanager
     def same_tokens(self, model: Model[Any, Any]) -> Iterator[None]:

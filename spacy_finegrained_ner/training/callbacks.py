@@ -92,7 +92,8 @@ def build_auxiliary_weight_v1(
         raise ValueError(
             f"total_steps of {_AUXILIARY_WEIGHT} is {total_steps!r}, expected a number."
         )
-    _weight(schedule, 0.0)  # what is no schedule is told before the training
+    for progress in (0.0, 0.25, 0.5, 0.75, 1.0):
+        _weight(schedule, progress)  # what is no schedule is told before the training
     return partial(set_auxiliary_weight, schedule=schedule, total_steps=steps, component=component)
 
 

@@ -6,7 +6,7 @@ import encoders
 import pytest
 import requests
 import spacy
-from huggingface_hub import configure_http_backend
+from huggingface_hub import configure_http_backend, constants
 from requests.adapters import BaseAdapter
 
 from spacy_finegrained_ner.ml.missing_encoder import encoder_is_needed
@@ -54,6 +54,7 @@ def hub(monkeypatch):
         configure_http_backend(factory)
         return made
 
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail(f"sleeps {seconds} s"))
     yield answers
     configure_http_backend()
@@ -87,6 +88,25 @@ def test_without_a_way_to_the_hub_the_cache_is_enough(hub, cache):
     nlp = encoders.make_nlp(ENCODER)
     assert build_wordpieces_v1(NAME)(nlp.make_doc("tea")) >= 3
     assert len(made.asked) == 2
+
+
+def test_offline_the_hub_is_not_asked(cache, monkeypatch):
+    """With the hub's own session, which refuses every request then."""
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(OSError, match=r"can't be loaded.*HF_HUB_OFFLINE is set"):
+        encoders.make_nlp(ENCODER)
+    folder = cache / "models--nobody--tiny"
+    encoders.tiny_bert(folder / "snapshots" / "1")
+    (folder / "refs").mkdir()
+    (folder / "refs" / "main").write_text("1")
+    assert encoders.make_nlp(ENCODER).get_pipe("transformer").model.transformer is not None
+
+
+@pytest.mark.parametrize("error", [requests.exceptions.InvalidProxyURL, OSError])
+def test_settings_that_no_request_can_be_made_with(hub, cache, error):
+    hub(error("no proxy"))
+    with pytest.raises(OSError, match=r"can't be loaded.*no proxy"):
+        encoders.make_nlp(ENCODER)
 
 
 @pytest.mark.parametrize("answer", [200, 401, 404, requests.ReadTimeout("slow")])

@@ -101,9 +101,10 @@ def test_a_component_without_a_weight(total_steps):
 @pytest.mark.parametrize("weight", [1.5, -0.1, float("nan")])
 def test_a_schedule_that_leaves_the_range(weight):
     nlp = make_nlp()
-    callback = build_auxiliary_weight_v1(lambda progress: weight if progress else 0.5, 4)
-    with pytest.raises(ValueError, match=rf"gives {weight} at progress 0.75, expected .* 0 to 1"):
-        callback(nlp, {"step": 3, "epoch": 0})
+    # Not at one of the points that are tried when it is made
+    callback = build_auxiliary_weight_v1(lambda p: weight if 0.7 < p < 0.74 else 0.5, 100)
+    with pytest.raises(ValueError, match=rf"gives {weight} at progress 0.72, expected .* 0 to 1"):
+        callback(nlp, {"step": 72, "epoch": 0})
     assert nlp.get_pipe("finegrained_ner").auxiliary_weight == 0.5
 
 
