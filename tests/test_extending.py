@@ -300,7 +300,7 @@ class Normed(nn.Module):
         (lambda docs: [np.zeros((len(docs[0]), 16), "f")], "gives 1 arrays"),
         (lambda docs: [np.zeros((len(d), 16)) for d in docs], r"arrays of \['float64'\]"),
         (lambda docs: [np.zeros((len(d), 8), "f") for d in docs], r"expected float32 .*\(5, 16\)"),
-        (lambda docs: [np.zeros(len(d), "f") for d in docs], r"of the shapes \[\(5,\)"),
+        (lambda docs: [np.zeros(len(d), "f") for d in docs], r"of the shapes \[\(6,\)"),
     ],
 )
 def test_an_encoder_that_does_not_give_a_vector_for_each_token(give, message):
