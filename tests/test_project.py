@@ -15,6 +15,8 @@ from encoders import tiny_bert
 from pipelines import SENTENCES
 from weasel.util import load_project_config
 
+from spacy_finegrained_ner.labels.taxonomy import read_taxonomy
+
 ROOT = Path(__file__).parents[1]
 TRAININGS = ("all", "own", "multiconer")
 """Workflows that train a pipeline."""
@@ -162,20 +164,38 @@ def test_the_steps_run_once_and_again_after_an_edit(copy):
     # A path with a space, and one that is absolute
     paths = ["--vars.data", "my data", "--vars.taxonomy", str(copy / "my data" / "types.toml")]
     given = [*paths, "--vars.steps", "4"]
-    for command in ("convert", "train", "evaluate"):
+    for command in ("convert-own", "train-own", "evaluate-own"):
         assert f"Skipping '{command}'" not in run(copy, command, *given)
-    report = srsly.read_json(copy / "metrics" / "all.json")
+    report = srsly.read_json(copy / "metrics" / "own.json")
     assert report["sentences"] == len(SENTENCES)
-    for command in ("convert", "train", "evaluate"):
+    run(copy, "convert-own", *given)  # always runs, and leaves what it would write again
+    for command in ("train-own", "evaluate-own"):
         assert f"Skipping '{command}'" in run(copy, command, *given)
     config = copy / "configs" / "default.cfg"
     config.write_text(config.read_text().replace("dropout = 0.2", "dropout = 0.25"))
-    assert "Skipping 'convert'" in run(copy, "convert", *given)
-    assert "Skipping 'train'" not in run(copy, "train", *given)
-    trained = spacy.load(copy / "training" / "all" / "model-best")
+    types = copy / "my data" / "types.toml"
+    types.write_text(types.read_text().replace("Other", "Else"))
+    run(copy, "convert-own", *given)
+    assert "Skipping 'train-own'" not in run(copy, "train-own", *given)
+    trained = spacy.load(copy / "training" / "own" / "model-best")
     assert trained.config["training"]["eval_frequency"] == 1  # four times in four steps
     assert trained.config["components"]["finegrained_ner"]["model"]["dropout"] == 0.25
-    assert trained.get_pipe("finegrained_ner").taxonomy.coarse == ("Person", "Other")
+    assert trained.get_pipe("finegrained_ner").taxonomy.coarse == ("Person", "Else")
+
+
+def test_without_a_taxonomy_labels_are_flat(copy):
+    run(copy, "convert-own", "--vars.data", "my data")
+    taxonomy = read_taxonomy(copy / "corpus" / "own" / "taxonomy.toml")
+    assert taxonomy.flat
+    assert taxonomy.fine
+
+
+def test_an_encoder_that_is_not_there_is_not_replaced_by_another(copy):
+    shown = run(
+        copy, "encoder", "--vars.encoder", "no/where", check=False, stderr=subprocess.STDOUT
+    )
+    assert "no/where: there is no encoder" in shown
+    assert not (copy / "no").exists()
 
 
 def test_what_no_package_can_be_called_is_refused_before_the_training(copy):
@@ -183,7 +203,7 @@ def test_what_no_package_can_be_called_is_refused_before_the_training(copy):
     given = [*paths, "--vars.name", "Tickets"]
     shown = run(copy, "convert-own", *given, check=False, stderr=subprocess.STDOUT)
     assert "'Tickets' is not a valid name of a package" in shown
-    assert not (copy / "corpus" / "own").exists()
+    assert "Converted" not in shown
 
 
 GERMAN = (
