@@ -132,7 +132,7 @@ def label_places(path: str | Path, sentences: Iterable[Sentence]) -> dict[str, s
     places: dict[str, str] = {}
     for sentence in sentences:
         for offset, tag in enumerate(sentence.tags):
-            if tag.startswith("B-") and tag[2:] not in places:
+            if tag[:2] in ("B-", "I-") and tag[2:] not in places:  # I- may stand behind `-`
                 places[tag[2:]] = f"{path}:{sentence.line + offset}"
     return places
 

@@ -130,6 +130,11 @@ def test_a_split_is_announced_and_says_which_types_a_part_has_not(tmp_path):
     assert [part.path.name for part in done.parts] == ["train.spacy", "valid.spacy", "test.spacy"]
 
 
+def test_a_label_that_stands_behind_an_unknown_tag_only_is_checked(tmp_path):
+    with pytest.raises(TaxonomyError, match=r"train.conll:3: The label 'Nonsense' is not"):
+        convert(tmp_path, train="a B-Food\nb -\nc I-Nonsense\n", valid=VALID)
+
+
 def test_a_part_of_an_earlier_conversion_is_told(tmp_path):
     convert(tmp_path, train=TRAIN, valid=VALID, dev=VALID)
     (tmp_path / "valid.conll").unlink()
