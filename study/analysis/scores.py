@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -153,5 +154,7 @@ def draw_sentences(sentences: int, draws: int, seed: int = 0) -> Counts:
 def resampled(counts: Counts, times: Counts) -> Counts:
     """Sums over sentences that are drawn so many times. *Shape:* (sentences, ...) and
     (draws, sentences) to (draws, ...)."""
-    sums: Counts = times.astype(np.float32) @ counts.reshape(len(counts), -1)
+    sums: Counts = times.astype(np.float32) @ counts.reshape(
+        len(counts), math.prod(counts.shape[1:])
+    )
     return sums.reshape(len(times), *counts.shape[1:])

@@ -1,5 +1,6 @@
 """Counts of records and F1 of counts: against the scorer, and by hand."""
 
+import numpy as np
 import pytest
 import spacy
 from hypothesis import given
@@ -99,3 +100,9 @@ def test_the_f1_of_a_part_is_that_of_its_entities():
             assert_allclose(scores.of(part, "micro")[0], [expected])
     named = {part.value: scores.of(part, "micro")[0] for part in scores.parts}
     assert_allclose(named["unseen less seen"], named["unseen"] - named["seen"])
+
+
+def test_no_sentence_of_a_length_is_a_sum_of_nothing():
+    """As of a small set, in which no sentence is that long."""
+    counts = np.zeros((0, 2, 3, 3), dtype=np.int64)
+    assert (resampled(counts, np.zeros((4, 0))) == np.zeros((4, 2, 3, 3))).all()
