@@ -21,8 +21,9 @@ from torch import Tensor
 
 from spacy_finegrained_ner.nn.lengths import check_lengths
 
-_TINY = 1e-25
-"""Probabilities above this have lost nothing that counts: what float32 drops is below 1e-38."""
+_TINY = {torch.float64: 1e-290}
+"""Probabilities above this have lost nothing that counts: what float64 drops is below 1e-308; for
+float32, which drops what is below 1e-38, it is 1e-25."""
 
 _CHUNK = 2**22
 """Numbers held at once while transitions are counted in log space: 16 MiB of float32."""
@@ -48,18 +49,56 @@ def expectations(
 ) -> Expectations:
     """Forward-backward algorithm (Rabiner 1989)."""
     check_lengths(lengths, emissions)
-    batch, tokens, tags = emissions.shape
-    if not batch or not tokens:
-        return Expectations(
-            emissions.new_zeros(batch), torch.zeros_like(emissions), torch.zeros_like(transitions)
-        )
+    if not emissions.shape[0] or not emissions.shape[1]:
+        none = emissions.new_zeros(len(emissions))
+        return Expectations(none, torch.zeros_like(emissions), torch.zeros_like(transitions))
+    found = forward_backward(emissions, lengths, transitions, starts, ends)
+    tokens = emissions.shape[1]
     place = torch.arange(tokens, device=emissions.device)
-    end = lengths.unsqueeze(1)
-    real = place < end  # (batch, tokens)
+    rows = torch.arange(len(emissions), device=emissions.device)
+    last = (rows, (lengths - 1).clamp(min=0))
+    # Not from the states: a tag may be as good as impossible there, and certain by its end.
+    log_partition = torch.logsumexp(found.before[last] + emissions[last] + ends, dim=1)
+    steps = place + 1 < lengths.unsqueeze(1)
+    log_partition = log_partition + found.scan.scales[0].masked_fill(~steps, 0.0).sum(dim=1)
+    return Expectations(
+        log_partition.masked_fill(lengths == 0, 0.0),
+        found.marginals,
+        _expected_transitions(
+            found.scan, found.marginals, place < lengths.unsqueeze(1), transitions
+        ),
+    )
+
+
+@dataclass
+class ForwardBackward:
+    """Both directions of the algorithm, at each token up to a constant of the token.
+
+    before, after: log scores of all ways to reach a tag from the start, without the emission
+        there, and of all ways from a tag to the end. marginals: see `Expectations`. All of the
+        *Shape:* (batch, tokens, tags).
+    """
+
+    before: Tensor
+    after: Tensor
+    marginals: Tensor
+    scan: _Scan
+
+    def onwards(self, lengths: Tensor) -> Tensor:
+        """Log scores of a tag with its emission and what comes after it, with the constant that
+        `after` has at the token before. *Shape:* (batch, tokens, tags)."""
+        rows, reverse = _reversed(lengths, self.after.shape[1])
+        return self.scan.states[1][rows, reverse]
+
+
+def forward_backward(
+    emissions: Tensor, lengths: Tensor, transitions: Tensor, starts: Tensor, ends: Tensor
+) -> ForwardBackward:
+    """There must be at least one sequence, and one token."""
+    batch, tokens, tags = emissions.shape
     # The backward algorithm is the forward one on the reversed sequence. Both give, at each
     # token, `reached`: the scores of all paths that reach a tag, without the emission there.
-    reverse = torch.where(real, end - 1 - place, place)
-    rows = torch.arange(batch, device=emissions.device).unsqueeze(1)
+    rows, reverse = _reversed(lengths, tokens)
     both = torch.stack([emissions, emissions[rows, reverse]])  # (2, batch, tokens, tags)
     edges = torch.stack([starts, ends]).unsqueeze(1)  # (2, 1, tags)
     first = edges + both[:, :, 0]  # (2, batch, tags)
@@ -68,18 +107,19 @@ def expectations(
 
     edges = edges.unsqueeze(2).expand(2, batch, 1, tags)
     reached = torch.cat([edges, scan.reached], dim=2)  # (2, batch, tokens, tags)
-    logits = reached[0] + emissions + reached[1][rows, reverse]
-    marginals = logits.softmax(dim=2).masked_fill(~real.unsqueeze(2), 0.0).nan_to_num()
-    last = (rows.squeeze(1), (lengths - 1).clamp(min=0))
-    # Not from the states: a tag may be as good as impossible there, and certain by its end.
-    log_partition = torch.logsumexp(reached[0][last] + emissions[last] + ends, dim=1)
-    before = place + 1 < end
-    log_partition = log_partition + scan.scales[0].masked_fill(~before, 0.0).sum(dim=1)
-    return Expectations(
-        log_partition.masked_fill(lengths == 0, 0.0),
-        marginals,
-        _expected_transitions(scan, marginals, real, transitions),
-    )
+    before, after = reached[0], reached[1][rows, reverse]
+    real = torch.arange(tokens, device=emissions.device) < lengths.unsqueeze(1)
+    marginals = (before + emissions + after).softmax(dim=2)
+    marginals = marginals.masked_fill(~real.unsqueeze(2), 0.0).nan_to_num()
+    return ForwardBackward(before, after, marginals, scan)
+
+
+def _reversed(lengths: Tensor, tokens: int) -> tuple[Tensor, Tensor]:
+    """Indices of each sequence from its last token to its first; what is behind stays there."""
+    place = torch.arange(tokens, device=lengths.device)
+    end = lengths.unsqueeze(1)
+    rows = torch.arange(len(lengths), device=lengths.device).unsqueeze(1)
+    return rows, torch.where(place < end, end - 1 - place, place)
 
 
 @dataclass
@@ -117,7 +157,7 @@ def _scan_scaled(first: Tensor, both: Tensor, steps: Tensor) -> _Scan | None:
         reached.append(reach)
     if reached:
         reach = torch.stack(reached, dim=2)
-        if not reach.amin() > _TINY:  # NaN too
+        if not reach.amin() > _TINY.get(reach.dtype, 1e-25):  # NaN too
             return None
     else:
         reach = both[:, :, :0]
