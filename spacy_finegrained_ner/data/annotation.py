@@ -17,7 +17,9 @@ from spacy_finegrained_ner.data.extensions import (
     keep_facts,
     register_extensions,
 )
+from spacy_finegrained_ner.data.views import SCORES
 from spacy_finegrained_ner.labels.bio import Entity
+from spacy_finegrained_ner.labels.confidence import CONFIDENCE
 from spacy_finegrained_ner.labels.prediction import Facts, Prediction
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 
@@ -59,7 +61,8 @@ class Annotation:
 
     The coarse label of an entity follows from its label by a table in the vocab (`data.coarse`).
     For "spans" they are in the `attrs["coarse_labels"]` of the group, one for each span: two
-    components may give one span two coarse labels.
+    components may give one span two coarse labels. There `attrs["scores"]` has their confidence,
+    as spancat has it.
 
     Raises a ValueError that names the setting.
     """
@@ -103,15 +106,21 @@ class Annotation:
         if self.how != "spans" and coarse_of:
             share_taxonomy(vocab, self.owner, coarse_of, replace=replace)
 
-    def write(self, doc: Doc, prediction: Prediction, coarse_of: Mapping[str, str]) -> None:
-        """Write a prediction into a Doc. coarse_of: the taxonomy of the component."""
+    def write(self, doc: Doc, prediction: Prediction, coarse_of: Mapping[str, str]) -> list[Span]:
+        """Write a prediction into a Doc. coarse_of: the taxonomy of the component.
+
+        RETURNS: the entities that there was room for.
+        """
         spans = [Span(doc, *entity) for entity in prediction.entities]
         if self.how != "fill" and not self._told:
             self._tell_replaced(doc, prediction.entities)
         if self.how == "spans":
-            coarse = [coarse_of[span.label_] for span in spans]
+            attrs: dict[str, Any] = {COARSE: [coarse_of[span.label_] for span in spans]}
+            facts = [prediction.facts.get(entity, {}) for entity in prediction.entities]
+            if all(CONFIDENCE in some for some in facts):
+                attrs[SCORES] = np.array([some[CONFIDENCE] for some in facts], dtype="float32")
             doc.spans[self.spans_key] = SpanGroup(
-                doc, name=self.spans_key, spans=spans, attrs={COARSE: coarse}
+                doc, name=self.spans_key, spans=spans, attrs=attrs
             )
         else:
             self.share(doc.vocab, coarse_of)
@@ -124,9 +133,10 @@ class Annotation:
                 if facts_of(span):
                     keep_facts(span, {})
         for span in spans:
-            facts = prediction.facts.get((span.start, span.end, span.label_))
-            if facts:
-                keep_facts(span, facts)
+            known = prediction.facts.get((span.start, span.end, span.label_))
+            if known:
+                keep_facts(span, known)
+        return spans
 
     def _tell_replaced(self, doc: Doc, entities: list[Entity]) -> None:
         """Not what is found again, as where a Doc of its own is annotated once more."""

@@ -13,22 +13,67 @@ from typing import Any
 from spacy.tokens import Span
 
 from spacy_finegrained_ner.data.coarse import coarse_label
+from spacy_finegrained_ner.labels.confidence import (
+    ALTERNATIVES,
+    COARSE_CONFIDENCE,
+    CONFIDENCE,
+    SPAN_CONFIDENCE,
+    label_at,
+)
 from spacy_finegrained_ner.labels.prediction import Facts
 
 FACTS = "_finegrained_ner"
 """Where facts are kept: `span._` has it by the place of a span, and it is a mapping from label to
 facts. So a span has those of its place *and* its label, and none once it is relabelled or moved."""
 
-GETTERS: dict[str, Callable[[Span], Any]] = {"coarse_label": coarse_label}
+
+def confidence(span: Span) -> float | None:
+    """The probability of exactly this span with this label; None where no component gave one, or
+    the span has another label or other bounds by now."""
+    return facts_of(span).get(CONFIDENCE)
+
+
+def coarse_confidence(span: Span) -> float | None:
+    """The probability of exactly this span with any label of this coarse type."""
+    return facts_of(span).get(COARSE_CONFIDENCE)
+
+
+def span_confidence(span: Span) -> float | None:
+    """The probability of an entity of any label exactly here."""
+    return facts_of(span).get(SPAN_CONFIDENCE)
+
+
+def alternatives(span: Span) -> list[tuple[str, float]]:
+    """The most probable labels of exactly this span with their probabilities, the best first."""
+    return [(label, p) for label, p in facts_of(span).get(ALTERNATIVES, ())]
+
+
+def label_at_thresholds(span: Span, fine: float = 0.5, coarse: float = 0.5) -> str | None:
+    """The label of the span if its confidence is at least `fine`, else the coarse type if that of
+    it is at least `coarse`, else None. A span without a confidence keeps its label."""
+    return label_at(span.label_, coarse_label(span), facts_of(span), fine, coarse)
+
+
+ATTRIBUTES: dict[str, Callable[..., Any]] = {
+    "coarse_label": coarse_label,
+    "confidence": confidence,
+    "coarse_confidence": coarse_confidence,
+    "span_confidence": span_confidence,
+    "alternatives": alternatives,
+    "label_at": label_at_thresholds,
+}
 """The public attributes, by the names that they have unless a pipeline gives them others."""
 
-NAMES = {name: name for name in GETTERS}
+METHODS = {"label_at"}
+"""Those that are called; the others are read."""
+
+NAMES = {name: name for name in ATTRIBUTES}
 
 
 def register_extensions(names: Mapping[str, str | None] = NAMES, owner: str = "") -> None:
     """Register the attributes that are not registered yet.
 
-    names: for each attribute in GETTERS the name to give it, None for none.
+    names: for each attribute in ATTRIBUTES the name to give it, None for none.
     owner: the component that asks, for messages.
 
     Where something else has such a name it is left alone, and a warning says so.
@@ -38,10 +83,13 @@ def register_extensions(names: Mapping[str, str | None] = NAMES, owner: str = ""
     for attribute, name in names.items():
         if name is None:
             continue
-        getter = GETTERS[attribute]
+        function = ATTRIBUTES[attribute]
         if not Span.has_extension(name):
-            Span.set_extension(name, getter=getter, setter=_refuse)
-        elif Span.get_extension(name)[2] is not getter:
+            if attribute in METHODS:
+                Span.set_extension(name, method=function)
+            else:
+                Span.set_extension(name, getter=function, setter=_refuse)
+        elif function not in Span.get_extension(name):
             warnings.warn(
                 f"Span has an extension attribute {name!r} already, which stays what it is: "
                 f"ent._.{name} is not the {attribute} of '{owner}'. To have that under another "
@@ -63,9 +111,10 @@ def _refuse(span: Span, value: Any) -> None:
 def check_extensions(names: Mapping[str, Any], owner: str) -> dict[str, str | None]:
     """The names as they are to be registered. A ValueError for what can't be one."""
     for attribute, name in names.items():
-        if attribute not in GETTERS:
+        if attribute not in ATTRIBUTES:
             raise ValueError(
-                f"extensions of '{owner}' names {attribute!r}, expected some of {sorted(GETTERS)}."
+                f"extensions of '{owner}' names {attribute!r}, expected some of "
+                f"{sorted(ATTRIBUTES)}."
             )
         if name is not None and not (isinstance(name, str) and name.isidentifier()):
             raise ValueError(

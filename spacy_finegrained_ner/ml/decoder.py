@@ -17,6 +17,7 @@ from spacy_finegrained_ner.ml.tagger import Scores
 from spacy_finegrained_ner.nn.crf import Expectations
 from spacy_finegrained_ner.nn.crf_loss import crf_cross_entropy
 from spacy_finegrained_ner.nn.loss import IGNORE, token_cross_entropy
+from spacy_finegrained_ner.nn.posteriors import SpanPosteriors, span_posteriors
 from spacy_finegrained_ner.nn.viterbi import viterbi
 
 
@@ -28,7 +29,8 @@ class Decoder:
     its loss is that of each token on its own.
 
     Another one overrides `cost`, for another loss; or `decode` and `loss`, which are all that the
-    component calls. It can be pickled.
+    component asks for. Where it overrides `decode`, its entities have a confidence if it has
+    `posteriors` of its own too. It can be pickled.
     """
 
     def __init__(self, tag_set: TagSet) -> None:
@@ -57,6 +59,24 @@ class Decoder:
             )
         tags = found[:-1].reshape(paths.shape)
         return [self.tag_set.decode(tags[i, :n]) for i, n in enumerate(lengths)]
+
+    def posteriors(
+        self, scores: Scores, lengths: list[int], temperature: float = 1.0
+    ) -> SpanPosteriors:
+        """How probable each entity is, exact, under what `decode` takes the best path of: also for
+        a linear head the distribution over legal BIO.
+
+        temperature: what all scores are divided by.
+        """
+        tensors = [xp2torch(cast(Any, array)) for array in scores]
+        if tensors[0].device.type == "mps":  # has no float64
+            tensors = [tensor.cpu() for tensor in tensors]
+        tensors = [tensor.double() / temperature for tensor in tensors]
+        device = tensors[0].device
+        begin = torch.arange(1, len(self.tag_set), 2, device=device)
+        sizes = torch.tensor(lengths).to(device, non_blocking=True)
+        crf = self._constrained(*tensors)
+        return span_posteriors(tensors[0], sizes, *crf, begin, begin + 1)
 
     def loss(
         self,
@@ -139,6 +159,15 @@ class Decoder:
             starts.masked_fill(not_first, -torch.inf),
             ends,
         )
+
+
+def has_posteriors(decoder: Any) -> bool:
+    """Whether a decoder knows how probable the entities are that it gives: one that decodes in a
+    way of its own does not by what it inherits."""
+    kind = type(decoder)
+    theirs = getattr(kind, "posteriors", None)
+    ours = theirs is Decoder.posteriors
+    return theirs is not None and (not ours or kind.decode is Decoder.decode)
 
 
 @dataclass(frozen=True)

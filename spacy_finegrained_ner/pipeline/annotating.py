@@ -12,9 +12,11 @@ from spacy.training import Example
 from spacy.vocab import Vocab
 
 from spacy_finegrained_ner.data.annotation import Annotation
+from spacy_finegrained_ner.data.views import write_back_off, write_candidates
 from spacy_finegrained_ner.labels.prediction import Prediction
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 from spacy_finegrained_ner.pipeline.auxiliary import AuxiliaryTask, CoarseTask
+from spacy_finegrained_ner.pipeline.confidence import Confidence
 from spacy_finegrained_ner.pipeline.labels import say_flat
 
 
@@ -29,10 +31,12 @@ class Annotating:
 
     cfg: saved as JSON; its "labels" and "taxonomy" (fine to coarse) are there from the start, and
     "annotate" where `annotate` or `spans_key` was set later.
-    auxiliary: of a component that learns another task beside.
+    auxiliary: of a component that learns another task beside. certainty: of one that knows how
+        sure it is.
     """
 
     auxiliary: AuxiliaryTask | None = None
+    certainty: Confidence | None = None
     name: str
     vocab: Vocab
     cfg: dict[str, Any]
@@ -92,9 +96,13 @@ class Annotating:
         return self._annotation.score_prefix
 
     def set_annotations(self, docs: Iterable[Doc], predictions: Iterable[Prediction]) -> None:
-        """Write the entities, where `annotate` says."""
+        """Write the entities, where `annotate` says, and the span groups that are asked for."""
+        coarse_of = self.cfg["taxonomy"]
         for doc, prediction in zip(docs, predictions, strict=True):
-            self._annotation.write(doc, prediction, self.cfg["taxonomy"])
+            spans = self._annotation.write(doc, prediction, coarse_of)
+            if self.certainty is not None:
+                write_candidates(doc, self.certainty.candidates, prediction.candidates, coarse_of)
+                write_back_off(doc, self.certainty.back_off, spans, coarse_of)
 
     def read(self, doc: Doc) -> Prediction:
         """What an annotated Doc says now, see `data.annotation.read_prediction`."""

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from spacy.language import Language
 from thinc.api import Config, Model
 
+from spacy_finegrained_ner.data.extensions import NAMES
+from spacy_finegrained_ner.data.views import BACK_OFF, CANDIDATES
 from spacy_finegrained_ner.scoring.score_weights import SCORE_WEIGHTS
 
 if TYPE_CHECKING:
@@ -46,7 +48,11 @@ upstream = "*"
         "loss": {"@losses": "spacy-finegrained-ner.additive.v1", "scale": 1.0},
         "annotate": "overwrite",
         "spans_key": "finegrained_ner",
-        "extensions": {"coarse_label": "coarse_label"},
+        "extensions": dict(NAMES),
+        "confidence": True,
+        "alternatives": 3,
+        "candidates": dict(CANDIDATES),
+        "back_off": dict(BACK_OFF),
         "scorer": {"@scorers": "spacy-finegrained-ner.scorer.v1"},
     },
     default_score_weights=SCORE_WEIGHTS,
@@ -61,6 +67,10 @@ def make_finegrained_ner(
     annotate: str,
     spans_key: str,
     extensions: dict[str, Any],
+    confidence: bool,
+    alternatives: int,
+    candidates: dict[str, Any],
+    back_off: dict[str, Any],
     scorer: Callable[..., dict[str, Any]] | None,
 ) -> "FineGrainedNER":
     """Make the component.
@@ -73,6 +83,13 @@ def make_finegrained_ner(
     annotate: "overwrite" replaces `doc.ents`, "fill" adds to it where nothing is, "spans" writes
         `doc.spans[spans_key]` and leaves `doc.ents` alone.
     extensions: names of the extension attributes of Span, see `data.extensions`.
+    confidence: whether entities get their probabilities (`ent._.confidence` and the like).
+    alternatives: of how many labels of each entity, at most (`ent._.alternatives`).
+    candidates: all other spans whose probability is at least `at_least` are written into
+        `doc.spans[spans_key]`; null for none.
+    back_off: the entities are also written into `doc.spans[spans_key]`, under the fine label if
+        its probability is at least `fine`, or else under the coarse one if that is at least
+        `coarse`; null for none.
     scorer: used by `nlp.evaluate`.
     """
     from spacy_finegrained_ner.ml.blocks import check_pickles
@@ -90,6 +107,10 @@ def make_finegrained_ner(
         annotate=annotate,
         spans_key=spans_key,
         extensions=extensions,
+        confidence=confidence,
+        alternatives=alternatives,
+        candidates=candidates,
+        back_off=back_off,
         scorer=scorer,
     )
     component.upstream.place.set(nlp)

@@ -17,12 +17,14 @@ from spacy_finegrained_ner.contracts import AnyCombination, factors_of
 from spacy_finegrained_ner.data.annotation import Annotation
 from spacy_finegrained_ner.data.entities import trimmed
 from spacy_finegrained_ner.data.extensions import NAMES
-from spacy_finegrained_ner.labels.bio import TagSet
-from spacy_finegrained_ner.labels.prediction import Prediction
+from spacy_finegrained_ner.data.views import BACK_OFF, CANDIDATES
+from spacy_finegrained_ner.labels.bio import Entity, TagSet
+from spacy_finegrained_ner.labels.prediction import Facts, Prediction
 from spacy_finegrained_ner.labels.readers import TaxonomySetting
 from spacy_finegrained_ner.ml.tagger import Emissions, is_built
 from spacy_finegrained_ner.pipeline.annotating import Annotating
 from spacy_finegrained_ner.pipeline.auxiliary import AuxiliaryTask
+from spacy_finegrained_ner.pipeline.confidence import Confidence
 from spacy_finegrained_ner.pipeline.labels import find_labels, find_taxonomy
 from spacy_finegrained_ner.pipeline.learning import Learning
 from spacy_finegrained_ner.pipeline.settings import check_settings
@@ -46,6 +48,8 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
     loss, 0 to 1; set `auxiliary_weight` of the component to change it as training goes on.
     loss: from w to the factors on the fine and the auxiliary loss. annotate, spans_key,
     extensions: where the entities go, and names of extension attributes, see `data.annotation`.
+    confidence, alternatives, candidates, back_off: what is told beside them, see
+    `pipeline.confidence`; the attribute `certainty` has them.
     scorer: called by `nlp.evaluate` with the examples and the taxonomy.
     """
 
@@ -61,6 +65,10 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
         annotate: str = "overwrite",
         spans_key: str = "finegrained_ner",
         extensions: Mapping[str, str | None] = NAMES,
+        confidence: bool = True,
+        alternatives: int = 3,
+        candidates: Mapping[str, Any] = CANDIDATES,
+        back_off: Mapping[str, Any] = BACK_OFF,
         scorer: Callable[..., dict[str, Any]] | None = score_entities,
     ) -> None:
         check_settings(name, model, auxiliary, auxiliary_weight, scorer)
@@ -75,6 +83,7 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
         self.scorer = scorer
         self.cfg: dict[str, Any] = {"labels": [], "taxonomy": {}}  # saved as JSON
         self._annotation = Annotation(annotate, spans_key, name, extensions)
+        self.certainty = Confidence(name, confidence, alternatives, candidates, back_off)
         self.upstream = Upstream(name)
         # Whether nothing was known of any batch since the last step; None if there was no batch
         self._nothing_known: bool | None = None
@@ -111,6 +120,7 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
         found = find_labels(get_examples, labels, self.name)
         tree = find_taxonomy(taxonomy, found, self.cfg["taxonomy"], self.name)
         self._set_labels(list(found), tree, nlp)
+        self.cfg.pop("temperatures", None)
         self._warn_of_same_scores(nlp)
         self._nothing_known, self._divisor = None, 0
         examples = list(islice((eg for eg in get_examples() if len(eg.reference)), 10))
@@ -153,11 +163,26 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
             assert fine is not None
             some = [docs[i] for i in rows]
             self.upstream.require_lengths(self.model, some, emissions.lengths)
-            for i, entities in zip(rows, decoder.decode(fine, emissions.lengths), strict=True):
-                bounds = [(*trimmed(docs[i], start, end), label) for start, end, label in entities]
-                predictions[i] = Prediction([entity for entity in bounds if entity[0] < entity[1]])
+            found = decoder.decode(fine, emissions.lengths)
+            facts, candidates = self.certainty.of_batch(
+                decoder,
+                fine,
+                emissions.lengths,
+                found,
+                self._tag_set,
+                self._taxonomy,
+                self.temperatures,
+            )
+            for i, *of_text in zip(rows, found, facts, candidates, strict=True):
+                predictions[i] = _prediction(docs[i], *of_text)
             self.upstream.count_without_vector(self.model, some, emissions.blank)
         return predictions
+
+    @property
+    def temperatures(self) -> dict[str, float]:
+        """What calibration has found (`pipeline.calibration`): "path" divides all scores of the
+        CRF, "label" those of the labels of a span against one another; 1 where there is none."""
+        return dict(self.cfg.get("temperatures", {}))
 
     @property
     def cut_tokens(self) -> int:
@@ -261,3 +286,20 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
                 + " Train it with spacy train or call nlp.initialize with examples, or load a "
                 "trained pipeline."
             )
+
+
+def _prediction(
+    doc: Doc,
+    entities: list[Entity],
+    facts: list[Facts],
+    candidates: list[tuple[Entity, float]],
+) -> Prediction:
+    """Without whitespace at the ends of entities, and without what has nothing else. A candidate
+    with whitespace at an end is none."""
+    ends = [(*trimmed(doc, start, end), label) for start, end, label in entities]
+    whole = [(*trimmed(doc, *span[:2]), span[2]) == span for span, _ in candidates]
+    return Prediction(
+        [entity for entity in ends if entity[0] < entity[1]],
+        {entity: some for entity, some in zip(ends, facts, strict=False) if entity[0] < entity[1]},
+        [candidate for candidate, right in zip(candidates, whole, strict=True) if right],
+    )

@@ -12,6 +12,7 @@ from spacy.tokens.underscore import Underscore
 from spacy_finegrained_ner.data.annotation import Annotation
 from spacy_finegrained_ner.data.extensions import (
     FACTS,
+    NAMES,
     check_extensions,
     facts_of,
     keep_facts,
@@ -38,7 +39,7 @@ def test_registered_as_often_as_you_like():
         for _ in range(3):
             register_extensions()
         register_extensions({"coarse_label": "kind"}, "other")
-    assert {FACTS, "coarse_label", "kind"} == set(Underscore.span_extensions)
+    assert {FACTS, "kind", *NAMES} == set(Underscore.span_extensions)
     assert span()._.coarse_label is span()._.kind is None
 
 
@@ -57,7 +58,7 @@ def test_a_name_that_is_taken_stays_what_it_is_and_the_setting_is_named():
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ({"kind": "kind"}, r"extensions of 'x' names 'kind', expected some of \['coarse_label'\]"),
+        ({"kind": "kind"}, r"extensions of 'x' names 'kind', expected some of \['alternatives'"),
         ({"coarse_label": ""}, "coarse_label in extensions of 'x' is '', expected a name"),
         ({"coarse_label": "a b"}, "is 'a b', expected a name"),
         ({"coarse_label": 3}, "is 3, expected a name"),
@@ -69,7 +70,8 @@ def test_what_can_be_no_name_is_refused(names, message):
 
 
 def test_what_is_not_named_keeps_its_name():
-    assert check_extensions({}, "x") == {"coarse_label": "coarse_label"}
+    assert check_extensions({}, "x") == NAMES
+    assert check_extensions({"confidence": "sure"}, "x") == {**NAMES, "confidence": "sure"}
 
 
 def test_facts_are_those_of_a_place_and_a_label():

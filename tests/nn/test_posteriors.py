@@ -93,8 +93,9 @@ def test_of_a_long_text_whose_scores_are_far_apart_all_is_finite_and_adds_up():
     """An entity begins, or none does, at each token: what begins has some end."""
     case = bio_case(0, 200.0, lengths=[300, 40])
     posteriors = found(case)
-    rows, starts, ends, labels, log = posteriors.likely(1e-9)
-    assert len(rows) and log.isfinite().all()
+    rows, starts, _ends, labels, log = posteriors.likely(1e-9)
+    assert len(rows)
+    assert log.isfinite().all()
     total = torch.zeros_like(posteriors.begins)
     total.index_put_((rows, starts, labels), log.exp(), accumulate=True)
     torch.testing.assert_close(total, posteriors.begins.exp(), rtol=0.0, atol=1e-6)
