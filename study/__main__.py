@@ -10,9 +10,7 @@ from typing import Annotated
 
 import typer
 
-from spacy_finegrained_ner.benchmark.sample import BenchmarkError
-from spacy_finegrained_ner.data.conll import ConllError
-from spacy_finegrained_ner.labels.taxonomy import TaxonomyError
+from spacy_finegrained_ner.errors import UserError
 from study.plan.stages import SIZES, STAGES, StudyError
 
 app = typer.Typer(
@@ -32,7 +30,7 @@ def told() -> Iterator[None]:
         if (error.name or "").split(".")[0] not in ("matplotlib", "scipy"):
             raise
         message = f'The page needs {error.name}: python -m pip install ".[study]"'
-    except (BenchmarkError, ConllError, OSError, StudyError, TaxonomyError) as error:
+    except (OSError, StudyError, UserError) as error:
         message = str(error)
     else:
         return

@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 from spacy_finegrained_ner.benchmark.growth import AXES, OURS, THEIRS
-from spacy_finegrained_ner.benchmark.sample import BenchmarkError
+from spacy_finegrained_ner.errors import UserError
 
 
 def speed_markdown(report: dict[str, Any]) -> str:
@@ -108,12 +108,12 @@ def growth_markdown(report: dict[str, Any]) -> str:
 def growth_plot(report: dict[str, Any], path: Path) -> None:
     """Time (above) and memory (below) against each number, both sides, logarithmic.
 
-    Raises a BenchmarkError without matplotlib.
+    Raises a `UserError` without matplotlib.
     """
     try:
         import matplotlib
     except ImportError:
-        raise BenchmarkError(
+        raise UserError(
             "The plot needs matplotlib: pip install 'spacy-finegrained-ner[benchmark]'"
         ) from None
     matplotlib.use("svg")

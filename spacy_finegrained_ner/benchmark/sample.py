@@ -8,14 +8,12 @@ from pathlib import Path
 
 import spacy
 from spacy.tokens import Doc, DocBin
-from spacy.training import Corpus, Example
+from spacy.training import Example
 from spacy.vocab import Vocab
 
-from spacy_finegrained_ner.data.corpus import bare_copy, build_conll_corpus_v1
-
-
-class BenchmarkError(ValueError):
-    """Something asked of the benchmark is not possible."""
+from spacy_finegrained_ner.data.corpus import bare_copy
+from spacy_finegrained_ner.data.files import read_gold
+from spacy_finegrained_ner.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -48,28 +46,17 @@ class Sample:
 def draw(data: Path, sentences: int, config: Path, encoder: str) -> Sample:
     """A sample of a .conll or .spacy file: the same one each time. 0 sentences: all.
 
-    Raises a BenchmarkError for another file, or one without entities.
+    Raises a `UserError` for a file that can't be read, or one without entities.
     """
     docs = read_docs(data)
     if sentences and sentences < len(docs):
         docs = random.Random(0).sample(docs, sentences)
     if not any(doc.ents for doc in docs):
-        raise BenchmarkError(f"{data}: no entities in the {len(docs)} sentences drawn of it.")
+        raise UserError(f"{data}: no entities in the {len(docs)} sentences drawn of it.")
     return Sample(config, encoder, DocBin(docs=docs).to_bytes(), sum(map(len, docs)))
 
 
 def read_docs(data: Path) -> list[Doc]:
-    """The gold Docs of a .conll or .spacy file, in a vocab of their own.
-
-    Raises a BenchmarkError for another file, or none.
-    """
-    nlp = spacy.blank("en")
-    if data.suffix == ".conll":
-        corpus = build_conll_corpus_v1(data)
-    elif data.suffix == ".spacy":
-        corpus = Corpus(data)
-    else:
-        raise BenchmarkError(f"{data}: expected a .spacy or .conll file.")
-    if not data.exists():
-        raise BenchmarkError(f"{data}: there is no such file.")
-    return [example.reference for example in corpus(nlp)]
+    """The gold Docs of a .conll or .spacy file that have tokens, in a vocab of their own. Raises a
+    `UserError` for a file that can't be read."""
+    return [doc for doc in read_gold(spacy.blank("en").vocab, data) if len(doc)]

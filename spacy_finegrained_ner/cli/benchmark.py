@@ -1,53 +1,83 @@
 """The verb `benchmark`: speed, profile, growth."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-import srsly
-from rich.console import Console
-from rich.markdown import Markdown
+import typer
 
-from spacy_finegrained_ner.benchmark import report as reports
-from spacy_finegrained_ner.benchmark.growth import growth
-from spacy_finegrained_ner.benchmark.profiling import profile
-from spacy_finegrained_ner.benchmark.sample import draw
-from spacy_finegrained_ner.benchmark.speed import speed
+app = typer.Typer(
+    help="Measure the speed, against spaCy's own ner and plain PyTorch.", no_args_is_help=True
+)
+
+Sentences = Annotated[Path, typer.Argument(help="Sentences with entities: .spacy or .conll.")]
+ConfigFile = Annotated[Path, typer.Option("--config", help="Config of the pipeline to measure.")]
+Encoder = Annotated[str, typer.Option("--encoder", help="Folder or name of the encoder.")]
+Folder = Annotated[Path, typer.Option("--output", help="Folder for .json and .md files.")]
+Count = Annotated[int, typer.Option("--sentences", min=0, help="How many to draw; 0 for all.")]
+Rounds = Annotated[int, typer.Option("--rounds", min=1, help="Measurements; the median counts.")]
 
 
+@app.command("speed")
 def run_speed(
-    data: Path, config: Path, encoder: str, output: Path, sentences: int, rounds: int
+    data: Sentences,
+    config: ConfigFile,
+    encoder: Encoder,
+    output: Folder,
+    sentences: Count = 1024,
+    rounds: Rounds = 5,
 ) -> None:
-    """Measure all sides; write speed.json and speed.md."""
+    """Words per second, memory and load time against spaCy's ner, plain PyTorch and the encoder."""
+    from spacy_finegrained_ner.benchmark.report import speed_markdown
+    from spacy_finegrained_ner.benchmark.sample import draw
+    from spacy_finegrained_ner.benchmark.speed import speed
+
     found = speed(draw(data, sentences, config, encoder), rounds, _say)
-    _write(output, "speed", {"data": str(data), **found}, reports.speed_markdown)
+    _write(output / "speed", {"data": str(data), **found}, speed_markdown)
 
 
+@app.command("profile")
 def run_profile(
-    data: Path, config: Path, encoder: str, output: Path, sentences: int, rounds: int
+    data: Sentences,
+    config: ConfigFile,
+    encoder: Encoder,
+    output: Folder,
+    sentences: Count = 512,
+    rounds: Rounds = 5,
 ) -> None:
-    """Find where the time goes; write profile.json and profile.md."""
+    """Where the time of a train step and of nlp.pipe goes."""
+    from spacy_finegrained_ner.benchmark.profiling import profile
+    from spacy_finegrained_ner.benchmark.report import profile_markdown
+    from spacy_finegrained_ner.benchmark.sample import draw
+
     found = profile(draw(data, sentences, config, encoder), rounds, _say)
-    _write(output, "profile", {"data": str(data), **found}, reports.profile_markdown)
+    _write(output / "profile", {"data": str(data), **found}, profile_markdown)
 
 
-def run_growth(output: Path, rounds: int) -> None:
-    """Measure the CRF at all sizes; write growth.json, growth.md and growth.svg."""
+@app.command("growth")
+def run_growth(output: Folder, rounds: Rounds = 5) -> None:
+    """Time and memory of the CRF by length, batch and number of tags, against pytorch-crf."""
+    from spacy_finegrained_ner.benchmark.growth import growth
+    from spacy_finegrained_ner.benchmark.report import growth_markdown, growth_plot
+
     found = growth(rounds, _say)
     output.mkdir(parents=True, exist_ok=True)
-    reports.growth_plot(found, output / "growth.svg")
-    _write(output, "growth", found, reports.growth_markdown)
+    growth_plot(found, output / "growth.svg")
+    _write(output / "growth", found, growth_markdown)
 
 
 def _say(line: str) -> None:
-    Console(stderr=True, markup=False, highlight=False).print(line)
+    typer.echo(line, err=True)
 
 
-def _write(folder: Path, name: str, found: dict[str, Any], markdown: Any) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    srsly.write_json(folder / f"{name}.json", found)
+def _write(path: Path, found: dict[str, Any], markdown: Callable[[dict[str, Any]], str]) -> None:
+    import srsly
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    srsly.write_json(path.with_suffix(".json"), found)
     text = markdown(found)
-    (folder / f"{name}.md").write_text(text, encoding="utf-8")
+    path.with_suffix(".md").write_text(text, encoding="utf-8")
     Console().print(Markdown(text))
-    Console(markup=False).print(f"All figures are in {folder / name}.json and {folder / name}.md")
+    typer.echo(f"All figures are in {path}.json and {path}.md")

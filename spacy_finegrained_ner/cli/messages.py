@@ -7,8 +7,6 @@ import sys
 
 import typer
 
-_GOOD, _INFO, _WARN, _FAIL = ("✔", "[+]"), ("ℹ", "[i]"), ("⚠", "[!]"), ("✘", "[x]")  # noqa: RUF001
-
 
 def print_anything() -> None:
     """From here on, standard output has a `?` in place of what it can't print (names in other
@@ -22,28 +20,27 @@ def print_anything() -> None:
 
 def good(text: str) -> None:
     """What was done."""
-    typer.echo(f"{_icon(_GOOD)} {text}")
+    _say("✔", "[+]", text)
 
 
 def info(text: str) -> None:
     """What was decided on the way."""
-    typer.echo(f"{_icon(_INFO)} {text}")
+    _say("ℹ", "[i]", text)  # noqa: RUF001
 
 
 def warn(text: str) -> None:
     """What is perhaps not meant."""
-    typer.secho(f"{_icon(_WARN)} {text}", fg="yellow")
+    _say("⚠", "[!]", text, "yellow")
 
 
 def fail(text: str) -> None:
     """What went wrong, on standard error."""
-    typer.secho(f"{_icon(_FAIL, err=True)} {text}", fg="red", err=True)
+    _say("✘", "[x]", text, "red", err=True)
 
 
-def _icon(pair: tuple[str, str], err: bool = False) -> str:
-    encoding = (sys.stderr if err else sys.stdout).encoding or "ascii"
+def _say(icon: str, plain: str, text: str, color: str | None = None, err: bool = False) -> None:
     try:
-        pair[0].encode(encoding)
+        icon.encode((sys.stderr if err else sys.stdout).encoding or "ascii")
     except UnicodeEncodeError:
-        return pair[1]
-    return pair[0]
+        icon = plain
+    typer.secho(f"{icon} {text}", fg=color, err=err)

@@ -3,89 +3,45 @@
 from __future__ import annotations
 
 import copy
-from difflib import unified_diff
 from pathlib import Path
 from typing import Any
 
-from spacy.util import get_sourced_components, load_model_from_config
+from spacy.util import get_sourced_components, load_config, load_model_from_config
 from thinc.api import Config, ConfigValidationError
 
-from spacy_finegrained_ner.cli.configs import (
-    ConfigFileError,
-    bilstm,
-    check_output,
-    read_config,
-    train_line,
-    write,
-    write_config,
-)
-from spacy_finegrained_ner.labels.readers import named_taxonomy
+from spacy_finegrained_ner.cli.configs import bilstm
+from spacy_finegrained_ner.errors import UserError
 from spacy_finegrained_ner.scoring.score_weights import SCORE_WEIGHTS
 
 NAME = "finegrained_ner"
 SPACYS = ("ner", "beam_ner")
-ENCODERS = ("transformer", "curated_transformer", "tok2vec")
+TRANSFORMERS = ("transformer", "curated_transformer")
 STOCK_LISTENER = "spacy-transformers.TransformerListener.v1"
 OUR_LISTENER = "spacy-finegrained-ner.TransformerListener.v1"
 
 
-def init_config(
-    output: Path,
-    base: str | None,
-    lang: str | None,
-    encoder: str | None,
-    taxonomy: str | None,
-    width: int | None,
-    into: Path | None,
-    beside: bool,
-    force: bool,
-) -> tuple[str, str]:
-    """`write_config`, or `put_into` where there is a config to put the component into."""
-    if into is None:
-        if beside:
-            raise ConfigFileError("--beside goes with --into: beside what is in that config.")
-        base, lang = base or "default", lang or "en"
-        return "", write_config(output, base, lang, encoder, taxonomy, width, force=force)
-    for option, value in (("--base", base), ("--lang", lang), ("--encoder", encoder)):
-        if value is not None:
-            raise ConfigFileError(
-                f"{option} can't be given with --into: the component takes what is in {into}."
-            )
-    return put_into(into, output, taxonomy, width, beside=beside, force=force)
-
-
-def put_into(
-    source: Path,
-    output: Path,
-    taxonomy: str | None = None,
-    width: int | None = None,
-    *,
-    beside: bool = False,
-    force: bool = False,
-) -> tuple[str, str]:
-    """Write a config with our component in place of `ner`, or beside it. RETURNS: the difference,
-    and what to do with it.
+def put_in(
+    source: Path, taxonomy: str | None = None, width: int | None = None, *, beside: bool = False
+) -> tuple[str, str, list[str]]:
+    """Put our component in place of `ner`, or beside it. RETURNS: the text of the config without
+    and with it, both complete, and what else is to be said.
 
     source: a config of spaCy, be it complete or not; what it leaves out is filled in. beside: `ner`
     stays, and ours writes a span group. taxonomy: the name of a packaged one or a file; None for
     flat labels. width: of a BiLSTM in the head, both directions together; None or 0 for none.
 
-    Raises a `ConfigFileError` that says what is wrong.
+    Raises a `UserError` that says what is wrong.
     """
-    if taxonomy is not None:
-        named_taxonomy(taxonomy)  # may fail
-    config = read_config(source)
+    try:
+        config = load_config(source, interpolate=False)
+    except (ValueError, OSError) as error:  # of thinc and of spaCy
+        raise UserError(f"{source}: can't be read as a config: {error}") from None
     before, factories = _filled(config, source)
     after = copy.deepcopy(before)
-    note = _put(after, factories, beside, taxonomy, width, source)
+    notes = _put(after, factories, beside, taxonomy, width, source)
     after, _ = _filled(_as_sourced(after, config), source)
     old, new = (_as_sourced(each, config).to_str() for each in (before, after))
-    check_output(output, force)
-    write(new, output)
-    lines = unified_diff(
-        old.splitlines(), new.splitlines(), str(source), str(output), "", "", 1, ""
-    )
-    return "\n".join([*lines, "", *note]), train_line(output, taxonomy)
+    return old, new, notes
 
 
 def _filled(config: Config, source: Path) -> tuple[Config, dict[str, str]]:
@@ -93,7 +49,7 @@ def _filled(config: Config, source: Path) -> tuple[Config, dict[str, str]]:
     try:
         nlp = load_model_from_config(config, auto_fill=True)
     except (ValueError, OSError, ImportError, ConfigValidationError) as error:
-        raise ConfigFileError(f"{source}: no pipeline can be made of it: {error}") from None
+        raise UserError(f"{source}: no pipeline can be made of it: {error}") from None
     factories = {name: nlp.get_pipe_meta(name).factory for name in nlp.component_names}
     return copy.deepcopy(nlp.config), factories
 
@@ -118,26 +74,24 @@ def _put(
     """Change the config. RETURNS: what else is to be said."""
     pipeline: list[str] = config["nlp"]["pipeline"]
     if NAME in config["components"] or NAME in factories.values():
-        raise ConfigFileError(
+        raise UserError(
             f"{source}: a {NAME} is there already. If it has no encoder, write a complete config: "
             "init-config without --into."
         )
     theirs = [name for name in pipeline if factories[name] in SPACYS]
-    block, on_transformer = _tok2vec(config, factories, theirs, source)
+    beside = beside and bool(theirs)
+    block = _tok2vec(config, factories, theirs, source)
     place = pipeline.index(theirs[-1]) + 1 if theirs else len(pipeline)
     pipeline.insert(place, NAME)
     config["components"][NAME] = {
         "factory": NAME,
-        "annotate": "spans" if beside and theirs else "overwrite",
+        "annotate": "spans" if beside else "overwrite",
         "model": {
             "@architectures": "spacy-finegrained-ner.Tagger.v1",
             "sequence": bilstm(width) if width else None,
             "tok2vec": block,
         },
     }
-    if not beside:
-        for name in theirs:
-            _drop(config, name)
     config["paths"]["taxonomy"] = taxonomy
     config["initialize"]["components"][NAME] = {
         "taxonomy": {
@@ -147,17 +101,18 @@ def _put(
     }
     weights = config["training"]["score_weights"]
     share = sum(w or 0 for name, w in weights.items() if name.startswith("ents_")) or 1.0
-    if beside and theirs:  # its scores stay, and the two choose the model together
+    if beside:  # its scores stay, and the two choose the model together
         half = {name: w and w / 2 for name, w in weights.items() if name.startswith("ents_")}
         # What the factory has by itself is of doc.ents, which ours does not write here
-        off = dict.fromkeys(SCORE_WEIGHTS)
-        both = off | weights | half | {f"spans_{NAME}_macro_f": share / 2}
-        config["training"]["score_weights"] = both
-        return _fast_head(config) if on_transformer else []
-    others = {name: w for name, w in weights.items() if not name.startswith("ents_")}
-    ours = {name: w and w * share for name, w in SCORE_WEIGHTS.items()}
-    config["training"]["score_weights"] = others | ours
-    return _fast_head(config) if on_transformer else []
+        weights = dict.fromkeys(SCORE_WEIGHTS) | weights | half
+        weights[f"spans_{NAME}_macro_f"] = share / 2
+    else:
+        for name in theirs:
+            _drop(config, name)
+        weights = {name: w for name, w in weights.items() if not name.startswith("ents_")}
+        weights |= {name: w and w * share for name, w in SCORE_WEIGHTS.items()}
+    config["training"]["score_weights"] = weights
+    return _fast_head(config) if {*TRANSFORMERS} & {*factories.values()} else []
 
 
 def _drop(config: Config, name: str) -> None:
@@ -176,14 +131,15 @@ def _drop(config: Config, name: str) -> None:
 
 def _tok2vec(
     config: Config, factories: dict[str, str], theirs: list[str], source: Path
-) -> tuple[dict[str, Any], bool]:
-    """What the head gets its vectors from: what `ner` has, or else another component. And whether
-    that is a transformer."""
+) -> dict[str, Any]:
+    """What the head gets its vectors from: what `ner` has, or else another component."""
     models = [config["components"][name].get("model", {}) for name in [*theirs, *factories]]
     blocks = [model["tok2vec"] for model in models if "tok2vec" in model]
-    encoders = [name for name in config["nlp"]["pipeline"] if factories[name] in ENCODERS]
+    encoders = [
+        name for name in config["nlp"]["pipeline"] if factories[name] in (*TRANSFORMERS, "tok2vec")
+    ]
     if not encoders and not (theirs and blocks):
-        raise ConfigFileError(
+        raise UserError(
             f"{source}: the pipeline {config['nlp']['pipeline']} has no transformer and no tok2vec "
             "for the head to listen to. Write a complete config: init-config without --into."
         )
@@ -192,13 +148,13 @@ def _tok2vec(
     elif factories[encoders[-1]] == "transformer":
         block = {"@architectures": OUR_LISTENER, "pooling": {"@layers": "reduce_mean.v1"}}
     else:
-        raise ConfigFileError(
+        raise UserError(
             f"{source}: no component listens to {encoders[-1]!r} yet, so it can't be seen how. Add "
             "a ner that does (spacy init config shows how), and put ours in its place."
         )
     if block["@architectures"] == STOCK_LISTENER:
         block["@architectures"] = OUR_LISTENER  # the same settings; faster on a GPU
-    return block, any("transformer" in factories[name] for name in encoders)
+    return block
 
 
 def _fast_head(config: Config) -> list[str]:

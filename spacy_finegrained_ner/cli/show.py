@@ -1,19 +1,19 @@
-"""A page of texts with their entities, drawn by displaCy."""
-
-from __future__ import annotations
+"""The verb `show`: a page of texts with their entities, drawn by displaCy."""
 
 import re
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from spacy import displacy
-from spacy.language import Language
-from spacy.tokens import Doc
+import typer
 
-from spacy_finegrained_ner.cli.evaluate import EvaluationError, load, taxonomy_of
-from spacy_finegrained_ner.data.conll import read_conll
-from spacy_finegrained_ner.labels.colors import taxonomy_colors
-from spacy_finegrained_ner.labels.invisible import BYTE_ORDER_MARK
+from spacy_finegrained_ner.cli import messages
+from spacy_finegrained_ner.cli.options import Code, Model, load
+from spacy_finegrained_ner.errors import UserError
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+    from spacy.tokens import Doc
 
 # displaCy's own span, but for dark mode (dark text on our light colors) and the label's case.
 _ENTITY = '<mark style="background:{bg}">{text}<span class="label">{label}</span></mark>'
@@ -54,20 +54,27 @@ dd mark {{ margin-right: .3em; white-space: nowrap; }}
 """
 
 
-def show(model: str, texts: Path, output: Path) -> str:
-    """Annotate the texts as running text and write a self-contained HTML page. displaCy escapes
-    the texts; labels, which may come from anybody's data, are escaped here."""
-    nlp = load(model)
+def show(
+    model: Model,
+    texts: Annotated[Path, typer.Argument(help="Texts: .conll, or .txt with one text a line.")],
+    output: Annotated[Path, typer.Option(help="HTML file to write.")],
+    code: Code = None,
+) -> None:
+    """Draw the entities of some texts with displaCy: one hue for each coarse type."""
+    nlp = load(model, code)
     docs = list(nlp.pipe(read_texts(texts)))
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(render_page(nlp, docs), encoding="utf-8")
     found = sum(len(doc.ents) for doc in docs)
-    return f"Drew {found} entities in {len(docs)} texts: {output}"
+    messages.good(f"Drew {found} entities in {len(docs)} texts: {output}")
 
 
 def read_texts(path: Path) -> list[str]:
     """Texts of a file: the sentences of a .conll, written as one would write them, or the lines of
     anything else."""
+    from spacy_finegrained_ner.data.conll import read_conll
+    from spacy_finegrained_ner.labels.invisible import BYTE_ORDER_MARK
+
     if path.suffix == ".conll":
         texts = (" ".join(sentence.words) for sentence in read_conll(path))
         return [re.sub(r" ([.,:;!?])(?= |$)", r"\1", text) for text in texts]
@@ -75,49 +82,39 @@ def read_texts(path: Path) -> list[str]:
         # Texts may hold other line separators
         lines = path.read_text(encoding="utf-8").replace(BYTE_ORDER_MARK, "").split("\n")
     except (UnicodeDecodeError, OSError) as error:
-        raise EvaluationError(
+        raise UserError(
             f"{path}: {error}. Expected a .conll file, or text in UTF-8 with one text a line."
         ) from None
     return [line for line in lines if line.strip()]
 
 
-def render_page(nlp: Language, docs: list[Doc]) -> str:
-    """The page. One hue for each coarse type of the pipeline's taxonomy, as the legend shows."""
+def render_page(nlp: "Language", docs: "list[Doc]") -> str:
+    """A self-contained page, with one hue for each coarse type of the pipeline's taxonomy. displaCy
+    escapes the texts; labels, which may come from anybody's data, are escaped here."""
+    from spacy import displacy
+
+    from spacy_finegrained_ner.labels.colors import taxonomy_colors
+    from spacy_finegrained_ner.scoring.evaluation import taxonomy_of
+
     taxonomy = taxonomy_of(nlp)
-    colors = taxonomy_colors(taxonomy)
-    # displaCy puts labels into the page as they are.
-    drawn = [
-        {
-            "text": doc.text,
-            "ents": [
-                {"start": e.start_char, "end": e.end_char, "label": escape(e.label_)}
-                for e in doc.ents
-            ],
-            "title": None,
-        }
-        for doc in docs
-    ]
+    colors = {escape(label): color for label, color in taxonomy_colors(taxonomy).items()}
+    drawn = []
+    for doc in docs:
+        ents = [
+            {"start": ent.start_char, "end": ent.end_char, "label": escape(ent.label_)}
+            for ent in doc.ents
+        ]
+        drawn.append({"text": doc.text, "ents": ents, "title": None})
+    options = {"colors": colors, "template": _ENTITY}
     body = displacy.render(
-        drawn,
-        style="ent",
-        manual=True,
-        page=False,
-        jupyter=False,
-        options={
-            "colors": {escape(label): color for label, color in colors.items()},
-            "template": _ENTITY,
-        },
+        drawn, style="ent", manual=True, page=False, jupyter=False, options=options
     )
-    legend = "".join(
-        f"<dt>{'' if taxonomy.flat else escape(coarse)}</dt><dd>"
-        + " ".join(
-            f'<mark style="background:{colors[fine]}">{escape(fine)}</mark>'
-            for fine in taxonomy.fine
-            if taxonomy.coarse_of[fine] == coarse
-        )
-        + "</dd>"
-        for coarse in taxonomy.coarse
-    )
+    legend = ""
+    for coarse in taxonomy.coarse:
+        fine = [escape(label) for label, name in taxonomy.coarse_of.items() if name == coarse]
+        marks = [f'<mark style="background:{colors[label]}">{label}</mark>' for label in fine]
+        name = "" if taxonomy.flat else escape(coarse)
+        legend += f"<dt>{name}</dt><dd>{' '.join(marks)}</dd>"
     return _PAGE.format(
         lang=escape(nlp.meta["lang"]),
         title=escape(f"{nlp.meta['lang']}_{nlp.meta['name']} {nlp.meta['version']}"),

@@ -7,10 +7,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from spacy_finegrained_ner.cli.evaluate import NOTHING
 from spacy_finegrained_ner.data.convert import Converted
 from spacy_finegrained_ner.labels.readers import looks_packaged
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
+from spacy_finegrained_ner.scoring.evaluation import NOTHING
 
 _LEVELS = (
     ("fine types, micro", "ents"),

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from spacy_finegrained_ner.errors import UserError
 from spacy_finegrained_ner.labels.bio import illegal_bio
 from spacy_finegrained_ner.labels.invisible import BYTE_ORDER_MARK, invisible
 
@@ -27,7 +28,7 @@ NUMBERED = 3
 """Sentences. So many that count 1, 2, 3 are no accident."""
 
 
-class ConllError(ValueError):
+class ConllError(UserError):
     """A file is not what the reader can read. The message says file and line."""
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from spacy.tokens import DocBin
-from spacy.util import get_lang_class
 from spacy.vocab import Vocab, create_vocab
 
 from spacy_finegrained_ner.data.conll import ConllError, Sentence, label_places, read_conll
 from spacy_finegrained_ner.data.corpus import sentence_to_doc
+from spacy_finegrained_ner.data.language import language_of
 from spacy_finegrained_ner.labels.invisible import invisible
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy, one_spelling
 
@@ -49,6 +49,7 @@ def convert_folder(
     lang: str,
     taxonomy: Taxonomy | None,
     dev_reports: bool = False,
+    lower: bool = False,
 ) -> Conversion:
     """Convert `train.conll` and what else there is of valid, dev and test to `<part>.spacy`.
 
@@ -57,13 +58,14 @@ def convert_folder(
     select the model, a tenth of the training sentences is split off by a hash of the text, so that
     the same text stays together.
 
-    taxonomy: to check the labels; None for flat labels, each as it is.
+    taxonomy: to check the labels; None for flat labels, each as it is. lower: words in lower case
+    in all parts.
 
-    Nothing is tokenized, so no language needs the packages of its tokenizer. Raises a `ConllError`
-    for a language that spaCy does not have and where there is no training part, and a
+    Nothing is tokenized, so no language needs the packages of its tokenizer. Raises a `UserError`
+    for a language that spaCy does not have, a `ConllError` where there is no training part, and a
     `TaxonomyError` for a label that the taxonomy does not cover or that has two spellings.
     """
-    vocab = _vocab(lang)
+    vocab = create_vocab(lang, language_of(lang).Defaults)
     files = {part: found for part in PARTS if (found := _find(source, lang, part))}
     if "train" not in files:
         raise ConllError(
@@ -82,6 +84,8 @@ def convert_folder(
     done = Conversion()
     for part, sentences in parts.items():
         _look(files[part], sentences, done)
+    if lower:
+        _lower(parts, done)
     if "valid" not in parts and "dev" in parts and not dev_reports:
         parts["valid"] = parts.pop("dev")
         done.notes.append(
@@ -108,16 +112,21 @@ def convert_folder(
     return done
 
 
-def _vocab(lang: str) -> Vocab:
-    try:
-        return create_vocab(lang, get_lang_class(lang).Defaults)
-    except (ImportError, AttributeError) as error:  # AttributeError: another module of spacy.lang
-        raise ConllError(f"{lang!r} is no language of spaCy: {error}") from None
-
-
 def _find(source: Path, lang: str, part: str) -> Path | None:
     candidates = (source / f"{part}.conll", source / f"{lang}_{part}.conll")
     return next((path for path in candidates if path.is_file()), None)
+
+
+def _lower(parts: dict[str, list[Sentence]], done: Conversion) -> None:
+    """Before the split, so that texts which become the same stay together."""
+    words = changed = 0
+    for part, sentences in parts.items():
+        lowered = [replace(s, words=tuple(word.lower() for word in s.words)) for s in sentences]
+        for old, new in zip(sentences, lowered, strict=True):
+            words += len(old.words)
+            changed += sum(a != b for a, b in zip(old.words, new.words, strict=True))
+        parts[part] = lowered
+    done.notes.append(f"Lower case: {changed:,} of {words:,} tokens changed.")
 
 
 def _split(source: Path, parts: dict[str, list[Sentence]], done: Conversion) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from spacy_finegrained_ner.errors import UserError
 from spacy_finegrained_ner.labels.invisible import invisible
 
 MULTICONER2 = Path(__file__).with_name("multiconer2.toml")
@@ -16,7 +17,7 @@ MAX_SIZE = 1_000_000
 """Bytes. A larger file is no taxonomy."""
 
 
-class TaxonomyError(ValueError):
+class TaxonomyError(UserError):
     """A taxonomy is malformed, or does not cover the labels of the data."""
 
 

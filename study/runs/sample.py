@@ -56,7 +56,7 @@ def prepare(
 
     parts: files of "train", "valid" and, if there is one, "dev". pos: name or folder of a pipeline
     with a tagger. work: folder for train.spacy, sample.spacy, valid.spacy, dev.spacy.
-    RETURNS: the docs of each. Raises a StudyError or BenchmarkError for what can't be read.
+    RETURNS: the docs of each. Raises a StudyError or UserError for what can't be read.
     """
     docs = {name: read_docs(path) for name, path in parts.items()}
     docs["valid"] = stratified(docs["valid"], size.held_out)

@@ -16,9 +16,10 @@ from spacy_finegrained_ner.benchmark import report, speed
 from spacy_finegrained_ner.benchmark.growth import Size, Work, growth
 from spacy_finegrained_ner.benchmark.pipelines import Pipeline
 from spacy_finegrained_ner.benchmark.profiling import Clock, profile
-from spacy_finegrained_ner.benchmark.sample import BenchmarkError, draw
+from spacy_finegrained_ner.benchmark.sample import draw
 from spacy_finegrained_ner.cli.main import app
 from spacy_finegrained_ner.data.corpus import sentence_to_doc
+from spacy_finegrained_ner.errors import UserError
 
 CONFIG = Path(__file__).parents[2] / "configs" / "benchmark.cfg"
 
@@ -62,7 +63,7 @@ def test_a_sample_is_the_same_each_time_and_of_the_size_asked_for(folder, sample
 def test_bad_data_is_named(tmp_path, name, text, message):
     if text is not None:
         (tmp_path / name).write_text(text)
-    with pytest.raises(BenchmarkError, match=message):
+    with pytest.raises(UserError, match=message):
         draw(tmp_path / name, 0, CONFIG, "x")
 
 

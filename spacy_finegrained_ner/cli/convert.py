@@ -1,0 +1,56 @@
+"""The verb `convert`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spacy_finegrained_ner.cli import messages
+from spacy_finegrained_ner.cli.options import TaxonomyName
+
+
+def convert(
+    source: Annotated[Path, typer.Argument(help="Folder with train.conll, valid.conll, ...")],
+    target: Annotated[Path, typer.Argument(help="Folder for train.spacy, valid.spacy, ...")],
+    lang: Annotated[str, typer.Option(help="Language code.")] = "en",
+    taxonomy: TaxonomyName = None,
+    dev_reports: Annotated[
+        bool,
+        typer.Option(
+            "--dev-reports",
+            help="dev.conll is for reporting only: without a valid.conll, a tenth of train is "
+            "split off to select the model.",
+        ),
+    ] = False,
+    lower: Annotated[
+        bool,
+        typer.Option(
+            "--lower",
+            help="Write all texts in lower case, for a pipeline that is given such texts. "
+            "Entities stay where they are.",
+        ),
+    ] = False,
+    write_taxonomy: Annotated[
+        Path | None, typer.Option(help="Where to write the taxonomy of these labels, if wanted.")
+    ] = None,
+) -> None:
+    """Convert CoNLL files to .spacy, and check their labels against the taxonomy."""
+    from spacy_finegrained_ner.cli.tables import print_conversion
+    from spacy_finegrained_ner.data.convert import convert_folder
+    from spacy_finegrained_ner.labels.readers import named_taxonomy
+    from spacy_finegrained_ner.labels.taxonomy import TaxonomyError, flat_taxonomy
+    from spacy_finegrained_ner.labels.writing import write_taxonomy as write
+
+    tree = named_taxonomy(taxonomy) if taxonomy else None
+    done = convert_folder(
+        source, target, lang=lang, taxonomy=tree, dev_reports=dev_reports, lower=lower
+    )
+    print_conversion(done.parts, tree)
+    if write_taxonomy is not None:
+        if not done.labels:
+            raise TaxonomyError("There is no entity in the data, so there are no types to learn.")
+        write(tree.spelled_as(done.labels) if tree else flat_taxonomy(done.labels), write_taxonomy)
+    for note in done.notes:
+        messages.info(note)
+    for warning in done.warnings:
+        messages.warn(warning)

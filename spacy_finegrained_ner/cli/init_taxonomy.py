@@ -1,0 +1,62 @@
+"""The verb `init-taxonomy`: a taxonomy file to begin with, made of the labels of some data."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spacy_finegrained_ner.cli import messages
+from spacy_finegrained_ner.errors import UserError
+
+SEPARATORS = "-/.:_"
+
+
+def init_taxonomy(
+    data: Annotated[Path, typer.Argument(help=".conll or .spacy; a file, or a folder of them.")],
+    output: Annotated[Path, typer.Argument(help="The taxonomy file to write (TOML).")],
+    separator: Annotated[
+        str | None,
+        typer.Option(help="After the coarse type, as in location-GPE; none: the one that all have"),
+    ] = None,
+) -> None:
+    """Write a taxonomy file with the labels of some data, to be edited."""
+    from spacy.vocab import Vocab
+
+    from spacy_finegrained_ner.data.files import read_gold
+    from spacy_finegrained_ner.labels.taxonomy import Taxonomy, one_spelling
+    from spacy_finegrained_ner.labels.writing import write_taxonomy
+
+    if output.exists():
+        raise UserError(f"{output} is there already. Give another name, or remove it.")
+    files = [data]
+    if data.is_dir():
+        files = sorted(path for path in data.iterdir() if path.suffix in (".conll", ".spacy"))
+    docs = (doc for path in files for doc in read_gold(Vocab(), path))
+    labels = sorted({ent.label_ for doc in docs for ent in doc.ents})
+    if not labels:
+        raise UserError(f"{data}: found no entities, so there are no types to write.")
+    one_spelling(labels)  # may fail
+    if separator is None:
+        separator = find_separator(labels)
+    taxonomy = Taxonomy({label: coarse_type(label, separator) for label in labels}, str(data))
+    write_taxonomy(taxonomy, output)
+    types = f"{len(labels)} types under {len(taxonomy.coarse)} coarse types"
+    messages.good(f"Wrote {output}: {types}")
+
+
+def find_separator(labels: Iterable[str]) -> str:
+    """The first that all labels have, with the same type before it in two of them; "" for none."""
+    labels = list(labels)
+    for separator in SEPARATORS:
+        parts = [label.partition(separator) for label in labels]
+        coarse = {before for before, _, _ in parts}
+        if all(before and after for before, _, after in parts) and len(coarse) < len(labels):
+            return separator
+    return ""
+
+
+def coarse_type(label: str, separator: str) -> str:
+    """What stands before the separator; a label without one is its own coarse type, to be put under
+    another by hand."""
+    return (label.partition(separator)[0] if separator else "") or label

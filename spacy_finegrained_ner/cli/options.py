@@ -1,0 +1,47 @@
+"""What verbs have in common: options, and the pipeline that they are given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spacy_finegrained_ner.errors import UserError
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+
+TaxonomyName = Annotated[
+    str | None,
+    typer.Option("--taxonomy", help="A taxonomy file, or multiconer2; none for flat labels."),
+]
+Model = Annotated[str, typer.Argument(help="A trained pipeline: a package or a folder.")]
+Code = Annotated[
+    Path | None,
+    typer.Option("--code", help="Python file with parts of your own that the pipeline has."),
+]
+
+
+def import_code(code: Path | None) -> None:
+    """Import the file of `--code`, under the name that spaCy's own commands give it."""
+    if code is not None:
+        from spacy.util import import_file
+
+        import_file("python_code", code)
+
+
+def load(model: str, code: Path | None = None) -> Language:
+    """Load a pipeline. Raises a `UserError` that says what to do."""
+    import spacy
+
+    import_code(code)
+    try:
+        return spacy.load(model)
+    except ImportError as error:  # what the pipeline needs, such as the tokenizer of a language
+        raise UserError(f"{model}: {error}") from None
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{model}: {error}\n"
+            "Expected an installed pipeline package or the folder of a trained pipeline."
+        ) from None

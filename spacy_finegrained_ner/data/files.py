@@ -1,0 +1,46 @@
+"""Gold Docs from files: CoNLL, or spaCy's binary format."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+from spacy.tokens import Doc, DocBin
+from spacy.vocab import Vocab
+
+from spacy_finegrained_ner.data.conll import label_places, read_conll
+from spacy_finegrained_ner.data.corpus import sentence_to_doc
+from spacy_finegrained_ner.data.entities import labels_of
+from spacy_finegrained_ner.errors import UserError
+from spacy_finegrained_ner.labels.taxonomy import Taxonomy
+
+
+def read_gold(vocab: Vocab, path: Path, taxonomy: Taxonomy | None = None) -> list[Doc]:
+    """The gold Docs of a .spacy or .conll file. Raises a `UserError` for what can't be read, and
+    where a label stands that the taxonomy, if given, does not cover."""
+    if path.suffix == ".conll":
+        sentences = list(read_conll(path))
+        docs = [sentence_to_doc(vocab, sentence) for sentence in sentences]
+        places = label_places(path, sentences)
+    elif path.suffix == ".spacy":
+        docs = read_docs(vocab, path)
+        places = {label: f"{path}, {text}" for label, text in labels_of(docs).items()}
+    else:
+        raise UserError(f"{path}: expected a .spacy or .conll file.")
+    if taxonomy is not None:
+        for label, place in places.items():
+            taxonomy.gold_label(label, place)
+    return docs
+
+
+def read_docs(vocab: Vocab, path: Path) -> list[Doc]:
+    """The Docs of a .spacy file. Raises a `UserError` for what can't be read."""
+    if not path.is_file():
+        raise UserError(f"{path}: there is no such file. Expected one in spaCy's format.")
+    try:
+        return list(DocBin().from_disk(path).get_docs(vocab))
+    except (zlib.error, ValueError, TypeError, LookupError) as error:
+        raise UserError(
+            f"{path}: can't be read as a .spacy file: {error}. Such files are written by "
+            "spacy finegrained-ner convert and spacy convert."
+        ) from None
