@@ -5,6 +5,8 @@ import typer
 from typer.core import TyperGroup
 
 from spacy_finegrained_ner.cli import benchmark, messages
+from spacy_finegrained_ner.cli.back_off import back_off
+from spacy_finegrained_ner.cli.calibrate import calibrate
 from spacy_finegrained_ner.cli.check_name import check_name
 from spacy_finegrained_ner.cli.convert import convert
 from spacy_finegrained_ner.cli.evaluate import evaluate
@@ -31,10 +33,14 @@ class Verbs(TyperGroup):
 app = typer.Typer(
     cls=Verbs,
     name="finegrained-ner",
-    help="Fine-grained NER: fetch, init, convert, evaluate, show, benchmark.",
+    help="Fine-grained NER: fetch, init, convert, calibrate, evaluate, show, benchmark.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for verb in (fetch_encoder, convert, init_taxonomy, init_config, evaluate, check_name, meta, show):
+VERBS = (
+    *(fetch_encoder, convert, init_taxonomy, init_config),
+    *(calibrate, back_off, evaluate, check_name, meta, show),
+)
+for verb in VERBS:
     app.command()(verb)
 app.add_typer(benchmark.app, name="benchmark")

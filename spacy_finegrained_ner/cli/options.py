@@ -17,6 +17,10 @@ TaxonomyName = Annotated[
     typer.Option("--taxonomy", help="A taxonomy file, or multiconer2; none for flat labels."),
 ]
 Model = Annotated[str, typer.Argument(help="A trained pipeline: a package or a folder.")]
+Folder = Annotated[Path, typer.Argument(help="Folder of a trained pipeline.")]
+HeldOut = Annotated[
+    Path, typer.Argument(help="Gold data that it has not learned from: .spacy or .conll.")
+]
 Code = Annotated[
     Path | None,
     typer.Option("--code", help="Python file with parts of your own that the pipeline has."),

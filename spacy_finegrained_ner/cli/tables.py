@@ -76,6 +76,54 @@ def print_scores(report: dict[str, Any], *, per_type: bool) -> None:
         console.print(_type_table(report))
 
 
+def print_calibration(report: dict[str, Any]) -> None:
+    """Expected calibration errors before and after, by level."""
+    table = Table(
+        title=f"Expected calibration error on {report['reported_on']}",
+        caption=f"{report['after']['entities']:,} entities; 10 bins of equal mass; floor: of a "
+        "perfectly calibrated model on as many",
+    )
+    for name in ("level", "before", "after", "95% interval", "floor", "mean p", "right"):
+        table.add_column(name, justify="left" if name == "level" else "right")
+    for level in ("fine", "coarse", "span"):
+        before, after = report["before"][level], report["after"][level]
+        low, high = after["interval"] or (float("nan"),) * 2
+        numbers = (before["ece"], after["ece"])
+        table.add_row(
+            level,
+            *(f"{number:.3f}" for number in numbers),
+            f"{low:.3f} to {high:.3f}",
+            f"{after['floor']:.3f}",
+            f"{after['probability']:.3f}",
+            f"{after['right']:.3f}",
+        )
+    _console().print(table)
+
+
+def print_back_off(report: dict[str, Any]) -> None:
+    """What the labels are worth that the thresholds give, against one level alone."""
+    table = Table(
+        title=f"Labels at a precision of {report['precision']:.2f}, on {report['reported_on']}",
+        caption=f"thresholds from {report['tuned_on']}; a right coarse type counts "
+        f"{report['credit']:g}, a right fine label 1; gain: of both, with 95% interval",
+    )
+    names = ("labels", "fine", "coarse", "none", "precision", "credit per gold", "gain")
+    for name in names:
+        table.add_column(name, justify="left" if name == "labels" else "right")
+    for name, way in report["ways"].items():
+        gain = way.get("gain_of_both")
+        table.add_row(
+            name,
+            *(f"{way[key]:,}" for key in ("fine", "coarse", "none")),
+            f"{way['precision']:.3f}",
+            f"{way['credit_per_gold']:.3f}",
+            "-"
+            if gain is None
+            else "{:+.3f} ({:+.3f} to {:+.3f})".format(gain["credit_per_gold"], *gain["interval"]),
+        )
+    _console().print(table)
+
+
 def nothing_to_score(scores: dict[str, Any]) -> bool:
     """Whether there is no entity in gold or prediction, so that no score has a value."""
     return scores["ents_per_type"] is None

@@ -38,8 +38,8 @@ class View:
                 expected = "a key of doc.spans, or null"
             else:
                 right = isinstance(value, int | float) and not isinstance(value, bool)
-                right = right and 0.0 < value <= 1.0
-                expected = "a probability, above 0 and up to 1"
+                right = right and value > 0.0
+                expected = "a probability above 0 (one above 1: never)"
             if not right:
                 raise ValueError(f"{setting}.{key} of '{owner}' is {value!r}, expected {expected}.")
         return cls(**block)

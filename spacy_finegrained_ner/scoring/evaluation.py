@@ -73,15 +73,16 @@ def unmet(report: dict[str, Any], bars: dict[str, float]) -> list[str]:
 
 def taxonomy_of(nlp: Language) -> Taxonomy:
     """The taxonomy of the pipeline's component. Raises a `UserError`, as `score_pipeline`."""
-    taxonomy: Taxonomy = _component_of(nlp).taxonomy
+    taxonomy: Taxonomy = component_of(nlp)[1].taxonomy
     return taxonomy
 
 
-def _component_of(nlp: Language) -> Any:
-    for _, pipe in nlp.pipeline:
+def component_of(nlp: Language) -> tuple[str, Any]:
+    """The first component of ours and its name in the pipeline. Raises a `UserError`, too."""
+    for name, pipe in nlp.pipeline:
         try:
             if hasattr(pipe, "taxonomy"):
-                return pipe
+                return name, pipe
         except ValueError as error:  # not initialized
             raise UserError(str(error)) from None
     raise UserError(f"The pipeline {nlp.pipe_names} has no component 'finegrained_ner'.")
@@ -89,7 +90,7 @@ def _component_of(nlp: Language) -> Any:
 
 def _scores(nlp: Language, examples: list[Example], samples: int) -> dict[str, Any]:
     """Of the pipeline's component, and intervals of the same counts. Annotates the examples."""
-    component = _component_of(nlp)
+    _, component = component_of(nlp)
     docs = nlp.pipe([example.predicted for example in examples])
     annotated = [Example(doc, eg.reference) for doc, eg in zip(docs, examples, strict=True)]
     # By one name, wherever the component writes its entities

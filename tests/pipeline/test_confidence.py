@@ -207,7 +207,7 @@ def test_an_update_after_it_learns_as_before(saved):
         ({"candidates": {"at_least": 0.0}}, "candidates.at_least of .* is 0.0"),
         ({"candidates": {"spans_key": ""}}, "candidates.spans_key of .* is ''"),
         ({"candidates": {"least": 0.1}}, "candidates of 'finegrained_ner' has"),
-        ({"back_off": {"fine": 2}}, "back_off.fine of .* is 2"),
+        ({"back_off": {"fine": 0}}, "back_off.fine of .* is 0"),
         ({"confidence": False, "back_off": {"spans_key": "x"}}, "which needs the confidence"),
     ],
 )

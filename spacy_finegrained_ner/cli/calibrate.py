@@ -1,0 +1,47 @@
+"""The verb `calibrate`: probabilities that are worth what they say."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from spacy_finegrained_ner.cli import messages
+from spacy_finegrained_ner.cli.options import Code, Folder, HeldOut, load
+
+
+def calibrate(
+    model: Folder,
+    data: HeldOut,
+    check: Annotated[
+        Path | None, typer.Option(help="Other gold data, to report on; none for the same.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="JSON file for the report.")] = None,
+    code: Code = None,
+) -> None:
+    """Fit the temperatures of a trained pipeline on held-out data, and store them in it."""
+    import srsly
+
+    from spacy_finegrained_ner.cli.tables import print_calibration
+    from spacy_finegrained_ner.data.files import read_gold
+    from spacy_finegrained_ner.pipeline.calibration import fit_temperatures, judged
+    from spacy_finegrained_ner.scoring.calibration import calibration_report
+    from spacy_finegrained_ner.scoring.evaluation import component_of
+
+    nlp = load(str(model), code)
+    name, component = component_of(nlp)
+    gold = read_gold(nlp.vocab, data, component.taxonomy)
+    other = gold if check is None else read_gold(nlp.vocab, check, component.taxonomy)
+    report: dict[str, Any] = {"fitted_on": str(data), "reported_on": str(check or data)}
+    for side in ("before", "after"):
+        component.cfg["temperatures"] = {}
+        if side == "after":
+            component.cfg["temperatures"] = fit_temperatures(nlp, name, gold)
+        report[side] = calibration_report(judged(nlp, name, other))
+    report["temperatures"] = component.temperatures
+    component.to_disk(model / name, exclude=["model", "vocab"])
+    if output is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        srsly.write_json(output, report)
+    print_calibration(report)
+    found = ", ".join(f"{key} {value:.3f}" for key, value in component.temperatures.items())
+    messages.good(f"The temperatures of '{name}' ({found}) are stored in {model}")

@@ -1,0 +1,139 @@
+"""Temperatures that make the probabilities of a trained pipeline right on held-out data.
+
+Two are fitted: "path" divides all scores of the CRF, and makes spans more or less sure; "label"
+divides the log probabilities of the labels of a span against one another. Neither changes which
+entities are found, or their labels; and the probability of a fine label stays at most that of its
+coarse type, and that at most that of the span.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example
+
+from spacy_finegrained_ner.data.corpus import bare_copy
+from spacy_finegrained_ner.errors import UserError
+from spacy_finegrained_ner.labels.bio import Entity
+from spacy_finegrained_ner.labels.confidence import tempered
+from spacy_finegrained_ner.labels.prediction import Prediction
+from spacy_finegrained_ner.labels.taxonomy import Taxonomy
+from spacy_finegrained_ner.ml.decoder import has_posteriors
+from spacy_finegrained_ner.scoring.judgements import Judgements, judge, right_of
+
+Span = tuple[int, int, int, str]
+"""The row of a text in its batch, start, end, label."""
+
+_RANGE = (0.2, 8.0)
+_ENOUGH = 30
+"""Entities, at least: fewer say nothing of a temperature."""
+
+
+def annotated(nlp: Language, gold: Iterable[Doc]) -> list[Example]:
+    """The gold with what the pipeline finds on its tokens."""
+    gold = list(gold)
+    docs = nlp.pipe([bare_copy(doc, nlp.vocab) for doc in gold])
+    return [Example(doc, reference) for doc, reference in zip(docs, gold, strict=True)]
+
+
+def judged(nlp: Language, name: str, gold: Iterable[Doc]) -> Judgements:
+    """What the component of this name finds, on the tokens of the gold, and what of it is right."""
+    component: Any = nlp.get_pipe(name)
+    return judge(annotated(nlp, gold), component.taxonomy, component.read)
+
+
+def fit_temperatures(nlp: Language, name: str, gold: Iterable[Doc]) -> dict[str, float]:
+    """The temperatures under which what is right has the lowest cross-entropy (Guo et al. 2017):
+    first "path", of whether the spans of the entities that are found are right; then "label", of
+    whether their labels are.
+
+    name: of the component in the pipeline. gold: data that it has not learned from.
+    Raises a UserError where the component knows no probabilities, or finds too little.
+    """
+    component: Any = nlp.get_pipe(name)
+    decoder = component._decoder(component._tag_set)
+    if not has_posteriors(decoder):
+        raise UserError(f"The decoder of '{name}' knows no probabilities (`posteriors`).")
+    gold = list(gold)
+    batches = list(_batches(nlp, name, gold))
+    pairs = [pair for batch in batches for pair in batch[2]]
+    if len(pairs) < _ENOUGH:
+        raise UserError(
+            f"'{name}' finds {len(pairs)} entities in {len(gold)} texts, expected at least "
+            f"{_ENOUGH}: give more data."
+        )
+    right = np.array([flags for _, flags in pairs], dtype=bool)
+    labels = component.labels
+    chosen = np.array([labels.index(span[3]) for span, _ in pairs])
+
+    def posteriors(path: float) -> npt.NDArray[np.float64]:
+        """Log, by label. *Shape:* (entities, labels)."""
+        found = []
+        for scores, lengths, of_batch in batches:
+            if of_batch:
+                all_spans = decoder.posteriors(scores, lengths, path)
+                bounds = all_spans.begins.new_tensor([span[:3] for span, _ in of_batch]).long()
+                found.append(all_spans.of(*bounds.T).cpu().numpy())
+        return np.concatenate(found)
+
+    def of_span(path: float) -> float:
+        total = np.logaddexp.reduce(posteriors(path), axis=1)
+        return _cross_entropy(total, right[:, 2])
+
+    path = _lowest(of_span)
+    log = posteriors(path)
+    rows = np.arange(len(chosen))
+    label = _lowest(lambda t: _cross_entropy(tempered(log, t)[rows, chosen], right[:, 0]))
+    return {"path": path, "label": label}
+
+
+def _batches(
+    nlp: Language, name: str, gold: list[Doc]
+) -> Iterator[tuple[Any, list[int], list[tuple[Span, list[bool]]]]]:
+    """Scores, lengths, and the entities found (row, start, end, label) with what of them is right.
+    The encoder runs once, for all temperatures."""
+    component: Any = nlp.get_pipe(name)
+    names = nlp.pipe_names
+    later = names[names.index(name) :]
+    with nlp.select_pipes(disable=later):
+        stream = iter(gold)
+        while some := list(islice(stream, 256)):
+            docs = list(nlp.pipe([bare_copy(doc, nlp.vocab) for doc in some]))
+            predictions = component.predict(docs)
+            full = [i for i, doc in enumerate(docs) if len(doc)]
+            right = [_right(docs[i], some[i], predictions[i], component.taxonomy) for i in full]
+            for batch in component.model.predict([docs[i] for i in full]):
+                spans = [
+                    ((row, *entity), flags)
+                    for row, place in enumerate(batch.rows)
+                    for entity, flags in right[place].items()
+                ]
+                yield batch.tasks[0], batch.lengths, spans
+
+
+def _right(
+    doc: Doc, reference: Doc, prediction: Prediction, taxonomy: Taxonomy
+) -> dict[Entity, list[bool]]:
+    if not reference.has_annotation("ENT_IOB"):
+        return {}
+    return right_of(Example(doc, reference), taxonomy, lambda _: prediction)[0]
+
+
+def _cross_entropy(log: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> float:
+    log = np.minimum(log, 0.0)
+    wrong = np.log(np.maximum(-np.expm1(log), 1e-12))
+    return float(-np.where(right, np.maximum(log, np.log(1e-12)), wrong).mean())
+
+
+def _lowest(loss: Callable[[float], float]) -> float:
+    """The temperature of the lowest loss, to about a hundredth: a grid, made finer twice."""
+    low, high = np.log(_RANGE)
+    for _ in range(3):
+        grid = np.linspace(low, high, 11)
+        best = int(np.argmin([loss(float(np.exp(x))) for x in grid]))
+        low, high = grid[max(0, best - 1)], grid[min(len(grid) - 1, best + 1)]
+    return round(float(np.exp((low + high) / 2)), 4)

@@ -1,0 +1,118 @@
+"""Temperatures: found again where it is known which are right."""
+
+import json
+
+import numpy as np
+import pytest
+import spacy
+import torch
+from enumeration import Case
+from pipelines import examples, make_nlp, train
+from spacy.tokens import Doc, DocBin, Span
+from typer.testing import CliRunner
+
+from spacy_finegrained_ner.cli.main import app
+from spacy_finegrained_ner.pipeline.calibration import fit_temperatures, judged
+
+NAME = "finegrained_ner"
+
+
+@pytest.fixture(scope="module")
+def nlp():
+    nlp = make_nlp()
+    train(nlp, examples(nlp), 15)
+    return nlp
+
+
+@pytest.fixture(scope="module")
+def gold(nlp):
+    """Texts whose entities are drawn from what the pipeline believes: it is calibrated on them."""
+    rng = np.random.default_rng(0)
+    pipe = nlp.get_pipe(NAME)
+    tags = pipe._tag_set
+    words = sorted({token.text for eg in examples(nlp) for token in eg.reference})
+    docs = []
+    for _ in range(600):
+        doc = Doc(nlp.vocab, words=rng.choice(words, size=3).tolist())
+        emissions, transitions, starts, ends = (
+            torch.from_numpy(np.array(x)).double() for x in pipe.model.predict([doc])[0].tasks[0]
+        )
+        transitions[~torch.from_numpy(tags.legal_transitions)] = -torch.inf
+        starts[~torch.from_numpy(tags.legal_starts)] = -torch.inf
+        case = Case(emissions, torch.tensor([3]), transitions, starts, ends)
+        shares = case.scores(0).softmax(dim=0).numpy()
+        path = case.paths(0)[rng.choice(len(shares), p=shares / shares.sum())]
+        doc.set_ents([Span(doc, *e) for e in tags.decode(path.numpy())], default="outside")
+        docs.append(doc)
+    return docs
+
+
+@pytest.fixture
+def overconfident(nlp, tmp_path):
+    """All its scores are three times as far apart."""
+    nlp.to_disk(tmp_path / "model")
+    sharp = spacy.load(tmp_path / "model")
+    with torch.no_grad():
+        for parameter in sharp.get_pipe(NAME).model.get_ref("tagger").shims[0]._model.parameters():
+            if parameter.ndim < 2 or parameter.shape[0] == len(sharp.get_pipe(NAME)._tag_set):
+                parameter *= 3.0
+    sharp.to_disk(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_of_a_calibrated_pipeline_they_are_about_1(nlp, gold):
+    found = fit_temperatures(nlp, NAME, gold)
+    assert found == {"path": pytest.approx(1.0, abs=0.2), "label": pytest.approx(1.0, abs=0.25)}
+
+
+def test_one_three_times_too_sure_is_found_out_and_mended(nlp, gold, overconfident, tmp_path):
+    data = tmp_path / "gold.spacy"
+    DocBin(docs=gold).to_disk(data)
+    report = tmp_path / "report.json"
+    done = CliRunner().invoke(
+        app, ["calibrate", str(overconfident), str(data), "--output", str(report)]
+    )
+    assert done.exit_code == 0, done.output
+    found = json.loads(report.read_text())
+    assert found["temperatures"]["path"] == pytest.approx(3.0, rel=0.2)
+    assert found["temperatures"]["label"] == pytest.approx(1.0, abs=0.25)
+    for level in ("fine", "span"):
+        assert found["before"][level]["ece"] > 2 * found["after"][level]["ece"]
+    again = spacy.load(overconfident)
+    again.to_disk(tmp_path / "saved")
+    for loaded in (again, spacy.load(tmp_path / "saved")):
+        assert loaded.get_pipe(NAME).temperatures == found["temperatures"]
+        ours = judged(loaded, NAME, gold[:50])
+        np.testing.assert_allclose(
+            ours.probability, judged(nlp, NAME, gold[:50]).probability, atol=0.08
+        )
+        assert [list(map(str, loaded(d.text).ents)) for d in gold[:50]] == [
+            list(map(str, nlp(d.text).ents)) for d in gold[:50]
+        ]
+    pipe = again.get_pipe(NAME)
+    again.initialize(lambda: examples(again))
+    assert pipe.temperatures == {}
+
+
+def test_thresholds_are_tuned_and_stored_in_the_config(gold, overconfident, tmp_path):
+    data = tmp_path / "gold.spacy"
+    DocBin(docs=gold).to_disk(data)
+    arguments = ["back-off", str(overconfident), str(data), "--precision", "0.6"]
+    report = tmp_path / "report.json"
+    done = CliRunner().invoke(app, [*arguments, "--output", str(report)])
+    assert done.exit_code == 0, done.output
+    both = json.loads(report.read_text())["ways"]["both"]
+    assert both["precision"] >= 0.6
+    nlp = spacy.load(
+        overconfident, config={"components": {NAME: {"back_off": {"spans_key": "sure"}}}}
+    )
+    docs = list(nlp.pipe(Doc(nlp.vocab, words=[t.text for t in doc]) for doc in gold))
+    assert sum(len(doc.spans["sure"]) for doc in docs) == both["fine"] + both["coarse"]
+    coarse = set(nlp.get_pipe(NAME).taxonomy.coarse_of.values())
+    shown = [span.label_ for doc in docs for span in doc.spans["sure"]]
+    assert sum(label in coarse for label in shown) == both["coarse"]
+
+
+def test_too_little_is_told(nlp, gold):
+    with pytest.raises(ValueError, match=r"finds . entities in 3 texts, expected at least 30"):
+        fit_temperatures(nlp, NAME, gold[:3])
