@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from spacy_finegrained_ner.benchmark.sample import BenchmarkError
+from spacy_finegrained_ner.benchmark.sentences import BenchmarkError
 from spacy_finegrained_ner.data.conll import ConllError
 from spacy_finegrained_ner.labels.taxonomy import TaxonomyError
 from study.plan.stages import SIZES, STAGES, StudyError

@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 from spacy_finegrained_ner.benchmark.growth import AXES, OURS, THEIRS
-from spacy_finegrained_ner.benchmark.sample import BenchmarkError
+from spacy_finegrained_ner.benchmark.sentences import BenchmarkError
 
 
 def speed_markdown(report: dict[str, Any]) -> str:

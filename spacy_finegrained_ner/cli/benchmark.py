@@ -12,7 +12,7 @@ from rich.markdown import Markdown
 from spacy_finegrained_ner.benchmark import report as reports
 from spacy_finegrained_ner.benchmark.growth import growth
 from spacy_finegrained_ner.benchmark.profiling import profile
-from spacy_finegrained_ner.benchmark.sample import draw
+from spacy_finegrained_ner.benchmark.sentences import draw
 from spacy_finegrained_ner.benchmark.speed import speed
 
 

@@ -58,7 +58,7 @@ Code = Annotated[
 @contextmanager
 def _told() -> Iterator[None]:
     """Errors of the user's input inside of it are told and end the command."""
-    from spacy_finegrained_ner.benchmark.sample import BenchmarkError
+    from spacy_finegrained_ner.benchmark.sentences import BenchmarkError
     from spacy_finegrained_ner.cli.configs import ConfigFileError
     from spacy_finegrained_ner.cli.encoder import EncoderError
     from spacy_finegrained_ner.cli.evaluate import EvaluationError
