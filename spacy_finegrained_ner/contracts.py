@@ -7,6 +7,9 @@ from math import inf
 from numbers import Real
 from typing import Any, Literal, Protocol, cast
 
+UNKNOWN = -1
+"""Stands for a gold tag that is not known (never read as O), and for padding."""
+
 Schedule = Callable[[float], float]
 """From the progress of a training, 0 to 1, to the weight w of the auxiliary loss, 0 to 1."""
 

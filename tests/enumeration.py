@@ -6,7 +6,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from spacy_finegrained_ner.nn.loss import IGNORE
+from spacy_finegrained_ner.contracts import UNKNOWN
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Case:
             if n:
                 paths, scores, gold = self.paths(row), self.scores(row), tags[row, :n]
                 allowed = scores > -torch.inf
-                agrees = ((paths == gold) | (gold == IGNORE)).all(dim=1)
+                agrees = ((paths == gold) | (gold == UNKNOWN)).all(dim=1)
                 total = total + scores[allowed & agrees].logsumexp(dim=0)
                 total = total - scores[allowed].logsumexp(dim=0)
         return total
@@ -84,10 +84,10 @@ def random_case(
 def random_gold(case: Case, seed: int, *, unknown: float = 0.0) -> Tensor:
     """An allowed path for each sequence, drawn from all; a share of the tags is not known."""
     rng = torch.Generator().manual_seed(seed)
-    tags = torch.full(case.emissions.shape[:2], IGNORE)
+    tags = torch.full(case.emissions.shape[:2], UNKNOWN)
     for row, n in enumerate(case.lengths.tolist()):
         if n:
             allowed = case.paths(row)[case.scores(row) > -torch.inf]
             tags[row, :n] = allowed[torch.randint(len(allowed), (), generator=rng)]
-    tags[torch.rand(tags.shape, generator=rng) < unknown] = IGNORE
+    tags[torch.rand(tags.shape, generator=rng) < unknown] = UNKNOWN
     return tags

@@ -371,7 +371,7 @@ def test_a_combination_that_sees_the_losses_weighs_their_gradients():
         nlp = make_nlp()
         component = nlp.get_pipe("finegrained_ner")
         nlp.initialize(lambda: data)
-        component.combine_losses, component.auxiliary_weight = loss, 0.5
+        component.combination, component.auxiliary_weight = loss, 0.5
         emissions, _ = component.model.begin_update([eg.predicted for eg in data])
         runs[name] = component.get_loss(data, emissions)
     fine, auxiliary = runs["fine"][0], runs["auxiliary"][0]

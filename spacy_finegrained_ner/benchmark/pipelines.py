@@ -16,7 +16,7 @@ from spacy.training.loop import train_while_improving
 from spacy.util import load_config, load_model_from_config, registry
 from thinc.api import Config
 
-from spacy_finegrained_ner.benchmark.sample import Sample
+from spacy_finegrained_ner.benchmark.sentences import Sample
 
 RANDOM_BATCHES = {"@batchers": "spacy.batch_by_sequence.v1", "size": 16, "get_length": None}
 

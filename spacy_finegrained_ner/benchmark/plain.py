@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from spacy_finegrained_ner.benchmark.pipelines import Pipeline
+from spacy_finegrained_ner.contracts import UNKNOWN
 from spacy_finegrained_ner.data.gold import gold_of
 from spacy_finegrained_ner.labels.bio import TagSet
 from spacy_finegrained_ner.nn.crf_loss import crf_loss
-from spacy_finegrained_ner.nn.loss import IGNORE
 
 Sentence = tuple[list[str], Tensor, Tensor]
 """Words, fine tags, coarse tags."""
@@ -70,7 +70,7 @@ class PlainLoop:
         for place, weight in ((0, 1.0), (1, self._weight)):
             emissions, transitions, starts, ends = scores[place]
             legal, legal_starts = self._legal[place]
-            gold = pad_sequence([tags[place] for _, *tags in batch], True, IGNORE)
+            gold = pad_sequence([tags[place] for _, *tags in batch], True, UNKNOWN)
             loss = loss + weight * crf_loss(
                 emissions,
                 gold,

@@ -12,13 +12,13 @@ from unittest.mock import patch
 from spacy_transformers import data_classes
 
 from spacy_finegrained_ner.benchmark.pipelines import Pipeline, our_config
-from spacy_finegrained_ner.benchmark.sample import Sample
+from spacy_finegrained_ner.benchmark.sentences import Sample
 from spacy_finegrained_ner.benchmark.speed import Say, machine, spread
 from spacy_finegrained_ner.data.annotation import Annotation
 from spacy_finegrained_ner.ml import encoder, encoder_batches
 from spacy_finegrained_ner.ml.decoder import Decoder
 from spacy_finegrained_ner.ml.shim import ModuleShim
-from spacy_finegrained_ner.nn import bilstm, blending, tagger
+from spacy_finegrained_ner.nn import bilstm, blending, tagger_module
 from spacy_finegrained_ner.pipeline import learning
 
 TOKENIZE, ALIGN, POOL = "tokenizing", "alignment", "pooling"
@@ -113,7 +113,7 @@ def _watched(clock: Clock, pipeline: Pipeline) -> Iterator[None]:
         (batch, "unsplit_by_doc", ALIGN),
         (bilstm.BiLSTM, "forward", BILSTM),
         (blending.Concatenate, "forward", BLENDING),
-        (tagger.Tagger, "forward", LINEAR),
+        (tagger_module.TaggerModule, "forward", LINEAR),
         (shim, "finish_update", OPTIMIZER),
         (learning, "gold_of", GOLD),
         (Annotation, "write", ANNOTATE),

@@ -23,7 +23,7 @@ from thinc.api import Config
 from spacy_finegrained_ner.benchmark import pipelines
 from spacy_finegrained_ner.benchmark.pipelines import Pipeline
 from spacy_finegrained_ner.benchmark.plain import Alone, PlainLoop
-from spacy_finegrained_ner.benchmark.sample import Sample
+from spacy_finegrained_ner.benchmark.sentences import Sample
 from spacy_finegrained_ner.ml.encoder import AT_ONCE
 
 Say = Callable[[str], None]

@@ -29,7 +29,7 @@ def run_speed(
 ) -> None:
     """Words per second, memory and load time against spaCy's ner, plain PyTorch and the encoder."""
     from spacy_finegrained_ner.benchmark.report import speed_markdown
-    from spacy_finegrained_ner.benchmark.sample import draw
+    from spacy_finegrained_ner.benchmark.sentences import draw
     from spacy_finegrained_ner.benchmark.speed import speed
 
     found = speed(draw(data, sentences, config, encoder), rounds, _say)
@@ -48,7 +48,7 @@ def run_profile(
     """Where the time of a train step and of nlp.pipe goes."""
     from spacy_finegrained_ner.benchmark.profiling import profile
     from spacy_finegrained_ner.benchmark.report import profile_markdown
-    from spacy_finegrained_ner.benchmark.sample import draw
+    from spacy_finegrained_ner.benchmark.sentences import draw
 
     found = profile(draw(data, sentences, config, encoder), rounds, _say)
     _write(output / "profile", {"data": str(data), **found}, profile_markdown)

@@ -9,9 +9,10 @@ from spacy.attrs import ENT_IOB, ENT_TYPE, IS_SPACE, ORTH
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
+from spacy_finegrained_ner.contracts import UNKNOWN
 from spacy_finegrained_ner.data.alignment import same_characters
 from spacy_finegrained_ner.data.entities import entities_of, trimmed
-from spacy_finegrained_ner.labels.bio import OUTSIDE, UNKNOWN, TagSet
+from spacy_finegrained_ner.labels.bio import OUTSIDE, TagSet
 from spacy_finegrained_ner.labels.gold import Gold, Tags
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 

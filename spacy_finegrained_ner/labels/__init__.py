@@ -1,1 +1,1 @@
-"""Labels in plain Python: taxonomy, tag set, BIO, colors. Imports nothing of the package."""
+"""Labels in plain Python: taxonomy, tag set, BIO, colors. Imports only the contracts."""

@@ -12,9 +12,6 @@ import numpy.typing as npt
 OUTSIDE = 0
 """The id of the tag O in every tag set."""
 
-UNKNOWN = -1
-"""Stands for a gold tag that is not known: never read as O."""
-
 Entity = tuple[int, int, str]
 """Start token, end token (exclusive), label."""
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from spacy_finegrained_ner.labels.bio import UNKNOWN
+from spacy_finegrained_ner.contracts import UNKNOWN
 
 Tags = npt.NDArray[np.int64]
 Sets = npt.NDArray[np.bool_]

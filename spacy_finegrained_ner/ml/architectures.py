@@ -1,4 +1,4 @@
-"""The model, as thinc sees it: tok2vec >> tagger. Emissions come out; `ml.decoder` reads them."""
+"""The model, as thinc sees it: tok2vec >> tagger. Scores come out; `ml.decoder` reads them."""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,8 +12,8 @@ from torch import nn
 from spacy_finegrained_ner.ml.blocks import Blending, check_pickles
 from spacy_finegrained_ner.ml.decoder import DECODINGS, Decoding
 from spacy_finegrained_ner.ml.shim import Precision, check_precision
-from spacy_finegrained_ner.ml.tagger import Emissions, build_tagger
-from spacy_finegrained_ner.nn.tagger import Tagger
+from spacy_finegrained_ner.ml.tagger_layer import ScoreBatch, build_tagger_layer
+from spacy_finegrained_ner.nn.tagger_module import TaggerModule
 
 
 def build_tagger_v1(
@@ -23,7 +23,7 @@ def build_tagger_v1(
     sequence: Callable[[int], nn.Module] | None = None,
     blending: Blending | None = None,
     precision: Precision = "fp32",
-) -> Model[list[Doc], list[Emissions]]:
+) -> Model[list[Doc], list[ScoreBatch]]:
     """Registered as `spacy-finegrained-ner.Tagger.v1` (architectures): the paper's figure, from
     the encoder's vectors to emissions: sequence layer, dropout, blending, linear layer, CRF.
 
@@ -65,7 +65,7 @@ def build_tagger_v1(
         check_pickles(f"{setting} of {name}", block)
     check_precision(name, precision)
 
-    tagger = build_tagger(
+    tagger = build_tagger_layer(
         partial(
             _build_module,
             dropout=dropout,
@@ -76,7 +76,7 @@ def build_tagger_v1(
         ),
         precision,
     )
-    model: Model[list[Doc], list[Emissions]] = chain(tok2vec, tagger)
+    model: Model[list[Doc], list[ScoreBatch]] = chain(tok2vec, tagger)
     # The refs are saved with the model. `replace_listeners` asks for "tok2vec" in the config.
     model.set_ref("tok2vec", tok2vec)
     model.set_ref("tagger", tagger)
@@ -84,5 +84,5 @@ def build_tagger_v1(
     return model
 
 
-def _build_module(width: int, tags: list[int], **settings: Any) -> Tagger:
-    return Tagger(width=width, tags=tags, **settings)
+def _build_module(width: int, tags: list[int], **settings: Any) -> TaggerModule:
+    return TaggerModule(width=width, tags=tags, **settings)

@@ -11,12 +11,13 @@ import torch
 from thinc.api import torch2xp, xp2torch
 from torch import Tensor
 
-from spacy_finegrained_ner.labels.bio import UNKNOWN, Entity, TagSet
+from spacy_finegrained_ner.contracts import UNKNOWN
+from spacy_finegrained_ner.labels.bio import Entity, TagSet
 from spacy_finegrained_ner.labels.gold import Gold
-from spacy_finegrained_ner.ml.tagger import Scores
+from spacy_finegrained_ner.ml.tagger_layer import TaskScores
 from spacy_finegrained_ner.nn.crf import Expectations
 from spacy_finegrained_ner.nn.crf_loss import crf_cross_entropy
-from spacy_finegrained_ner.nn.loss import IGNORE, token_cross_entropy
+from spacy_finegrained_ner.nn.loss import token_cross_entropy
 from spacy_finegrained_ner.nn.posteriors import SpanPosteriors, span_posteriors
 from spacy_finegrained_ner.nn.viterbi import viterbi
 
@@ -38,7 +39,7 @@ class Decoder:
         # (tags, tags) and (tags,), by device
         self._forbidden = {torch.device("cpu"): _forbidden(tag_set)}
 
-    def decode(self, scores: Scores, lengths: list[int]) -> list[list[Entity]]:
+    def decode(self, scores: TaskScores, lengths: list[int]) -> list[list[Entity]]:
         """The entities of each Doc.
 
         Raises a ValueError if the scores are not finite: then the weights are broken, and no
@@ -61,7 +62,7 @@ class Decoder:
         return [self.tag_set.decode(tags[i, :n]) for i, n in enumerate(lengths)]
 
     def posteriors(
-        self, scores: Scores, lengths: list[int], temperature: float = 1.0
+        self, scores: TaskScores, lengths: list[int], temperature: float = 1.0
     ) -> SpanPosteriors:
         """How probable each entity is, exact, under what `decode` takes the best path of: also for
         a linear head the distribution over legal BIO.
@@ -80,12 +81,12 @@ class Decoder:
 
     def loss(
         self,
-        scores: Scores,
+        scores: TaskScores,
         lengths: list[int],
         gold: Sequence[Gold],
         weight: float = 1.0,
         divisor: int = 0,
-    ) -> tuple[float, Scores | None]:
+    ) -> tuple[float, TaskScores | None]:
         """The loss per token of which something is known (not weighted), and the gradient of
         `weight` times the loss with respect to each of the scores: None where nothing is known,
         of all tokens or (the transitions under soft targets) of one of the scores.
@@ -120,7 +121,7 @@ class Decoder:
                 "tags: they leave no way through; of soft targets: they expect what is no BIO.)"
             )
         found = tuple(None if g is None else cast(Any, torch2xp(g)) for g in gradients)
-        return mean, cast(Scores, found)
+        return mean, cast(TaskScores, found)
 
     def cost(
         self,
@@ -133,7 +134,7 @@ class Decoder:
         """The loss of some texts, summed over tokens: a scalar that autograd can go back from.
 
         emissions: *Shape:* (batch, tokens, tags). lengths: *Shape:* (batch,).
-        gold: ids, IGNORE where they are not known and in the padding, *Shape:* (batch, tokens); or
+        gold: ids, UNKNOWN where they are not known and in the padding, *Shape:* (batch, tokens); or
             sets of allowed tags (bool), *Shape:* (batch, tokens, tags); or soft targets.
         crf: transitions, starts and ends, -inf where forbidden; () without.
         all_known: whether gold is the known id of every token.
@@ -224,9 +225,9 @@ def _targets(
             for row, i in zip(padded, rows, strict=True):
                 row[: len(gold[i])] = gold[i].allowed
         else:
-            padded = np.full((len(rows), tokens), IGNORE, dtype=np.int64)
+            padded = np.full((len(rows), tokens), UNKNOWN, dtype=np.int64)
             for row, i in zip(padded, rows, strict=True):
-                row[: len(gold[i])] = gold[i].tags  # UNKNOWN is IGNORE
+                row[: len(gold[i])] = gold[i].tags
         tensor = torch.from_numpy(padded).to(emissions.device, non_blocking=True)
         yield rows, tensor, rows is whole and tensor.dim() == 2
     for with_transitions in (True, False):

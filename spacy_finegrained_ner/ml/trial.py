@@ -15,7 +15,7 @@ from thinc.api import Model, xp2torch
 from spacy_finegrained_ner.labels.bio import TagSet
 from spacy_finegrained_ner.labels.gold import Gold
 from spacy_finegrained_ner.ml.shim import ModuleShim
-from spacy_finegrained_ner.ml.tagger import Emissions
+from spacy_finegrained_ner.ml.tagger_layer import ScoreBatch
 
 
 def try_tok2vec(tok2vec: Model[Any, Any], docs: list[Doc]) -> None:
@@ -54,14 +54,14 @@ def try_out(tagger: Model[Any, Any], decoders: Sequence[tuple[Any, TagSet]]) -> 
     state = {name: buffer.clone() for name, buffer in shim._model.named_buffers()}
     with torch.random.fork_rng(devices=devices):
         try:
-            (emissions,), backprop = tagger.begin_update(zeros)
+            (batch,), backprop = tagger.begin_update(zeros)
         except Exception as error:
             raise ValueError(
                 "A layer of the tagger fails in training, on vectors of 0 of two texts of the "
                 f"lengths {lengths}: {type(error).__name__}: {error}."
             ) from error
     gradients = []
-    for (decoder, tags), scores in zip(decoders, emissions.tasks, strict=True):
+    for (decoder, tags), scores in zip(decoders, batch.tasks, strict=True):
         gold = [Gold.of_tags(np.zeros(length, np.int64), len(tags)) for length in lengths]
         kind = type(decoder).__name__
         gradient = _gradient(decoder, scores, lengths, gold, 1.0, 4)
@@ -74,13 +74,13 @@ def try_out(tagger: Model[Any, Any], decoders: Sequence[tuple[Any, TagSet]]) -> 
                     "of the summed loss, times weight / divisor."
                 )
         gradients.append(gradient)
-    backprop([Emissions(gradients, emissions.lengths, emissions.rows)])
+    backprop([ScoreBatch(gradients, batch.lengths, batch.rows)])
     shim.forget()
     for name, buffer in shim._model.named_buffers():
         buffer.copy_(state[name])
     decoder, tags = decoders[0]
     try:
-        entities = decoder.decode(emissions.tasks[0], lengths)
+        entities = decoder.decode(batch.tasks[0], lengths)
     except Exception as error:
         raise ValueError(
             f"The decoder {type(decoder).__name__} fails on the scores of two texts of the lengths "

@@ -1,1 +1,1 @@
-"""PyTorch only: modules, losses, decoding. Speaks tensors; imports nothing of the package."""
+"""PyTorch only: modules, losses, decoding. Speaks tensors; imports only the contracts."""

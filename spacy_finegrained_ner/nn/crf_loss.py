@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from spacy_finegrained_ner.contracts import UNKNOWN
 from spacy_finegrained_ner.nn.crf import Expectations, expectations
-from spacy_finegrained_ner.nn.loss import IGNORE
 
 
 def within(emissions: Tensor, allowed: Tensor) -> Tensor:
@@ -33,15 +33,15 @@ def crf_loss(
 ) -> Tensor:
     """Negative log-likelihood of the gold tags, over the number of tokens whose tag is known.
 
-    Where a tag is IGNORE, it is summed over all tags there (a partial CRF, Tsuboi et al. 2008).
+    Where a tag is UNKNOWN, it is summed over all tags there (a partial CRF, Tsuboi et al. 2008).
     Per token, so that the gradient depends neither on the size of the batch nor on the lengths.
     Infinite where the gold tags are forbidden.
 
-    tags: *Shape:* (batch, tokens), ids or IGNORE. Returns a scalar.
+    tags: *Shape:* (batch, tokens), ids or UNKNOWN. Returns a scalar.
     """
     loss = crf_cross_entropy(emissions, tags, lengths, transitions, starts, ends)
     real = torch.arange(tags.shape[1], device=tags.device) < lengths.unsqueeze(1)
-    return loss / ((tags != IGNORE) & real).sum().clamp(min=1)
+    return loss / ((tags != UNKNOWN) & real).sum().clamp(min=1)
 
 
 def crf_cross_entropy(
@@ -62,9 +62,9 @@ def crf_cross_entropy(
     those of the CRF, its starts and its ends get none, and their scores are left out of what is
     expected: the loss is off by that, and may be below 0.
 
-    gold: ids or IGNORE, *Shape:* (batch, tokens); or sets of allowed tags (bool), *Shape:*
+    gold: ids or UNKNOWN, *Shape:* (batch, tokens); or sets of allowed tags (bool), *Shape:*
         (batch, tokens, tags); or expectations (their log_partition does not count).
-    all_known: that ids have no IGNORE but in the padding, which spares a look (on a GPU: a wait).
+    all_known: that ids have no UNKNOWN but in the padding, which spares a look (on a GPU: a wait).
     Returns a scalar. Infinite where the gold is forbidden.
     """
     potentials = [transitions, starts, ends]
@@ -128,7 +128,7 @@ def _gold(
     if gold.dim() == 3:
         return expectations(within(emissions, gold), lengths, transitions, starts, ends)
     tags = gold
-    unknown = None if all_known else tags == IGNORE
+    unknown = None if all_known else tags == UNKNOWN
     if unknown is not None and (unknown & real).any():
         agrees = unknown.unsqueeze(2) | (
             tags.unsqueeze(2) == torch.arange(size, device=tags.device)

@@ -9,7 +9,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from spacy.training import Example
 
-from spacy_finegrained_ner.labels.bio import UNKNOWN, TagSet
+from spacy_finegrained_ner.contracts import UNKNOWN
+from spacy_finegrained_ner.labels.bio import TagSet
 from spacy_finegrained_ner.labels.gold import Gold, Tags
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 

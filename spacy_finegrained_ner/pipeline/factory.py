@@ -75,7 +75,7 @@ def make_finegrained_ner(
 ) -> "FineGrainedNER":
     """Make the component.
 
-    model: from Docs to emissions, such as `spacy-finegrained-ner.Tagger.v1`.
+    model: from Docs to scores, such as `spacy-finegrained-ner.Tagger.v1`.
     auxiliary: an auxiliary task such as `spacy-finegrained-ner.CoarseTask.v1`, or null.
     auxiliary_weight: its weight w, from 0 to 1. In `spacy train` the callback
         `spacy-finegrained-ner.auxiliary_weight.v1` sets another one before each step.
@@ -113,5 +113,5 @@ def make_finegrained_ner(
         back_off=back_off,
         scorer=scorer,
     )
-    component.upstream.place.set(nlp)
+    component.listener_check.place.set(nlp)
     return component

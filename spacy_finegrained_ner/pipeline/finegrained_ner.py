@@ -21,18 +21,18 @@ from spacy_finegrained_ner.data.views import BACK_OFF, CANDIDATES
 from spacy_finegrained_ner.labels.bio import Entity, TagSet
 from spacy_finegrained_ner.labels.prediction import Facts, Prediction
 from spacy_finegrained_ner.labels.readers import TaxonomySetting
-from spacy_finegrained_ner.ml.tagger import Emissions, is_built
+from spacy_finegrained_ner.ml.tagger_layer import ScoreBatch, is_built
 from spacy_finegrained_ner.pipeline.annotating import Annotating
 from spacy_finegrained_ner.pipeline.auxiliary import AuxiliaryTask
 from spacy_finegrained_ner.pipeline.confidence import Confidence
 from spacy_finegrained_ner.pipeline.labels import find_labels, find_taxonomy
 from spacy_finegrained_ner.pipeline.learning import Learning
+from spacy_finegrained_ner.pipeline.listeners import ListenerCheck
 from spacy_finegrained_ner.pipeline.settings import check_settings
-from spacy_finegrained_ner.pipeline.upstream import Upstream
 from spacy_finegrained_ner.scoring.scorer import score_entities
 
 
-def fine_plus_weighted(w: float) -> tuple[float, float]:
+def additive_combination(w: float) -> tuple[float, float]:
     """fine + w * auxiliary."""
     return 1.0, w
 
@@ -43,7 +43,7 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
     After `nlp(text)`, `doc.ents` holds entities with fine labels, and `ent._.coarse_label` is the
     coarse label of each by the taxonomy.
 
-    vocab: the shared vocabulary. model: from Docs to emissions. name: of the component, also the
+    vocab: the shared vocabulary. model: from Docs to scores. name: of the component, also the
     key of its loss. auxiliary: the auxiliary task, or None. auxiliary_weight: its weight w in the
     loss, 0 to 1; set `auxiliary_weight` of the component to change it as training goes on.
     loss: from w to the factors on the fine and the auxiliary loss. annotate, spans_key,
@@ -56,12 +56,12 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
     def __init__(
         self,
         vocab: Vocab,
-        model: Model[list[Doc], list[Emissions]],
+        model: Model[list[Doc], list[ScoreBatch]],
         name: str = "finegrained_ner",
         *,
         auxiliary: AuxiliaryTask | None = None,
         auxiliary_weight: float = 0.0,
-        loss: AnyCombination = fine_plus_weighted,
+        loss: AnyCombination = additive_combination,
         annotate: str = "overwrite",
         spans_key: str = "finegrained_ner",
         extensions: Mapping[str, str | None] = NAMES,
@@ -79,12 +79,12 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
         self.name = name
         self.auxiliary = auxiliary
         self.auxiliary_weight = auxiliary_weight
-        self.combine_losses = loss
+        self.combination = loss
         self.scorer = scorer
         self.cfg: dict[str, Any] = {"labels": [], "taxonomy": {}}  # saved as JSON
         self._annotation = Annotation(annotate, spans_key, name, extensions)
         self.certainty = Confidence(name, confidence, alternatives, candidates, back_off)
-        self.upstream = Upstream(name)
+        self.listener_check = ListenerCheck(name)
         # Whether nothing was known of any batch since the last step; None if there was no batch
         self._nothing_known: bool | None = None
         # What the losses of all batches of a step are divided by: see `_losses`
@@ -115,8 +115,8 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
         ValueError if there are no labels at all, or for a listener without what it listens to.
         """
         validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
-        self.upstream.place.set(nlp)
-        self.upstream.require_width(self.model)
+        self.listener_check.place.set(nlp)
+        self.listener_check.require_width(self.model)
         found = find_labels(get_examples, labels, self.name)
         tree = find_taxonomy(taxonomy, found, self.cfg["taxonomy"], self.name)
         self._set_labels(list(found), tree, nlp)
@@ -155,19 +155,19 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
         full = [i for i, doc in enumerate(docs) if len(doc)]
         if not full:
             return predictions
-        self.upstream.check(self.model, docs)
+        self.listener_check.check(self.model, docs)
         decoder = self._decoder(self._tag_set)
-        for emissions in self.model.predict([docs[i] for i in full]):
-            rows = [full[place] for place in emissions.rows]
-            fine = emissions.tasks[0]
+        for batch in self.model.predict([docs[i] for i in full]):
+            rows = [full[place] for place in batch.rows]
+            fine = batch.tasks[0]
             assert fine is not None
             some = [docs[i] for i in rows]
-            self.upstream.require_lengths(self.model, some, emissions.lengths)
-            found = decoder.decode(fine, emissions.lengths)
+            self.listener_check.require_lengths(self.model, some, batch.lengths)
+            found = decoder.decode(fine, batch.lengths)
             facts, candidates = self.certainty.of_batch(
                 decoder,
                 fine,
-                emissions.lengths,
+                batch.lengths,
                 found,
                 self._tag_set,
                 self._taxonomy,
@@ -175,7 +175,7 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
             )
             for i, *of_text in zip(rows, found, facts, candidates, strict=True):
                 predictions[i] = _prediction(docs[i], *of_text)
-            self.upstream.count_without_vector(self.model, some, emissions.blank)
+            self.listener_check.count_without_vector(self.model, some, batch.blank)
         return predictions
 
     @property
@@ -188,12 +188,12 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
     def cut_tokens(self) -> int:
         """How many tokens were beyond the encoder's longest input so far, and had to be tagged
         without a vector: see `pipeline.without_vector`."""
-        return self.upstream.without_vector.cut
+        return self.listener_check.without_vector.cut
 
     @property
     def uncovered_tokens(self) -> int:
         """How many were in none of the spans that the encoder reads, and had to be, too."""
-        return self.upstream.without_vector.uncovered
+        return self.listener_check.without_vector.uncovered
 
     def update(
         self,
@@ -222,12 +222,12 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
             return losses  # the transformer does not run on such a batch either
         set_dropout_rate(self.model, drop)
         docs = [eg.predicted for eg in examples]
-        with self.upstream.same_tokens(self.model):
-            emissions, backprop = self.model.begin_update(docs)
-        self.upstream.require_lengths(self.model, docs, emissions[0].lengths)
-        parts, gradient, divisor = self._losses(examples, emissions[0], self._divisor)
+        with self.listener_check.same_tokens(self.model):
+            scores, backprop = self.model.begin_update(docs)
+        self.listener_check.require_lengths(self.model, docs, scores[0].lengths)
+        parts, gradient, divisor = self._losses(examples, scores[0], self._divisor)
         nothing = all(task is None for task in gradient.tasks)
-        if not (nothing and self.upstream.alone(self.model)):
+        if not (nothing and self.listener_check.alone(self.model)):
             backprop([gradient])
         # Not before: of an update that fails nothing shall be left
         self._nothing_known, self._divisor = nothing_before and nothing, divisor
@@ -256,13 +256,13 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
         )
 
     def get_loss(
-        self, examples: Iterable[Example], emissions: list[Emissions]
-    ) -> tuple[float, list[Emissions]]:
+        self, examples: Iterable[Example], scores: list[ScoreBatch]
+    ) -> tuple[float, list[ScoreBatch]]:
         """The combined loss of a batch (per token of which something is known), and its gradient.
 
-        emissions: of `model.begin_update`, which has those of the auxiliary task.
+        scores: of `model.begin_update`, which has those of the auxiliary task.
         """
-        parts, gradient, _ = self._losses(list(examples), emissions[0], 0)
+        parts, gradient, _ = self._losses(list(examples), scores[0], 0)
         return sum(weight * loss for weight, loss in parts.values()), [gradient]
 
     def from_bytes(self, data: bytes, *, exclude: Iterable[str] = ()) -> "FineGrainedNER":

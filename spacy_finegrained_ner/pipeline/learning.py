@@ -11,11 +11,11 @@ from spacy_finegrained_ner.data.gold import gold_of
 from spacy_finegrained_ner.labels.bio import TagSet
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 from spacy_finegrained_ner.ml.decoder import DECODINGS
-from spacy_finegrained_ner.ml.tagger import Emissions
+from spacy_finegrained_ner.ml.tagger_layer import ScoreBatch
 from spacy_finegrained_ner.ml.trial import try_out, try_tok2vec
 from spacy_finegrained_ner.pipeline.auxiliary import AuxiliaryTask
-from spacy_finegrained_ner.pipeline.objective import Goal, check_gold_of, not_finite, task_losses
-from spacy_finegrained_ner.pipeline.upstream import Upstream
+from spacy_finegrained_ner.pipeline.listeners import ListenerCheck
+from spacy_finegrained_ner.pipeline.losses import Goal, check_gold_of, not_finite, task_losses
 
 
 class Learning:
@@ -25,17 +25,17 @@ class Learning:
     model: Model[Any, Any]
     auxiliary: AuxiliaryTask | None
     auxiliary_weight: float
-    combine_losses: AnyCombination
+    combination: AnyCombination
     auxiliary_is_off: bool
     labels: tuple[str, ...]
-    upstream: Upstream
+    listener_check: ListenerCheck
     _taxonomy: Taxonomy
     _tags: TagSet
     _decoders: dict[TagSet, Any]
 
     def _losses(
-        self, examples: list[Example], emissions: Emissions, divisor: int
-    ) -> tuple[dict[str, tuple[float, float]], Emissions, int]:
+        self, examples: list[Example], scores: ScoreBatch, divisor: int
+    ) -> tuple[dict[str, tuple[float, float]], ScoreBatch, int]:
         """Weight and loss of each task that takes part, the gradient of their sum, and what both
         were divided by: the number of tokens of which something is known, in any of the tasks.
 
@@ -54,16 +54,16 @@ class Learning:
         goals = self._goals(examples)
         weights: Any = {"fine": 1.0}
         if len(goals) > 1:
-            seen = sees_losses(self.combine_losses)
+            seen = sees_losses(self.combination)
             weights = self._weights if seen else self._weights(dict.fromkeys(goals, 1.0))
         try:
-            return task_losses(emissions, goals, weights, divisor)
+            return task_losses(scores, goals, weights, divisor)
         except FloatingPointError:
             raise ValueError(not_finite(self.name, examples)) from None
 
     def _weights(self, losses: dict[str, float]) -> dict[str, float]:
         seen = losses["fine"], losses["auxiliary"]
-        factors = factors_of(self.combine_losses, self.auxiliary_weight, seen)
+        factors = factors_of(self.combination, self.auxiliary_weight, seen)
         return dict(zip(losses, factors, strict=True))
 
     def _goals(self, examples: list[Example]) -> dict[str, Goal]:
@@ -77,7 +77,7 @@ class Learning:
         return goals
 
     def _try_tok2vec(self, docs: list[Doc]) -> None:
-        if not self.upstream.listens(self.model):
+        if not self.listener_check.listens(self.model):
             try_tok2vec(self.model.get_ref("tok2vec"), docs)
 
     def _try_out(self, examples: list[Example]) -> None:

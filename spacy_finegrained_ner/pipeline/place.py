@@ -35,7 +35,7 @@ class Place:
         """In the order of the pipeline; None where it is not in the one that is known."""
         nlp, found, before = self._nlp(), [], True
         for name, pipe in [] if nlp is None else nlp.components:
-            if getattr(getattr(pipe, "upstream", None), "place", None) is self:
+            if getattr(getattr(pipe, "listener_check", None), "place", None) is self:
                 before = False
             elif nlp is not None:
                 factory = nlp.get_pipe_meta(name).factory

@@ -47,7 +47,7 @@ def _check_model(model: Any, name: str) -> None:
         raise ValueError(
             f"The model of '{name}' is a {type(model).__name__} with the refs {found}, expected a "
             "thinc model with the refs 'tok2vec' (from Docs to vectors of tokens) and 'tagger' "
-            "(from those to emissions), as spacy-finegrained-ner.Tagger.v1 makes it."
+            "(from those to scores), as spacy-finegrained-ner.Tagger.v1 makes it."
         )
     dims = model.get_ref("tagger").dim_names
     if not {"nO", "nA"} <= set(dims):

@@ -2,9 +2,19 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Annotated
+
+from pydantic import Field
+
+from spacy_finegrained_ner.settings import checked
 
 Combination = Callable[[float], tuple[float, float]]
 """From w to the factors on the fine and on the auxiliary loss."""
+
+
+Scale = Annotated[
+    float, Field(gt=0.0), "a number > 0. To have no auxiliary task, set auxiliary = null"
+]
 
 
 def interpolated(w: float, scale: float) -> tuple[float, float]:
@@ -17,26 +27,18 @@ def additive(w: float, scale: float) -> tuple[float, float]:
     return 1.0, w * scale
 
 
-def build_interpolated_v1(scale: float = 1.5) -> Combination:
+@checked("spacy-finegrained-ner.interpolated.v1")
+def build_interpolated_v1(scale: Scale = 1.5) -> Combination:
     """Registered as `spacy-finegrained-ner.interpolated.v1` (losses): the paper's,
     (1 - w) * fine + w * scale * auxiliary. With w = 1 the fine task learns nothing.
 
     scale: 1.5 in the authors' code, since the coarse loss is about 60% of the fine one.
     """
-    return partial(interpolated, scale=_checked("interpolated", scale))
+    return partial(interpolated, scale=scale)
 
 
-def build_additive_v1(scale: float = 1.0) -> Combination:
+@checked("spacy-finegrained-ner.additive.v1")
+def build_additive_v1(scale: Scale = 1.0) -> Combination:
     """Registered as `spacy-finegrained-ner.additive.v1` (losses):
     fine + w * scale * auxiliary. The fine task always learns at full weight."""
-    return partial(additive, scale=_checked("additive", scale))
-
-
-def _checked(name: str, scale: float) -> float:
-    number = isinstance(scale, int | float)  # confection 1.x lets "1" through
-    if not (number and 0.0 < scale < float("inf")):
-        raise ValueError(
-            f"scale of spacy-finegrained-ner.{name}.v1 is {scale!r}, expected a number above 0. "
-            "To have no auxiliary task, set auxiliary = null."
-        )
-    return scale
+    return partial(additive, scale=scale)

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable
 from functools import partial
 
+from spacy_finegrained_ner.settings import Count, Part, PartAboveZero, checked
+
 Schedule = Callable[[float], float]
 """From progress, 0 to 1, to w, 0 to 1. Those below can be pickled."""
 
@@ -55,20 +57,19 @@ def constant(progress: float, *, weight: float) -> float:
     return weight
 
 
-def build_paper_decay_v1(epochs: int = 16, residual: float = 0.1) -> Schedule:
+@checked("spacy-finegrained-ner.paper_decay.v1")
+def build_paper_decay_v1(epochs: Count = 16, residual: Part = 0.1) -> Schedule:
     """Registered as `spacy-finegrained-ner.paper_decay.v1` (misc): see `paper_decay`.
 
     epochs: the equal parts that the training is cut into, whatever passes over the data it makes.
     residual: w in the last four. Raises a ValueError that names a setting out of range.
     """
-    name = "paper_decay"
-    _at_least_1(name, "epochs", epochs)
-    _check(name, "residual", residual)
     return partial(paper_decay, epochs=epochs, residual=residual)
 
 
+@checked("spacy-finegrained-ner.linear_decay.v1")
 def build_linear_decay_v1(
-    start: float = 1.0, residual: float = 0.1, until: float = 0.75
+    start: Part = 1.0, residual: Part = 0.1, until: PartAboveZero = 0.75
 ) -> Schedule:
     """Registered as `spacy-finegrained-ner.linear_decay.v1` (misc): see `linear_decay`.
 
@@ -76,54 +77,50 @@ def build_linear_decay_v1(
     the training after which w is the residual. Raises a ValueError that names a setting out of
     range.
     """
-    _check_all("linear_decay", start=start, residual=residual, until=until)
     return partial(linear_decay, start=start, residual=residual, until=until)
 
 
+@checked("spacy-finegrained-ner.exponential_decay.v1")
 def build_exponential_decay_v1(
-    start: float = 1.0, residual: float = 0.1, until: float = 0.75
+    start: PartAboveZero = 1.0, residual: PartAboveZero = 0.1, until: PartAboveZero = 0.75
 ) -> Schedule:
     """Registered as `spacy-finegrained-ner.exponential_decay.v1` (misc): see `exponential_decay`.
 
     The settings of linear_decay, but neither `start` nor `residual` may be 0: no factor leads
     there. Raises a ValueError that names a setting out of range.
     """
-    _check_all("exponential_decay", start=start, residual=residual, until=until)
-    _check("exponential_decay", "start", start, above_zero=True)
-    _check("exponential_decay", "residual", residual, above_zero=True)
     return partial(exponential_decay, start=start, residual=residual, until=until)
 
 
+@checked("spacy-finegrained-ner.cosine_decay.v1")
 def build_cosine_decay_v1(
-    start: float = 1.0, residual: float = 0.1, until: float = 0.75
+    start: Part = 1.0, residual: Part = 0.1, until: PartAboveZero = 0.75
 ) -> Schedule:
     """Registered as `spacy-finegrained-ner.cosine_decay.v1` (misc): see `cosine_decay`.
 
     The settings and errors are those of linear_decay.
     """
-    _check_all("cosine_decay", start=start, residual=residual, until=until)
     return partial(cosine_decay, start=start, residual=residual, until=until)
 
 
+@checked("spacy-finegrained-ner.step_decay.v1")
 def build_step_decay_v1(
-    start: float = 1.0, residual: float = 0.1, until: float = 0.75, steps: int = 3
+    start: Part = 1.0, residual: Part = 0.1, until: PartAboveZero = 0.75, steps: Count = 3
 ) -> Schedule:
     """Registered as `spacy-finegrained-ner.step_decay.v1` (misc): see `step_decay`.
 
     The settings and errors are those of linear_decay; steps: the number of drops, at least 1. The
     defaults give 1, .7, .4 and .1, a quarter of the training each.
     """
-    _check_all("step_decay", start=start, residual=residual, until=until)
-    _at_least_1("step_decay", "steps", steps)
     return partial(step_decay, start=start, residual=residual, until=until, steps=steps)
 
 
-def build_constant_v1(weight: float) -> Schedule:
+@checked("spacy-finegrained-ner.constant.v1")
+def build_constant_v1(weight: Part) -> Schedule:
     """Registered as `spacy-finegrained-ner.constant.v1` (misc).
 
     weight: w, from 0 to 1 (a ValueError otherwise).
     """
-    _check("constant", "weight", weight)
     return partial(constant, weight=weight)
 
 
@@ -140,26 +137,3 @@ def _floor(value: float) -> int:
     # Progress is a quotient, so that 7 of 25 steps, times 25, is a little more than 7, and others
     # are a little less. No run has so many steps that one of them is a part of 1e-9.
     return math.floor(value + 1e-9)
-
-
-def _check(name: str, setting: str, value: float, above_zero: bool = False) -> None:
-    number = isinstance(value, int | float)  # confection 1.x lets "1" through
-    if not (number and 0.0 <= value <= 1.0) or (above_zero and value == 0.0):
-        raise ValueError(
-            f"{setting} of spacy-finegrained-ner.{name}.v1 is {value!r}, "
-            f"expected 0 {'<' if above_zero else '<='} {setting} <= 1."
-        )
-
-
-def _check_all(name: str, *, start: float, residual: float, until: float) -> None:
-    _check(name, "start", start)
-    _check(name, "residual", residual)
-    _check(name, "until", until, above_zero=True)
-
-
-def _at_least_1(name: str, setting: str, value: int) -> None:
-    if not isinstance(value, int) or value < 1:
-        raise ValueError(
-            f"{setting} of spacy-finegrained-ner.{name}.v1 is {value!r}, "
-            "expected at least 1 (a whole number)."
-        )

@@ -57,9 +57,9 @@ def idle_tasks(nlp: Language) -> list[str]:
     idle = []
     for name, pipe in _pipes(nlp):
         if has_auxiliary(pipe):
-            if sees_losses(pipe.combine_losses):
+            if sees_losses(pipe.combination):
                 continue  # it has computed both
-            factors = pipe.combine_losses(pipe.auxiliary_weight)
+            factors = pipe.combination(pipe.auxiliary_weight)
             for task, factor in zip(("fine", "auxiliary"), factors, strict=True):
                 if not factor:
                     idle.append(f"{name}_{task}")

@@ -12,7 +12,7 @@ import spacy
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 
-from spacy_finegrained_ner.benchmark.sample import read_docs
+from spacy_finegrained_ner.benchmark.sentences import read_docs
 from spacy_finegrained_ner.data.corpus import bare_copy
 from spacy_finegrained_ner.data.entities import entities_of, labels_of
 from spacy_finegrained_ner.labels.bio import Entity

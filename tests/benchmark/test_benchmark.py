@@ -16,7 +16,7 @@ from spacy_finegrained_ner.benchmark import report, speed
 from spacy_finegrained_ner.benchmark.growth import Size, Work, growth
 from spacy_finegrained_ner.benchmark.pipelines import Pipeline
 from spacy_finegrained_ner.benchmark.profiling import Clock, profile
-from spacy_finegrained_ner.benchmark.sample import draw
+from spacy_finegrained_ner.benchmark.sentences import draw
 from spacy_finegrained_ner.cli.main import app
 from spacy_finegrained_ner.data.corpus import sentence_to_doc
 from spacy_finegrained_ner.errors import UserError

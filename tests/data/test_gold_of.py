@@ -11,9 +11,10 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 from spacy.training.augment import create_lower_casing_augmenter
 
+from spacy_finegrained_ner.contracts import UNKNOWN
 from spacy_finegrained_ner.data import gold as data_gold
 from spacy_finegrained_ner.data.gold import _tags_of_same_tokens, gold_of, label_only
-from spacy_finegrained_ner.labels.bio import UNKNOWN, TagSet, illegal_bio
+from spacy_finegrained_ner.labels.bio import TagSet, illegal_bio
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy, TaxonomyError
 
 VOCAB = spacy.blank("en").vocab

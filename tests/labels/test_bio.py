@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_finegrained_ner.labels.bio import OUTSIDE, UNKNOWN, TagSet, illegal_bio
+from spacy_finegrained_ner.contracts import UNKNOWN
+from spacy_finegrained_ner.labels.bio import OUTSIDE, TagSet, illegal_bio
 
 TAGS = TagSet(("Artist", "Food"))
 NAMES = ("O", "B-Artist", "I-Artist", "B-Food", "I-Food")

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_finegrained_ner.labels.bio import UNKNOWN, TagSet
+from spacy_finegrained_ner.contracts import UNKNOWN
+from spacy_finegrained_ner.labels.bio import TagSet
 from spacy_finegrained_ner.labels.gold import Gold
 
 XY = TagSet(("X", "Y"))  # O, B-X, I-X, B-Y, I-Y

@@ -7,7 +7,8 @@ from enumeration import Case
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_finegrained_ner.labels.bio import UNKNOWN, TagSet, illegal_bio
+from spacy_finegrained_ner.contracts import UNKNOWN
+from spacy_finegrained_ner.labels.bio import TagSet, illegal_bio
 from spacy_finegrained_ner.labels.gold import Gold
 from spacy_finegrained_ner.ml.decoder import Decoder
 

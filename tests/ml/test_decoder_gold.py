@@ -6,7 +6,8 @@ import torch
 from enumeration import Case
 from test_decoder import XY, as_case, crf_scores, known
 
-from spacy_finegrained_ner.labels.bio import UNKNOWN, TagSet
+from spacy_finegrained_ner.contracts import UNKNOWN
+from spacy_finegrained_ner.labels.bio import TagSet
 from spacy_finegrained_ner.labels.gold import Gold
 from spacy_finegrained_ner.ml.decoder import Decoder
 from spacy_finegrained_ner.nn.crf import expectations

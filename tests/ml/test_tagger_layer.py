@@ -12,7 +12,7 @@ from spacy_finegrained_ner.ml.blocks import (
     build_concatenate_v1,
     build_gated_v1,
 )
-from spacy_finegrained_ner.ml.tagger import Emissions
+from spacy_finegrained_ner.ml.tagger_layer import ScoreBatch
 from spacy_finegrained_ner.training.optimizer import build_adamw_v1
 
 WIDTH, TAGS, OTHER_TAGS = 4, 5, 3
@@ -66,13 +66,13 @@ def weights(layer) -> tuple[np.ndarray, np.ndarray]:
     return linear.weight.detach().numpy(), linear.bias.detach().numpy()
 
 
-def emissions(Y: list[Emissions]) -> np.ndarray:
+def emissions(Y: list[ScoreBatch]) -> np.ndarray:
     (batch,) = Y
     return batch.tasks[0][0]
 
 
-def gradient_of(Y: list[Emissions], tasks: list) -> list[Emissions]:
-    return [Emissions(tasks, Y[0].lengths, Y[0].rows)]
+def gradient_of(Y: list[ScoreBatch], tasks: list) -> list[ScoreBatch]:
+    return [ScoreBatch(tasks, Y[0].lengths, Y[0].rows)]
 
 
 def like(scores: tuple, seed: int) -> tuple:

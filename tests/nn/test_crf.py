@@ -3,9 +3,9 @@ import torch
 from enumeration import Case, random_case, random_gold
 from torchcrf import CRF
 
+from spacy_finegrained_ner.contracts import UNKNOWN
 from spacy_finegrained_ner.nn.crf import expectations
 from spacy_finegrained_ner.nn.crf_loss import crf_loss
-from spacy_finegrained_ner.nn.loss import IGNORE
 from spacy_finegrained_ner.nn.viterbi import viterbi
 
 LENGTHS = [3, 1, 2, 0, 3]
@@ -21,7 +21,7 @@ def loss_and_gradients(case: Case, tags):
 def by_enumeration(case: Case, tags):
     leaves = [x.clone().requires_grad_() for x in (case.emissions, *case.parameters)]
     likelihood = Case(leaves[0], case.lengths, *leaves[1:]).log_likelihood(tags)
-    loss = -likelihood / (tags != IGNORE).sum().clamp(min=1)
+    loss = -likelihood / (tags != UNKNOWN).sum().clamp(min=1)
     return loss.detach(), torch.autograd.grad(loss, leaves)
 
 
@@ -96,7 +96,7 @@ def test_loss_and_gradients_of_long_sequences_equal_pytorch_crfs(settings):
     theirs = -crf(emissions, tags, mask=mask, reduction="sum") / mask.sum()
     leaves = (emissions, crf.transitions, crf.start_transitions, crf.end_transitions)
     expected = (theirs.detach(), torch.autograd.grad(theirs, leaves))
-    found = loss_and_gradients(case, tags.masked_fill(~mask, IGNORE))
+    found = loss_and_gradients(case, tags.masked_fill(~mask, UNKNOWN))
     torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-10)
 
 
@@ -140,12 +140,12 @@ def test_the_loss_of_a_batch_is_that_of_its_sequences_by_known_tokens(unknown):
     case = random_case(5, LENGTHS, forbidden=0.3)
     tags = random_gold(case, 5, unknown=unknown)
     together, (d_emissions, *d_parameters) = loss_and_gradients(case, tags)
-    all_known = (tags != IGNORE).sum()
+    all_known = (tags != UNKNOWN).sum()
     total, sums = 0.0, [torch.zeros_like(d) for d in d_parameters]
     for row, n in enumerate(LENGTHS):
         single = Case(case.emissions[row : row + 1, :n], case.lengths[[row]], *case.parameters)
         loss, gradients = loss_and_gradients(single, tags[row : row + 1, :n])
-        share = (tags[row] != IGNORE).sum().clamp(min=1) / all_known
+        share = (tags[row] != UNKNOWN).sum().clamp(min=1) / all_known
         total = total + loss * share
         torch.testing.assert_close(d_emissions[row, :n], gradients[0][0] * share)
         sums = [s + g * share for s, g in zip(sums, gradients[1:], strict=True)]
@@ -166,7 +166,7 @@ def test_forbidden_gold_has_an_infinite_loss(forbid, unknown):
     case = random_case(0, [3, 3])
     tags = torch.tensor([[1, 2, 3], [0, 0, 0]])
     if unknown:
-        tags[1, 1] = IGNORE
+        tags[1, 1] = UNKNOWN
     if forbid == "transition":
         case.transitions[1, 2] = -torch.inf
     elif forbid == "start":
@@ -180,8 +180,8 @@ def test_forbidden_gold_has_an_infinite_loss(forbid, unknown):
 @pytest.mark.parametrize("scale", [0.1, 1.0, 5.0, 10.0, 20.0, 200.0])
 def test_float32_loses_nothing_that_matters_on_long_sequences(scale):
     case, tags, _ = long_case(scale)
-    tags[2, ::3] = IGNORE
-    tags = tags.masked_fill(~inside(case), IGNORE)
+    tags[2, ::3] = UNKNOWN
+    tags = tags.masked_fill(~inside(case), UNKNOWN)
     loss, gradients = loss_and_gradients(case, tags)
     single = Case(case.emissions.float(), case.lengths, *(p.float() for p in case.parameters))
     loss_32, gradients_32 = loss_and_gradients(single, tags)
@@ -198,6 +198,6 @@ def test_sequences_without_tokens_have_no_loss(batch, tokens):
         torch.zeros(batch, dtype=torch.long),
         *case.parameters,
     )
-    loss, gradients = loss_and_gradients(case, torch.full((batch, tokens), IGNORE))
+    loss, gradients = loss_and_gradients(case, torch.full((batch, tokens), UNKNOWN))
     assert loss.item() == 0.0
     assert not any(gradient.any() for gradient in gradients)

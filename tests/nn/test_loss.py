@@ -3,12 +3,13 @@ from math import exp, log
 import pytest
 import torch
 
-from spacy_finegrained_ner.nn.loss import IGNORE, token_cross_entropy
+from spacy_finegrained_ner.contracts import UNKNOWN
+from spacy_finegrained_ner.nn.loss import token_cross_entropy
 
 TAGS = [
     pytest.param([[2, 0, 1], [1, 1, 0]], id="all known"),
-    pytest.param([[2, IGNORE, 1], [1, IGNORE, IGNORE]], id="holes and padding"),
-    pytest.param([[IGNORE, IGNORE, IGNORE], [0, 0, 0]], id="one sentence unknown"),
+    pytest.param([[2, UNKNOWN, 1], [1, UNKNOWN, UNKNOWN]], id="holes and padding"),
+    pytest.param([[UNKNOWN, UNKNOWN, UNKNOWN], [0, 0, 0]], id="one sentence unknown"),
     pytest.param([[0]], id="one token"),
 ]
 
@@ -30,7 +31,7 @@ def by_hand(emissions, tags):
     loss, gradient = 0.0, torch.zeros_like(emissions)
     for i, row in enumerate(tags):
         for j, gold in enumerate(row):
-            if gold == IGNORE:
+            if gold == UNKNOWN:
                 continue
             exps = [exp(x) for x in emissions[i, j].tolist()]
             loss -= log(exps[gold] / sum(exps))
@@ -57,7 +58,7 @@ def test_gradient_equals_finite_differences(tags):
 
 
 def test_tokens_to_ignore_add_nothing_whatever_their_emissions():
-    tags = torch.tensor([[2, IGNORE, 1]])
+    tags = torch.tensor([[2, UNKNOWN, 1]])
     emissions = emissions_for([[0, 0, 0]])
     loss, gradient = loss_and_gradient(emissions, tags)
     emissions[0, 1] = torch.tensor([1e6, -1e6, 0.0])
@@ -93,7 +94,7 @@ def test_sets_and_probabilities_equal_the_formula():
 def test_one_allowed_tag_is_a_known_one(tags):
     ids = torch.tensor(tags)
     one = torch.nn.functional.one_hot(ids.clamp(min=0), 3).bool()
-    sets = torch.where((ids == IGNORE).unsqueeze(2), True, one)
+    sets = torch.where((ids == UNKNOWN).unsqueeze(2), True, one)
     emissions = emissions_for(tags)
     for found, expected in zip(
         loss_and_gradient(emissions, sets), loss_and_gradient(emissions, ids), strict=True

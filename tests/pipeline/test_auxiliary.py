@@ -7,8 +7,9 @@ from pipelines import LINEAR, SENTENCES, entities, examples, make_nlp, train
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
+from spacy_finegrained_ner.contracts import UNKNOWN
 from spacy_finegrained_ner.data.gold import gold_of
-from spacy_finegrained_ner.labels.bio import OUTSIDE, UNKNOWN, TagSet
+from spacy_finegrained_ner.labels.bio import OUTSIDE, TagSet
 from spacy_finegrained_ner.labels.gold import Gold
 from spacy_finegrained_ner.labels.taxonomy import read_taxonomy
 from spacy_finegrained_ner.pipeline.auxiliary import CoarseTask, MentionTask, PosTask

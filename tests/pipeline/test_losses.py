@@ -7,10 +7,11 @@ from enumeration import Case
 from pipelines import LINEAR, examples, make_nlp
 from thinc.api import fix_random_seed
 
+from spacy_finegrained_ner.contracts import UNKNOWN
 from spacy_finegrained_ner.data.gold import gold_of
-from spacy_finegrained_ner.labels.bio import UNKNOWN, TagSet
+from spacy_finegrained_ner.labels.bio import TagSet
 from spacy_finegrained_ner.ml.decoder import Decoder
-from spacy_finegrained_ner.pipeline.objective import not_finite
+from spacy_finegrained_ner.pipeline.losses import not_finite
 from spacy_finegrained_ner.training.optimizer import build_adamw_v1
 
 CRF = LINEAR | {"decoder": "crf"}

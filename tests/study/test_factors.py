@@ -8,7 +8,7 @@ from torch.testing import assert_close
 
 from spacy_finegrained_ner.ml.blocks import build_average_v1, build_concatenate_v1, build_gated_v1
 from spacy_finegrained_ner.nn.bilstm import BiLSTM
-from spacy_finegrained_ner.nn.tagger import Tagger
+from spacy_finegrained_ner.nn.tagger_module import TaggerModule
 from study.plan.factors import FACTORS, PLAIN
 
 PLACE = next(factor for factor in FACTORS if factor.name == "place")
@@ -22,9 +22,9 @@ BLENDING = {
 CASES = list(product(BLENDING, ("none", "coarse"), HEADS, (1, 2)))
 
 
-def tagger(blending: str, auxiliary: str, head: str, window: int, place: str) -> Tagger:
+def tagger(blending: str, auxiliary: str, head: str, window: int, place: str) -> TaggerModule:
     made = BLENDING[blending](window, place)
-    return Tagger(
+    return TaggerModule(
         width=6,
         tags=[5] if auxiliary == "none" else [5, 3],
         dropout=0.0,

@@ -7,7 +7,7 @@ import spacy
 from pipelines import SENTENCES, sentence
 from spacy.tokens import Doc, DocBin, Span
 
-from spacy_finegrained_ner.benchmark.sample import read_docs
+from spacy_finegrained_ner.benchmark.sentences import read_docs
 from spacy_finegrained_ner.data.corpus import EMBEDDED, sentence_to_doc
 from spacy_finegrained_ner.labels.taxonomy import read_taxonomy
 from study.plan.stages import SIZES, StudyError

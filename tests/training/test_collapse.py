@@ -179,7 +179,7 @@ def test_it_is_the_fine_task_that_is_looked_at(nlp, monkeypatch):
     assert log(nlp, *falls) == []
     # Until it has a weight
     assert log(nlp, *[NONE] * 6) == [20]
-    monkeypatch.setattr(pipe, "combine_losses", lambda w: (1 - w, w))
+    monkeypatch.setattr(pipe, "combination", lambda w: (1 - w, w))
     monkeypatch.setattr(pipe, "auxiliary_weight", 1.0)
     assert log(nlp, *[NONE] * 6) == []
 

@@ -156,31 +156,43 @@ def test_from_a_config(name, settings, at_half):
 @pytest.mark.parametrize(
     ("build", "settings", "message"),
     [
-        (build_paper_decay_v1, {"epochs": 0}, r"epochs of .*\.paper_decay\.v1 is 0, expected at l"),
-        (build_paper_decay_v1, {"residual": 1.1}, r"residual of .* is 1.1, expected 0 <= residual"),
+        (
+            build_paper_decay_v1,
+            {"epochs": 0},
+            r"epochs of .*\.paper_decay\.v1 is 0, expected a whole n",
+        ),
+        (build_paper_decay_v1, {"residual": 1.1}, r"residual of .* is 1.1, expected a number from"),
         (
             build_linear_decay_v1,
             {"start": 2.0},
-            r"start of .*\.linear_decay\.v1 is 2.0, expected 0",
+            r"start of .*\.linear_decay\.v1 is 2.0, expected a number from",
         ),
         (build_linear_decay_v1, {"start": math.nan}, r"start of .* is nan"),
-        (build_linear_decay_v1, {"until": 0.0}, r"until of .* is 0.0, expected 0 < until <= 1"),
+        (build_linear_decay_v1, {"until": 0.0}, r"until of .* is 0.0, expected a number > 0, at"),
         (build_cosine_decay_v1, {"until": 1.5}, r"until of .*\.cosine_decay\.v1 is 1.5"),
         (build_cosine_decay_v1, {"residual": -0.1}, r"residual of .* is -0.1"),
         (
             build_exponential_decay_v1,
             {"residual": 0.0},
-            r"l_decay\.v1 is 0.0, expected 0 < residual",
+            r"l_decay\.v1 is 0.0, expected a number > 0",
         ),
-        (build_exponential_decay_v1, {"start": 0.0}, r"start of .* expected 0 < start <= 1"),
+        (
+            build_exponential_decay_v1,
+            {"start": 0.0},
+            r"start of .* expected a number > 0, at most 1",
+        ),
         (build_exponential_decay_v1, {"until": -1.0}, r"until of .* is -1.0"),
         (
             build_step_decay_v1,
             {"steps": 0},
-            r"steps of .*\.step_decay\.v1 is 0, expected at least 1",
+            r"steps of .*\.step_decay\.v1 is 0, expected a whole number >= 1",
         ),
         (build_step_decay_v1, {"residual": 3}, r"residual of .*\.step_decay\.v1 is 3"),
-        (build_constant_v1, {"weight": 1.5}, r"weight of .*\.constant\.v1 is 1.5, expected 0 <= w"),
+        (
+            build_constant_v1,
+            {"weight": 1.5},
+            r"weight of .*\.constant\.v1 is 1.5, expected a number from 0 to 1",
+        ),
     ],
 )
 def test_bad_settings_are_named_at_once(build, settings, message):

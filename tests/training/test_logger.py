@@ -28,7 +28,7 @@ def component(weight: float = 0.25) -> SimpleNamespace:
         is_trainable=True,
         auxiliary=object(),
         auxiliary_weight=weight,
-        combine_losses=lambda w: (1 - w, 2 * w),
+        combination=lambda w: (1 - w, 2 * w),
     )
 
 

@@ -30,14 +30,14 @@ from spacy_finegrained_ner.baselines.crf.features import (
 )
 from spacy_finegrained_ner.baselines.crf.gazetteer import Gazetteer, read_gazetteer
 from spacy_finegrained_ner.baselines.crf.gold import Counts, gold_sequences, words_of
-from spacy_finegrained_ner.baselines.crf.repair import repair_bio
-from spacy_finegrained_ner.baselines.crf.upstream import (
+from spacy_finegrained_ner.baselines.crf.parts_of_speech import (
     NO_POS,
     PartsOfSpeech,
     PosCheck,
     annotated,
     parts_of_speech,
 )
+from spacy_finegrained_ner.baselines.crf.repair import repair_bio
 from spacy_finegrained_ner.data.annotation import Annotation
 from spacy_finegrained_ner.data.entities import labels_of
 from spacy_finegrained_ner.data.extensions import NAMES

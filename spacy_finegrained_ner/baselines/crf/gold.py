@@ -11,8 +11,9 @@ from spacy.tokens import Doc, Token
 from spacy.training import Example
 
 from spacy_finegrained_ner.baselines.crf.features import Features
+from spacy_finegrained_ner.contracts import UNKNOWN
 from spacy_finegrained_ner.data.gold import gold_of
-from spacy_finegrained_ner.labels.bio import UNKNOWN, TagSet
+from spacy_finegrained_ner.labels.bio import TagSet
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""The torch tagger as a thinc layer: lists of arrays in, padded emissions out, and back.
+"""The torch tagger as a thinc layer: lists of arrays in, padded scores out, and back.
 
 This is the only file where the two meet.
 """
@@ -20,21 +20,21 @@ from torch import Tensor
 
 from spacy_finegrained_ner.ml.by_length import by_length
 from spacy_finegrained_ner.ml.shim import ModuleShim, Precision
-from spacy_finegrained_ner.nn.tagger import Tagger
+from spacy_finegrained_ner.nn.tagger_module import TaggerModule
 
 _PADDED_TOKENS = {"cpu": 2048, "cuda": 32768}
 """Of a batch in prediction."""
 
-Build = Callable[[int, list[int]], Tagger]
+BuildModule = Callable[[int, list[int]], TaggerModule]
 """Makes the module from the width of the vectors and the number of tags of each task."""
 
-Scores = tuple[FloatsXd, ...]
+TaskScores = tuple[FloatsXd, ...]
 """Of one task: emissions, *Shape:* (docs, tokens, tags), padded; and for a CRF its transitions,
 *Shape:* (tags, tags), starts and ends, *Shape:* (tags,)."""
 
 
 @dataclass
-class Emissions:
+class ScoreBatch:
     """What the tagger puts out for Docs, and (as gradient) what it takes back.
 
     tasks: the scores of the fine tags and, in training, of the auxiliary task if there is one. As
@@ -43,15 +43,15 @@ class Emissions:
     blank: in prediction, 1 for tokens whose vector is 0; *Shape:* (docs, tokens).
     """
 
-    tasks: Sequence[Scores | None]
+    tasks: Sequence[TaskScores | None]
     lengths: list[int]
     rows: Sequence[int]
     blank: FloatsXd | None = None
 
 
-def build_tagger(
-    build: Build, precision: Precision = "fp32"
-) -> Model[list[Floats2d], list[Emissions]]:
+def build_tagger_layer(
+    build: BuildModule, precision: Precision = "fp32"
+) -> Model[list[Floats2d], list[ScoreBatch]]:
     """An empty layer; the torch module is built by `initialize` or `from_bytes`, when its sizes
     are known. Before `initialize`, set the dims nO (number of fine tags) and nA (number of tags
     of the auxiliary task, 0 for none); nI is read off the input.
@@ -86,11 +86,11 @@ def is_built(model: Model[Any, Any]) -> bool:
 
 
 def _init(
-    model: Model[list[Floats2d], list[Emissions]],
+    model: Model[list[Floats2d], list[ScoreBatch]],
     X: list[Floats2d] | None = None,
     Y: Any = None,
     *,
-    build: Build,
+    build: BuildModule,
 ) -> None:
     if X is not None:
         # Not of the first one only: an empty Doc comes as (0, 0)
@@ -100,7 +100,7 @@ def _init(
     cast(ModuleShim, model.shims[0]).hold(module)
 
 
-def _serialize(module: Tagger | None) -> bytes:
+def _serialize(module: TaggerModule | None) -> bytes:
     """The sizes travel as a header: a loaded layer builds its module from them."""
     if module is None:
         return srsly.msgpack_dumps({"sizes": None, "state": b""})
@@ -110,8 +110,8 @@ def _serialize(module: Tagger | None) -> bytes:
 
 
 def _deserialize(
-    _: Tagger | None, data: bytes, device: torch.device, *, build: Build
-) -> Tagger | None:
+    _: TaggerModule | None, data: bytes, device: torch.device, *, build: BuildModule
+) -> TaggerModule | None:
     message = srsly.msgpack_loads(data)
     if message["sizes"] is None:
         return None
@@ -123,8 +123,8 @@ def _deserialize(
 
 
 def _forward(
-    model: Model[list[Floats2d], list[Emissions]], X: list[Floats2d], is_train: bool
-) -> tuple[list[Emissions], Callable[[list[Emissions]], list[Floats2d]]]:
+    model: Model[list[Floats2d], list[ScoreBatch]], X: list[Floats2d], is_train: bool
+) -> tuple[list[ScoreBatch], Callable[[list[ScoreBatch]], list[Floats2d]]]:
     shim = cast(ModuleShim, model.shims[0])
     device, width, xp = shim.device, model.get_dim("nI"), model.ops.xp
     lengths = np.array([len(x) for x in X], dtype=np.int64)
@@ -145,7 +145,7 @@ def _forward(
             sizes = torch.from_numpy(lengths[rows]).to(device, non_blocking=True)
             tasks = shim.predict(ArgsKwargs(args=(padded, sizes), kwargs={}))
             blank = cast(FloatsXd, torch2xp((~padded.any(dim=2)).float()))
-            found.append(Emissions(_arrays(tasks), lengths[rows].tolist(), rows.tolist(), blank))
+            found.append(ScoreBatch(_arrays(tasks), lengths[rows].tolist(), rows.tolist(), blank))
         return found, lambda gradient: []
 
     longest = int(lengths.max(initial=0))
@@ -155,7 +155,7 @@ def _forward(
     sizes = torch.from_numpy(lengths).to(device, non_blocking=True)
     tasks, backprop = shim.begin_update(ArgsKwargs(args=(padded, sizes), kwargs={}))
 
-    def backprop_to_vectors(gradients: list[Emissions]) -> list[Floats2d]:
+    def backprop_to_vectors(gradients: list[ScoreBatch]) -> list[Floats2d]:
         outputs: list[Tensor] = []
         grads: list[Tensor] = []
         for scores, d_scores in zip(tasks, gradients[0].tasks, strict=True):
@@ -167,7 +167,7 @@ def _forward(
         d_flat = torch2xp(found.args[0].reshape(-1, width)[place])
         return [cast(Floats2d, d_flat[s : s + n]) for s, n in zip(starts, lengths, strict=True)]
 
-    return [Emissions(_arrays(tasks), lengths.tolist(), range(len(X)))], backprop_to_vectors
+    return [ScoreBatch(_arrays(tasks), lengths.tolist(), range(len(X)))], backprop_to_vectors
 
 
 def _places(lengths: Any, longest: int, starts: Any) -> tuple[Any, Any]:
@@ -183,5 +183,5 @@ def _padded(flat: Tensor, source: Tensor | None, place: Tensor, rows: int, longe
     return padded.view(rows, longest, -1)
 
 
-def _arrays(tasks: list[tuple[Tensor, ...]]) -> list[Scores]:
+def _arrays(tasks: list[tuple[Tensor, ...]]) -> list[TaskScores]:
     return [tuple(cast(FloatsXd, torch2xp(s.float())) for s in scores) for scores in tasks]

@@ -5,7 +5,7 @@ import torch
 
 from spacy_finegrained_ner.nn.bilstm import BiLSTM
 from spacy_finegrained_ner.nn.blending import Average, Concatenate, Gated
-from spacy_finegrained_ner.nn.tagger import Tagger
+from spacy_finegrained_ner.nn.tagger_module import TaggerModule
 
 BILSTM = partial(BiLSTM, hidden=3, layers=1, dropout=0.0)
 BLENDINGS = {
@@ -16,7 +16,7 @@ BLENDINGS = {
 PLACES = ("vectors", "sequence", "emissions")
 
 
-def tagger(place: str = "sequence", *, seed: int = 0, **settings) -> Tagger:
+def tagger(place: str = "sequence", *, seed: int = 0, **settings) -> TaggerModule:
     torch.manual_seed(seed)
     defaults = {
         "width": 4,
@@ -26,14 +26,14 @@ def tagger(place: str = "sequence", *, seed: int = 0, **settings) -> Tagger:
         "blending": BLENDINGS["concatenate"],
         "crf": True,
     }
-    return Tagger(place=place, **(defaults | settings))
+    return TaggerModule(place=place, **(defaults | settings))
 
 
 def batch() -> tuple[torch.Tensor, torch.Tensor]:
     return torch.randn(3, 4, 4, generator=torch.Generator().manual_seed(0)), torch.tensor([4, 1, 2])
 
 
-def bare(**settings) -> Tagger:
+def bare(**settings) -> TaggerModule:
     return tagger("", sequence=None, blending=None, crf=False, tags=[3], **settings)
 
 
@@ -56,7 +56,7 @@ def test_alone_a_linear_head_is_weights_times_vector_plus_bias():
 @pytest.mark.parametrize("dropout", [0.0, 0.2, 0.9])
 def test_dropout_zeroes_that_part_of_the_vectors_and_scales_up_the_rest(dropout):
     torch.manual_seed(0)
-    module = Tagger(
+    module = TaggerModule(
         width=50, tags=[50], dropout=dropout, sequence=None, blending=None, place="", crf=False
     )
     identity = {"weight": torch.eye(50), "bias": torch.zeros(50)}
@@ -70,7 +70,7 @@ def test_dropout_zeroes_that_part_of_the_vectors_and_scales_up_the_rest(dropout)
     assert torch.equal(module.eval()(vectors, lengths)[0][0], vectors)
 
 
-def visited(module: Tagger) -> list[str]:
+def visited(module: TaggerModule) -> list[str]:
     """The layers of the head in the order in which a batch comes by."""
     found: list[str] = []
     for name, layer in module.head.items():

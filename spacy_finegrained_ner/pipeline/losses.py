@@ -10,7 +10,7 @@ from thinc.api import get_array_module
 from spacy_finegrained_ner.labels.bio import TagSet
 from spacy_finegrained_ner.labels.gold import Gold
 from spacy_finegrained_ner.ml.decoder import check_gold
-from spacy_finegrained_ner.ml.tagger import Emissions, Scores
+from spacy_finegrained_ner.ml.tagger_layer import ScoreBatch, TaskScores
 
 Losses = dict[str, float]
 """Of each task, by name."""
@@ -25,33 +25,33 @@ class Goal(NamedTuple):
 
 
 def task_losses(
-    emissions: Emissions,
+    batch: ScoreBatch,
     goals: Mapping[str, Goal],
     weights: Mapping[str, float] | Callable[[Losses], Mapping[str, float]],
     divisor: int = 0,
-) -> tuple[dict[str, tuple[float, float]], Emissions, int]:
+) -> tuple[dict[str, tuple[float, float]], ScoreBatch, int]:
     """Weight and loss of each task that has a weight, the gradient of their sum (None for a task
     without a weight, and for one of which nothing is known), and the divisor of both.
 
-    goals: of each task, in the order of the emissions. weights: by task; or what makes them of the
+    goals: of each task, in the order of the batch's. weights: by task; or what makes them of the
     losses. divisor: of the losses; if 0 the number of tokens of which something is known, in any
     task that has a weight.
-    Raises a FloatingPointError if the emissions or a loss are NaN or infinite.
+    Raises a FloatingPointError if the scores or a loss are NaN or infinite.
     """
     given = dict.fromkeys(goals, 1.0) if callable(weights) else weights
     learned = {task: goal for task, goal in goals.items() if given[task]}
     for task, goal in learned.items():
-        check_gold_of(task, goal, emissions.lengths)
+        check_gold_of(task, goal, batch.lengths)
     divisor = divisor or _known([goal.gold for goal in learned.values()])
     losses: Losses = {}
-    gradients: dict[str, Scores | None] = dict.fromkeys(goals)
-    for (task, goal), scores in zip(goals.items(), emissions.tasks, strict=True):
+    gradients: dict[str, TaskScores | None] = dict.fromkeys(goals)
+    for (task, goal), scores in zip(goals.items(), batch.tasks, strict=True):
         if task not in learned:
             continue
         assert scores is not None
         try:
             losses[task], gradients[task] = goal.decoder.loss(
-                scores, emissions.lengths, goal.gold, given[task], divisor
+                scores, batch.lengths, goal.gold, given[task], divisor
             )
         except ValueError:  # of gold that allows nothing; or the scores are infinite
             if all(get_array_module(array).isfinite(array).all() for array in scores):
@@ -63,11 +63,11 @@ def task_losses(
         given = weights(losses)
         gradients = {task: _times(gradient, given[task]) for task, gradient in gradients.items()}
     parts = {task: (given[task], loss) for task, loss in losses.items()}
-    gradient = Emissions(list(gradients.values()), emissions.lengths, emissions.rows)
+    gradient = ScoreBatch(list(gradients.values()), batch.lengths, batch.rows)
     return parts, gradient, divisor
 
 
-def _times(gradient: Scores | None, factor: float) -> Scores | None:
+def _times(gradient: TaskScores | None, factor: float) -> TaskScores | None:
     if gradient is None or not factor:
         return None
     arrays: Any = tuple(None if array is None else array * factor for array in gradient)

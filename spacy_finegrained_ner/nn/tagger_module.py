@@ -11,14 +11,14 @@ from spacy_finegrained_ner.nn.blending import Projected
 from spacy_finegrained_ner.nn.dropout import Dropout
 from spacy_finegrained_ner.nn.trial import made
 
-Build = Callable[[int], nn.Module]
+BuildLayer = Callable[[int], nn.Module]
 """Makes a layer for vectors of a width. The layer takes (vectors, lengths) and has `width_out`."""
 
 
-class Task(nn.Module):
+class Head(nn.Module):
     """Emissions of the tags of one task and, for a CRF, the parameters of its transitions."""
 
-    def __init__(self, width: int, tags: int, *, crf: bool, blending: Build | None) -> None:
+    def __init__(self, width: int, tags: int, *, crf: bool, blending: BuildLayer | None) -> None:
         super().__init__()
         self.emissions = nn.Linear(width, tags)
         layer = made(blending, tags, "blending")[0] if blending else None
@@ -36,7 +36,7 @@ class Task(nn.Module):
         return emissions, crf.transitions, crf.start_transitions, crf.end_transitions
 
 
-class Tagger(nn.Module):
+class TaggerModule(nn.Module):
     """Sequence layer, dropout, blending, and a head for each task.
 
     The order is that of the paper's code: BiLSTM, leaky ReLU, dropout, blending, linear layer.
@@ -56,8 +56,8 @@ class Tagger(nn.Module):
         width: int,
         tags: list[int],
         dropout: float,
-        sequence: Build | None,
-        blending: Build | None,
+        sequence: BuildLayer | None,
+        blending: BuildLayer | None,
         place: str,
         crf: bool,
     ) -> None:
@@ -65,7 +65,7 @@ class Tagger(nn.Module):
         self.sizes = {"width": width, "tags": list(tags)}
         self.head = nn.ModuleDict({"dropout": Dropout(dropout)})
 
-        def add(name: str, build: Build) -> None:
+        def add(name: str, build: BuildLayer) -> None:
             nonlocal width
             setting = "sequence" if name == "sequence" else "blending"
             self.head[name], width = made(build, width, setting)
@@ -78,7 +78,7 @@ class Tagger(nn.Module):
             add("blended_sequence", blending)
         on_emissions = blending if place == "emissions" else None
         for name, size in zip(("fine", "auxiliary"), tags, strict=False):
-            self.head[name] = Task(width, size, crf=crf, blending=on_emissions)
+            self.head[name] = Head(width, size, crf=crf, blending=on_emissions)
 
     def forward(self, vectors: Tensor, lengths: Tensor) -> list[tuple[Tensor, ...]]:
         """For each task: emissions, *Shape:* (batch, tokens, tags); and for a CRF its transitions

@@ -28,7 +28,7 @@ _ON_DOC = {"transformer": "align", "curated_transformer": "last_hidden_layer_sta
 """Kinds that have their vectors from doc._.trf_data, and what tells that it is of that kind."""
 
 
-class Upstream:
+class ListenerCheck:
     """Looks after the listeners of a component's model, if it has any.
 
     owner: the name of the component, for messages. place: in its pipeline.

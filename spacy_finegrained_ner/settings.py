@@ -1,0 +1,84 @@
+"""Settings of registered functions: what a value may be stands in its annotation, and nowhere else.
+
+Types that come out of a config are not what the annotation says: confection 1.x lets "3" through
+for a number.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, wraps
+from inspect import signature
+from types import NoneType
+from typing import Annotated, Any, ParamSpec, TypeVar, get_args
+
+from pydantic import ConfigDict, Field, GetPydanticSchema, TypeAdapter, ValidationError
+from pydantic_core import core_schema
+from thinc.types import Generator
+
+P, R = ParamSpec("P"), TypeVar("R")
+
+# The last is what an error says was expected.
+Count = Annotated[int, Field(ge=1), "a whole number >= 1"]
+CountOrZero = Annotated[int, Field(ge=0), "a whole number >= 0"]
+Positive = Annotated[float, Field(gt=0.0), "a number > 0"]
+NotNegative = Annotated[float, Field(ge=0.0), "a number >= 0"]
+Number = Annotated[float, "a number"]
+Part = Annotated[float, Field(ge=0.0, le=1.0), "a number from 0 to 1"]
+PartAboveZero = Annotated[float, Field(gt=0.0, le=1.0), "a number > 0, at most 1"]
+PartBelowOne = Annotated[float, Field(ge=0.0, lt=1.0), "a number >= 0 and < 1"]
+Steps = Annotated[
+    int,
+    Field(ge=1),
+    "a whole number >= 1. It follows [training] max_steps, where 0 means an open end: set a number "
+    "of steps there",
+]
+Reference = Annotated[str, Field(pattern=r"^\$\{")]
+"""As spaCy hands it over where nothing is interpolated, outside of `spacy train`."""
+# pydantic would wrap a generator of its own around it
+Schedule = Annotated[
+    Generator, GetPydanticSchema(lambda *_: core_schema.is_instance_schema(Iterator)), "a schedule"
+]
+
+
+def checked(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorator of the function that is registered as `name`: arguments whose annotation is one of
+    the types above, alone or in a union, are checked. Types are strict, but for a whole number
+    where a float is expected; infinity and NaN are no numbers. Raises a ValueError that names
+    function and setting, what was found and what was expected."""
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)  # with the signature, which is how spaCy knows settings and defaults
+        def build(*args: P.args, **kwargs: P.kwargs) -> R:
+            check(name, function, signature(function).bind(*args, **kwargs).arguments)
+            return function(*args, **kwargs)
+
+        return build
+
+    return decorate
+
+
+def check(where: str, function: Callable[..., Any], settings: Mapping[str, Any]) -> None:
+    """Settings against the annotations of a function's arguments, as `checked` does it.
+
+    where: what the error names, a registered function or a block."""
+    parameters = signature(function).parameters
+    for setting, value in settings.items():
+        annotation = parameters[setting].annotation
+        expected = " or ".join(_expected(annotation))
+        if not expected:
+            continue
+        try:
+            _adapter(annotation).validate_python(value)
+        except ValidationError:
+            raise ValueError(f"{setting} of {where} is {value!r}, expected {expected}.") from None
+
+
+def _expected(annotation: Any) -> list[str]:
+    """The words of all types in a union; none, if nobody has said what is expected."""
+    words = [word for word in getattr(annotation, "__metadata__", ()) if isinstance(word, str)]
+    inside = words or [word for part in get_args(annotation) for word in _expected(part)]
+    return [*inside, "null"] if inside and NoneType in get_args(annotation) else inside
+
+
+@cache
+def _adapter(annotation: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(annotation, config=ConfigDict(strict=True, allow_inf_nan=False))
