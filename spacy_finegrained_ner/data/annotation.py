@@ -11,7 +11,6 @@ from spacy.vocab import Vocab
 from spacy_finegrained_ner.data.coarse import share_taxonomy
 from spacy_finegrained_ner.data.entities import entity_of
 from spacy_finegrained_ner.data.extensions import (
-    NAMES,
     check_extensions,
     facts_of,
     keep_facts,
@@ -19,7 +18,7 @@ from spacy_finegrained_ner.data.extensions import (
 )
 from spacy_finegrained_ner.data.views import SCORES
 from spacy_finegrained_ner.labels.bio import Entity
-from spacy_finegrained_ner.labels.confidence import CONFIDENCE
+from spacy_finegrained_ner.labels.confidence import CONFIDENCE, NAMES
 from spacy_finegrained_ner.labels.prediction import Facts, Prediction
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 

@@ -17,6 +17,7 @@ from spacy_finegrained_ner.labels.confidence import (
     ALTERNATIVES,
     COARSE_CONFIDENCE,
     CONFIDENCE,
+    NAMES,
     SPAN_CONFIDENCE,
     label_at,
 )
@@ -62,12 +63,10 @@ ATTRIBUTES: dict[str, Callable[..., Any]] = {
     "alternatives": alternatives,
     "label_at": label_at_thresholds,
 }
-"""The public attributes, by the names that they have unless a pipeline gives them others."""
+"""The public attributes."""
 
 METHODS = {"label_at"}
 """Those that are called; the others are read."""
-
-NAMES = {name: name for name in ATTRIBUTES}
 
 
 def register_extensions(names: Mapping[str, str | None] = NAMES, owner: str = "") -> None:

@@ -15,9 +15,6 @@ from spacy_finegrained_ner.labels.confidence import COARSE_CONFIDENCE, CONFIDENC
 SCORES = "scores"
 """Of the attrs of a span group: the probability of each of its spans, as spancat has it."""
 
-CANDIDATES = {"spans_key": None, "at_least": 0.1}
-BACK_OFF = {"spans_key": None, "fine": 0.5, "coarse": 0.5}
-
 
 @dataclass(frozen=True)
 class View:

@@ -22,6 +22,19 @@ SPAN_CONFIDENCE = "span_confidence"
 ALTERNATIVES = "alternatives"
 """The most probable labels of exactly this span with their probabilities: [[label, p], ...]."""
 
+NAMES = {
+    name: name
+    for name in (
+        *("coarse_label", CONFIDENCE, COARSE_CONFIDENCE, SPAN_CONFIDENCE, ALTERNATIVES),
+        "label_at",
+    )
+}
+"""The attributes of a span (`data.extensions`), by the names that they have unless a pipeline gives
+them others."""
+CANDIDATES = {"spans_key": None, "at_least": 0.1}
+BACK_OFF = {"spans_key": None, "fine": 0.5, "coarse": 0.5}
+"""Settings of the span groups in `data.views`, as they are where a config says nothing."""
+
 
 def tempered(log_posteriors: Floats, temperature: float) -> Floats:
     """The labels of each span made more even (a temperature above 1) or less; the probability that

@@ -55,7 +55,7 @@ class SpanPosteriors:
         bound = torch.log(torch.tensor(at_least, dtype=self.begins.dtype))
         rows, starts, labels = (self.begins >= bound).nonzero(as_tuple=True)
         total, ends = self.begins[rows, starts, labels], starts + 1
-        found = []
+        found: list[list[Tensor]] = []
         while len(rows):
             table = self.further if found else self.second
             goes_on = table[rows, ends, labels]

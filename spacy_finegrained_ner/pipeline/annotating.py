@@ -13,6 +13,7 @@ from spacy.vocab import Vocab
 
 from spacy_finegrained_ner.data.annotation import Annotation
 from spacy_finegrained_ner.data.views import write_back_off, write_candidates
+from spacy_finegrained_ner.labels.colors import use_colors
 from spacy_finegrained_ner.labels.prediction import Prediction
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 from spacy_finegrained_ner.pipeline.auxiliary import AuxiliaryTask, CoarseTask
@@ -158,6 +159,7 @@ class Annotating:
         """When initialized: into cfg and vocab, also in place of what was there under this name."""
         self._annotation.share(self.vocab, taxonomy.coarse_of, replace=True)  # which may fail
         self.cfg |= {"labels": labels, "taxonomy": dict(taxonomy.coarse_of)}
+        use_colors(taxonomy)
         for label in labels:
             self.vocab.strings.add(label)
         if taxonomy.flat:
@@ -177,3 +179,5 @@ class Annotating:
         if "annotate" not in self.cfg:
             self._annotation.set(*self._annotation.configured)
         self._annotation.share(self.vocab, self.cfg["taxonomy"], replace=replace)
+        if self.cfg["taxonomy"]:
+            use_colors(self._taxonomy)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from spacy.language import Language
 from thinc.api import Config, Model
 
-from spacy_finegrained_ner.data.extensions import NAMES
-from spacy_finegrained_ner.data.views import BACK_OFF, CANDIDATES
+from spacy_finegrained_ner.labels.confidence import BACK_OFF, CANDIDATES, NAMES
 from spacy_finegrained_ner.scoring.score_weights import SCORE_WEIGHTS
 
 if TYPE_CHECKING:

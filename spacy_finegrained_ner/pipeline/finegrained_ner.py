@@ -16,9 +16,8 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 from spacy_finegrained_ner.contracts import AnyCombination, factors_of
 from spacy_finegrained_ner.data.annotation import Annotation
 from spacy_finegrained_ner.data.entities import trimmed
-from spacy_finegrained_ner.data.extensions import NAMES
-from spacy_finegrained_ner.data.views import BACK_OFF, CANDIDATES
 from spacy_finegrained_ner.labels.bio import Entity, TagSet
+from spacy_finegrained_ner.labels.confidence import BACK_OFF, CANDIDATES, NAMES
 from spacy_finegrained_ner.labels.prediction import Facts, Prediction
 from spacy_finegrained_ner.labels.readers import TaxonomySetting
 from spacy_finegrained_ner.ml.tagger_layer import ScoreBatch, is_built

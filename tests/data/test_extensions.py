@@ -11,13 +11,14 @@ from spacy.tokens.underscore import Underscore
 
 from spacy_finegrained_ner.data.annotation import Annotation
 from spacy_finegrained_ner.data.extensions import (
+    ATTRIBUTES,
     FACTS,
-    NAMES,
     check_extensions,
     facts_of,
     keep_facts,
     register_extensions,
 )
+from spacy_finegrained_ner.labels.confidence import NAMES
 from spacy_finegrained_ner.labels.prediction import Prediction
 
 VOCAB = spacy.blank("en").vocab
@@ -70,6 +71,7 @@ def test_what_can_be_no_name_is_refused(names, message):
 
 
 def test_what_is_not_named_keeps_its_name():
+    assert NAMES.keys() == ATTRIBUTES.keys()
     assert check_extensions({}, "x") == NAMES
     assert check_extensions({"confidence": "sure"}, "x") == {**NAMES, "confidence": "sure"}
 

@@ -3,9 +3,12 @@ import re
 from itertools import combinations
 
 import pytest
+from pipelines import make_nlp
 from spacy import displacy
+from spacy.tokens import Span
+from spacy.training import Example
 
-from spacy_finegrained_ner.labels.colors import multiconer2_colors, taxonomy_colors
+from spacy_finegrained_ner.labels.colors import displacy_colors, taxonomy_colors
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy, read_taxonomy
 
 
@@ -29,11 +32,12 @@ def apart(a: float, b: float) -> float:
     return min(abs(a - b), 1 - abs(a - b))
 
 
-def test_every_type_has_its_own_color_and_black_text_is_readable_on_it():
-    taxonomy = read_taxonomy()
+@pytest.mark.parametrize("coarse", [6, 33])
+def test_every_coarse_type_has_its_own_color_and_black_text_is_readable_on_it(coarse):
+    taxonomy = Taxonomy({f"t{i}": f"T{i % coarse}" for i in range(66)})
     colors = taxonomy_colors(taxonomy)
     assert set(colors) == {*taxonomy.fine, *taxonomy.coarse}
-    assert len(set(colors.values())) == 33 + 6
+    assert len(set(colors.values())) == coarse
     for name, color in colors.items():
         assert re.fullmatch("#[0-9a-f]{6}", color), name
         assert contrast_with_black(color) > 4.5, name  # WCAG level AA
@@ -45,19 +49,31 @@ def test_one_hue_for_each_coarse_type():
     for a, b in combinations(taxonomy.coarse, 2):
         assert apart(hue(colors[a]), hue(colors[b])) > 0.9 / 6
     for fine in taxonomy.fine:
-        assert apart(hue(colors[fine]), hue(colors[taxonomy.coarse_label(fine)])) < 0.01
-
-
-@pytest.mark.parametrize("shared", [1, 12])
-def test_fine_types_of_one_coarse_type_differ(shared):
-    taxonomy = Taxonomy({f"t{i}": "T" for i in range(shared)} | {"u": "U"})
-    colors = taxonomy_colors(taxonomy)
-    assert len({colors[name] for name in taxonomy.fine}) == shared + 1
+        assert colors[fine] == colors[taxonomy.coarse_label(fine)]
 
 
 def test_displacy_draws_them_without_options():
-    colors = multiconer2_colors()
+    colors = displacy_colors()
     for label in ("Athlete", "Medication/Vaccine", "ORG"):
         doc = {"text": "Bolt", "ents": [{"start": 0, "end": 4, "label": label}], "title": None}
         html = displacy.render(doc, style="ent", manual=True, jupyter=False)
         assert f"background: {colors[label]};" in html
+
+
+@pytest.mark.parametrize("style", ["ent", "span"])
+def test_displacy_draws_types_of_a_users_own_as_soon_as_their_pipeline_is_there(style):
+    taxonomy = Taxonomy({"Laptop": "Hardware", "Crash": "Problem"}, "mine")
+    nlp = make_nlp(back_off={"spans_key": "sc"})
+    data = [
+        Example.from_dict(
+            nlp.make_doc("my t480 hangs"), {"entities": [(3, 7, "LAPTOP"), (8, 13, "Crash")]}
+        )
+    ]
+    nlp.get_pipe("finegrained_ner").initialize(lambda: data, nlp=nlp, taxonomy=taxonomy)
+    colors = taxonomy_colors(nlp.get_pipe("finegrained_ner").taxonomy)
+    doc = nlp.make_doc("my t480 hangs")
+    doc.ents = [Span(doc, 1, 2, "LAPTOP")]
+    doc.spans["sc"] = [Span(doc, 1, 2, "LAPTOP"), Span(doc, 2, 3, "Problem")]
+    html = displacy.render(doc, style=style, jupyter=False)
+    assert colors["LAPTOP"] in html
+    assert style == "ent" or colors["Problem"] in html

@@ -40,8 +40,8 @@ from spacy_finegrained_ner.baselines.crf.parts_of_speech import (
 from spacy_finegrained_ner.baselines.crf.repair import repair_bio
 from spacy_finegrained_ner.data.annotation import Annotation
 from spacy_finegrained_ner.data.entities import labels_of
-from spacy_finegrained_ner.data.extensions import NAMES
 from spacy_finegrained_ner.labels.bio import Entity, TagSet
+from spacy_finegrained_ner.labels.confidence import NAMES
 from spacy_finegrained_ner.labels.prediction import Prediction
 from spacy_finegrained_ner.labels.readers import TaxonomySetting
 from spacy_finegrained_ner.pipeline.annotating import Annotating

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from spacy.language import Language
 
-from spacy_finegrained_ner.data.extensions import NAMES
+from spacy_finegrained_ner.labels.confidence import NAMES
 from spacy_finegrained_ner.scoring.score_weights import SCORE_WEIGHTS
 
 if TYPE_CHECKING:
