@@ -60,8 +60,12 @@ def print_conversion(parts: list[Converted], taxonomy: Taxonomy | None) -> None:
 def print_scores(report: dict[str, Any], *, per_type: bool) -> None:
     """Precision, recall and F1 in percent, on gold tokens and on running text."""
     console = _console()
-    scored = {label: side for label, side in _SIDES.items() if not nothing_to_score(report[side])}
-    title, caption = f"{report['model']} on {report['data']}", _caption(report)
+    # Where there is no entity in gold or prediction, no score has a value
+    scored = {label: side for label, side in _SIDES.items() if report[side]["ents_per_type"]}
+    title = f"{report['model']} on {report['data']}"
+    caption = f"{report['sentences']:,} texts, {report['entities']:,} gold entities, percent"
+    if lost := report["unreachable"]:
+        caption += f"; on running text the tokenizer does not split at the bounds of {lost} of them"
     table = _table(title, "exact spans", "tokens", numbers="PRF", caption=caption)
     flat = Taxonomy(report["taxonomy"]).flat
     for name, key in _LEVELS:
@@ -79,11 +83,6 @@ def print_scores(report: dict[str, Any], *, per_type: bool) -> None:
             console.print(f"{label}: {_intervals(report[side]['bootstrap'])}")
     if per_type and scored:
         console.print(_type_table(report))
-
-
-def nothing_to_score(scores: dict[str, Any]) -> bool:
-    """Whether there is no entity in gold or prediction, so that no score has a value."""
-    return scores["ents_per_type"] is None
 
 
 def _intervals(found: dict[str, Any]) -> str:
@@ -118,13 +117,6 @@ def _type_table(report: dict[str, Any]) -> Table:
         if not flat:
             table.add_section()
     return table
-
-
-def _caption(report: dict[str, Any]) -> str:
-    caption = f"{report['sentences']:,} texts, {report['entities']:,} gold entities, percent"
-    if lost := report["unreachable"]:
-        caption += f"; on running text the tokenizer does not split at the bounds of {lost} of them"
-    return caption
 
 
 def _percent(value: float | None) -> str:
