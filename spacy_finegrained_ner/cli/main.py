@@ -36,5 +36,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for verb in (fetch_encoder, convert, init_taxonomy, init_config, evaluate, check_name, meta, show):
-    app.command()(verb)
+    app.command(verb.__name__.replace("_", "-"))(verb)
 app.add_typer(benchmark.app, name="benchmark")

@@ -1,6 +1,7 @@
 """The verbs, as a user types them."""
 
 import re
+import shutil
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import spacy
 import srsly
 from pipelines import SENTENCES, examples, make_nlp, sentence
 from spacy.tokens import DocBin
+from spacy.util import load_config
 from typer.testing import CliRunner
 
 from spacy_finegrained_ner.cli.main import app
@@ -124,6 +126,30 @@ def test_evaluate_fails_below_a_bar(model, tmp_path, bar, code, message):
     )
     assert found == code
     assert re.search(message, printed), printed
+
+
+def test_parts_of_ones_own_are_imported_first(model, tmp_path):
+    shutil.copytree(model, tmp_path / "model")
+    config = load_config(tmp_path / "model" / "config.cfg", interpolate=False)
+    config["nlp"]["pipeline"].append("of_code")
+    config["components"]["of_code"] = {"factory": "of_code"}
+    config.to_disk(tmp_path / "model" / "config.cfg")
+    (tmp_path / "parts.py").write_text(
+        "from spacy import Language\nprint('imported')\n"
+        "Language.component('of_code', func=lambda doc: doc)\n"
+    )
+    data = write_spacy(tmp_path / "data.spacy")
+    (tmp_path / "a.txt").write_text("tea\n")
+    out = ["--output", tmp_path / "out"]
+    verbs = [["evaluate", data], ["show", tmp_path / "a.txt"], ["meta", "--train", data]]
+    code, printed = run("show", tmp_path / "model", tmp_path / "a.txt", *out)
+    assert (code, "'of_code'" in printed) == (1, True), printed
+    for verb, *given in verbs:
+        options = [*out, "--code", tmp_path / "parts.py"]
+        code, printed = run(verb, tmp_path / "model", *given, *options)
+        assert (code, printed.startswith("imported ")) == (0, True), printed
+    code, printed = run("show", tmp_path / "model", tmp_path / "a.txt", *out, "--code", "no.py")
+    assert (code, "No such file or directory: " in printed) == (1, True), printed
 
 
 def test_meta_says_demonstration_unless_it_saw_more(model, tmp_path):
