@@ -180,7 +180,7 @@ def theirs(tmp_path_factory) -> Path:
     ("options", "message"),
     [
         ("--base small", r"no config 'small' to begin with, expected \['crf', 'deberta'"),
-        ("--lang xx9", "xx9"),
+        ("--lang deu", "'deu' is no language of spaCy: expected 'de'"),
         ("--base tok2vec --encoder x", "'tok2vec' has no encoder"),
         ("--base crf --width 8", "'crf' has no head with a width"),
         ("--width 7", "BiLSTM of width 7: expected an even number"),
