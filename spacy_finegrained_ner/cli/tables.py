@@ -44,14 +44,9 @@ def print_conversion(parts: list[Converted], taxonomy: Taxonomy | None) -> None:
     numbers = ("sentences", "tokens", "entities", "types", "not known")
     table = _table("Converted", "part", numbers=numbers)
     for part in parts:
-        table.add_row(
-            str(part.path),
-            f"{part.sentences:,}",
-            f"{part.tokens:,}",
-            f"{sum(part.entities.values()):,}",
-            f"{len(part.entities)} of {every}",
-            f"{part.unknown:,}",
-        )
+        counts = (part.sentences, part.tokens, sum(part.entities.values()))
+        types_of = f"{len(part.entities)} of {every}"
+        table.add_row(str(part.path), *map("{:,}".format, counts), types_of, f"{part.unknown:,}")
     _console().print(table)
     if taxonomy is None and (hint := looks_packaged(types)):
         _console().print(hint)
