@@ -9,6 +9,7 @@ from pathlib import Path
 from spacy.util import load_model_from_config
 from thinc.api import Config, ConfigValidationError
 
+from spacy_finegrained_ner.data.language import language_of
 from spacy_finegrained_ner.errors import UserError
 
 HEAD = "components.finegrained_ner.model"
@@ -40,6 +41,7 @@ def complete(
     files = shipped()
     if base not in files:
         raise UserError(f"There is no config {base!r} to begin with, expected {[*files]}.")
+    language_of(lang)  # may fail
     text = _set(files[base].read_text(encoding="utf-8"), "nlp", "lang", lang)
     text = _set(text, "paths", "taxonomy", taxonomy)
     if encoder is not None:

@@ -42,5 +42,5 @@ VERBS = (
     *(calibrate, back_off, evaluate, check_name, meta, show),
 )
 for verb in VERBS:
-    app.command()(verb)
+    app.command(verb.__name__.replace("_", "-"))(verb)
 app.add_typer(benchmark.app, name="benchmark")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from functools import partial
 
 import typer
 
@@ -18,29 +19,15 @@ def print_anything() -> None:
         stdout.reconfigure(errors="replace")
 
 
-def good(text: str) -> None:
-    """What was done."""
-    _say("✔", "[+]", text)
-
-
-def info(text: str) -> None:
-    """What was decided on the way."""
-    _say("ℹ", "[i]", text)  # noqa: RUF001
-
-
-def warn(text: str) -> None:
-    """What is perhaps not meant."""
-    _say("⚠", "[!]", text, "yellow")
-
-
-def fail(text: str) -> None:
-    """What went wrong, on standard error."""
-    _say("✘", "[x]", text, "red", err=True)
-
-
 def _say(icon: str, plain: str, text: str, color: str | None = None, err: bool = False) -> None:
     try:
         icon.encode((sys.stderr if err else sys.stdout).encoding or "ascii")
     except UnicodeEncodeError:
         icon = plain
     typer.secho(f"{icon} {text}", fg=color, err=err)
+
+
+good = partial(_say, "✔", "[+]")
+info = partial(_say, "ℹ", "[i]")  # noqa: RUF001
+warn = partial(_say, "⚠", "[!]", color="yellow")
+fail = partial(_say, "✘", "[x]", color="red", err=True)

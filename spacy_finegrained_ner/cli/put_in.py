@@ -36,22 +36,18 @@ def put_in(
         config = load_config(source, interpolate=False)
     except (ValueError, OSError) as error:  # of thinc and of spaCy
         raise UserError(f"{source}: can't be read as a config: {error}") from None
-    before, factories = _filled(config, source)
-    after = copy.deepcopy(before)
-    notes = _put(after, factories, beside, taxonomy, width, source)
-    after, _ = _filled(_as_sourced(after, config), source)
-    old, new = (_as_sourced(each, config).to_str() for each in (before, after))
-    return old, new, notes
-
-
-def _filled(config: Config, source: Path) -> tuple[Config, dict[str, str]]:
-    """The config with all that it leaves out, and the factory of each component."""
     try:
         nlp = load_model_from_config(config, auto_fill=True)
+        after = copy.deepcopy(nlp.config)
+        factories = {name: nlp.get_pipe_meta(name).factory for name in nlp.component_names}
+        notes = _put(after, factories, beside, taxonomy, width)
+        filled = load_model_from_config(_as_sourced(after, config), auto_fill=True).config
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from None
     except (ValueError, OSError, ImportError, ConfigValidationError) as error:
         raise UserError(f"{source}: no pipeline can be made of it: {error}") from None
-    factories = {name: nlp.get_pipe_meta(name).factory for name in nlp.component_names}
-    return copy.deepcopy(nlp.config), factories
+    old, new = (_as_sourced(each, config).to_str() for each in (nlp.config, filled))
+    return old, new, notes
 
 
 def _as_sourced(config: Config, original: Config) -> Config:
@@ -64,25 +60,19 @@ def _as_sourced(config: Config, original: Config) -> Config:
 
 
 def _put(
-    config: Config,
-    factories: dict[str, str],
-    beside: bool,
-    taxonomy: str | None,
-    width: int | None,
-    source: Path,
+    config: Config, factories: dict[str, str], beside: bool, taxonomy: str | None, width: int | None
 ) -> list[str]:
     """Change the config. RETURNS: what else is to be said."""
     pipeline: list[str] = config["nlp"]["pipeline"]
     if NAME in config["components"] or NAME in factories.values():
         raise UserError(
-            f"{source}: a {NAME} is there already. If it has no encoder, write a complete config: "
+            f"a {NAME} is there already. If it has no encoder, write a complete config: "
             "init-config without --into."
         )
     theirs = [name for name in pipeline if factories[name] in SPACYS]
     beside = beside and bool(theirs)
-    block = _tok2vec(config, factories, theirs, source)
-    place = pipeline.index(theirs[-1]) + 1 if theirs else len(pipeline)
-    pipeline.insert(place, NAME)
+    block = _tok2vec(config, factories, theirs)
+    pipeline.insert(pipeline.index(theirs[-1]) + 1 if theirs else len(pipeline), NAME)
     config["components"][NAME] = {
         "factory": NAME,
         "annotate": "spans" if beside else "overwrite",
@@ -94,10 +84,7 @@ def _put(
     }
     config["paths"]["taxonomy"] = taxonomy
     config["initialize"]["components"][NAME] = {
-        "taxonomy": {
-            "@readers": "spacy-finegrained-ner.Taxonomy.v2",
-            "path": "${paths.taxonomy}",
-        }
+        "taxonomy": {"@readers": "spacy-finegrained-ner.Taxonomy.v2", "path": "${paths.taxonomy}"}
     }
     weights = config["training"]["score_weights"]
     share = sum(w or 0 for name, w in weights.items() if name.startswith("ents_")) or 1.0
@@ -120,18 +107,14 @@ def _drop(config: Config, name: str) -> None:
     config["nlp"]["pipeline"].remove(name)
     del config["components"][name]
     config["initialize"]["components"].pop(name, None)
-    for names in (
-        config["nlp"]["disabled"],
-        config["training"]["frozen_components"],
-        config["training"]["annotating_components"],
-    ):
+    training = config["training"]
+    lists = [training["frozen_components"], training["annotating_components"]]
+    for names in (config["nlp"]["disabled"], *lists):
         if name in names:
             names.remove(name)
 
 
-def _tok2vec(
-    config: Config, factories: dict[str, str], theirs: list[str], source: Path
-) -> dict[str, Any]:
+def _tok2vec(config: Config, factories: dict[str, str], theirs: list[str]) -> dict[str, Any]:
     """What the head gets its vectors from: what `ner` has, or else another component."""
     models = [config["components"][name].get("model", {}) for name in [*theirs, *factories]]
     blocks = [model["tok2vec"] for model in models if "tok2vec" in model]
@@ -140,7 +123,7 @@ def _tok2vec(
     ]
     if not encoders and not (theirs and blocks):
         raise UserError(
-            f"{source}: the pipeline {config['nlp']['pipeline']} has no transformer and no tok2vec "
+            f"the pipeline {config['nlp']['pipeline']} has no transformer and no tok2vec "
             "for the head to listen to. Write a complete config: init-config without --into."
         )
     if blocks:
@@ -149,7 +132,7 @@ def _tok2vec(
         block = {"@architectures": OUR_LISTENER, "pooling": {"@layers": "reduce_mean.v1"}}
     else:
         raise UserError(
-            f"{source}: no component listens to {encoders[-1]!r} yet, so it can't be seen how. Add "
+            f"no component listens to {encoders[-1]!r} yet, so it can't be seen how. Add "
             "a ner that does (spacy init config shows how), and put ours in its place."
         )
     if block["@architectures"] == STOCK_LISTENER:

@@ -94,9 +94,9 @@ def render_page(nlp: "Language", docs: "list[Doc]") -> str:
     from spacy import displacy
 
     from spacy_finegrained_ner.labels.colors import taxonomy_colors
-    from spacy_finegrained_ner.scoring.evaluation import taxonomy_of
+    from spacy_finegrained_ner.scoring.evaluation import component_of
 
-    taxonomy = taxonomy_of(nlp)
+    taxonomy = component_of(nlp)[1].taxonomy
     colors = {escape(label): color for label, color in taxonomy_colors(taxonomy).items()}
     drawn = []
     for doc in docs:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from spacy_finegrained_ner.data.convert import Converted
 from spacy_finegrained_ner.labels.readers import looks_packaged
@@ -27,24 +30,23 @@ def _console() -> Console:
     return Console(markup=False, emoji=False)
 
 
+def _table(title: str, *names: str, numbers: Iterable[str], caption: str = "") -> Table:
+    right = (Column(name, justify="right") for name in numbers)
+    left = (Column(name, overflow="fold") for name in names)
+    return Table(*left, *right, title=title, caption=caption or None)
+
+
 def print_conversion(parts: list[Converted], taxonomy: Taxonomy | None) -> None:
     """What was converted, by part, and how many of the taxonomy's types a part has. taxonomy: None
     for flat labels; that they look like those of a packaged one is said."""
     types = {label for part in parts for label in part.entities}
     every = len(types if taxonomy is None else taxonomy.fine)
-    table = Table(title="Converted")
-    table.add_column("part", overflow="fold")
-    for name in ("sentences", "tokens", "entities", "types", "not known"):
-        table.add_column(name)
+    numbers = ("sentences", "tokens", "entities", "types", "not known")
+    table = _table("Converted", "part", numbers=numbers)
     for part in parts:
-        table.add_row(
-            str(part.path),
-            f"{part.sentences:,}",
-            f"{part.tokens:,}",
-            f"{sum(part.entities.values()):,}",
-            f"{len(part.entities)} of {every}",
-            f"{part.unknown:,}",
-        )
+        counts = (part.sentences, part.tokens, sum(part.entities.values()))
+        types_of = f"{len(part.entities)} of {every}"
+        table.add_row(str(part.path), *map("{:,}".format, counts), types_of, f"{part.unknown:,}")
     _console().print(table)
     if taxonomy is None and (hint := looks_packaged(types)):
         _console().print(hint)
@@ -53,11 +55,13 @@ def print_conversion(parts: list[Converted], taxonomy: Taxonomy | None) -> None:
 def print_scores(report: dict[str, Any], *, per_type: bool) -> None:
     """Precision, recall and F1 in percent, on gold tokens and on running text."""
     console = _console()
-    scored = {label: side for label, side in _SIDES.items() if not nothing_to_score(report[side])}
-    title, caption = f"{report['model']} on {report['data']}", _caption(report)
-    table = Table("exact spans", "tokens", title=title, caption=caption)
-    for name in "PRF":
-        table.add_column(name, justify="right")
+    # Where there is no entity in gold or prediction, no score has a value
+    scored = {label: side for label, side in _SIDES.items() if report[side]["ents_per_type"]}
+    title = f"{report['model']} on {report['data']}"
+    caption = f"{report['sentences']:,} texts, {report['entities']:,} gold entities, percent"
+    if lost := report["unreachable"]:
+        caption += f"; on running text the tokenizer does not split at the bounds of {lost} of them"
+    table = _table(title, "exact spans", "tokens", numbers="PRF", caption=caption)
     flat = Taxonomy(report["taxonomy"]).flat
     for name, key in _LEVELS:
         if flat and "coarse" in key:
@@ -78,13 +82,13 @@ def print_scores(report: dict[str, Any], *, per_type: bool) -> None:
 
 def print_calibration(report: dict[str, Any]) -> None:
     """Expected calibration errors before and after, by level."""
-    table = Table(
-        title=f"Expected calibration error on {report['reported_on']}",
+    table = _table(
+        f"Expected calibration error on {report['reported_on']}",
+        "level",
+        numbers=("before", "after", "95% interval", "floor", "mean p", "right"),
         caption=f"{report['after']['entities']:,} entities; 10 bins of equal mass; floor: of a "
         "perfectly calibrated model on as many",
     )
-    for name in ("level", "before", "after", "95% interval", "floor", "mean p", "right"):
-        table.add_column(name, justify="left" if name == "level" else "right")
     for level in ("fine", "coarse", "span"):
         before, after = report["before"][level], report["after"][level]
         low, high = after["interval"] or (float("nan"),) * 2
@@ -102,14 +106,13 @@ def print_calibration(report: dict[str, Any]) -> None:
 
 def print_back_off(report: dict[str, Any]) -> None:
     """What the labels are worth that the thresholds give, against one level alone."""
-    table = Table(
-        title=f"Labels at a precision of {report['precision']:.2f}, on {report['reported_on']}",
+    table = _table(
+        f"Labels at a precision of {report['precision']:.2f}, on {report['reported_on']}",
+        "labels",
+        numbers=("fine", "coarse", "none", "precision", "credit per gold", "gain"),
         caption=f"thresholds from {report['tuned_on']}; a right coarse type counts "
         f"{report['credit']:g}, a right fine label 1; gain: of both, with 95% interval",
     )
-    names = ("labels", "fine", "coarse", "none", "precision", "credit per gold", "gain")
-    for name in names:
-        table.add_column(name, justify="left" if name == "labels" else "right")
     for name, way in report["ways"].items():
         gain = way.get("gain_of_both")
         table.add_row(
@@ -122,11 +125,6 @@ def print_back_off(report: dict[str, Any]) -> None:
             else "{:+.3f} ({:+.3f} to {:+.3f})".format(gain["credit_per_gold"], *gain["interval"]),
         )
     _console().print(table)
-
-
-def nothing_to_score(scores: dict[str, Any]) -> bool:
-    """Whether there is no entity in gold or prediction, so that no score has a value."""
-    return scores["ents_per_type"] is None
 
 
 def _intervals(found: dict[str, Any]) -> str:
@@ -143,42 +141,24 @@ def _intervals(found: dict[str, Any]) -> str:
 
 
 def _type_table(report: dict[str, Any]) -> Table:
-    taxonomy: dict[str, str] = report["taxonomy"]
-    flat = Taxonomy(taxonomy).flat
-    table = Table(title="Fine types")
-    if not flat:
-        table.add_column("coarse")
-    table.add_column("fine")
-    for name in ("P", "R", "F", "F text", "gold"):
-        table.add_column(name, justify="right")
+    coarse_of: dict[str, str] = report["taxonomy"]
+    flat = Taxonomy(coarse_of).flat
+    names = ("fine",) if flat else ("coarse", "fine")
+    table = _table("Fine types", *names, numbers=("P", "R", "F", "F text", "gold"))
     types, on_text = (report[side].get("ents_per_type") or {} for side in _SIDES.values())
-    before = None
     # Of flat labels, the gold may have others than the training data
-    for fine, coarse in (taxonomy | {x: x for x in sorted(types) if x not in taxonomy}).items():
-        if fine not in types and fine not in on_text:
-            continue
-        if before not in (None, coarse) and not flat:
+    every = coarse_of | {label: label for label in sorted(types) if label not in coarse_of}
+    shown = [(coarse, fine) for fine, coarse in every.items() if fine in types or fine in on_text]
+    for coarse, group in groupby(shown, key=itemgetter(0)):
+        for _, fine in group:
+            score, text = types.get(fine, {}), on_text.get(fine, {})
+            percents = [_percent(value) for value in (*map(score.get, "prf"), text.get("f"))]
+            start = () if flat else (coarse,)
+            table.add_row(*start, fine, *percents, str(score.get("support", 0)))
+            coarse = ""
+        if not flat:
             table.add_section()
-        score = types.get(fine, {})
-        table.add_row(
-            *(() if flat else (coarse if coarse != before else "",)),
-            fine,
-            *(_percent(score.get(kind)) for kind in "prf"),
-            _percent(on_text.get(fine, {}).get("f")),
-            str(score.get("support", 0)),
-        )
-        before = coarse
     return table
-
-
-def _caption(report: dict[str, Any]) -> str:
-    caption = f"{report['sentences']:,} texts, {report['entities']:,} gold entities, percent"
-    if report["unreachable"]:
-        caption += (
-            f"; on running text the tokenizer does not split at the bounds of "
-            f"{report['unreachable']} of them"
-        )
-    return caption
 
 
 def _percent(value: float | None) -> str:

@@ -119,14 +119,11 @@ def _find(source: Path, lang: str, part: str) -> Path | None:
 
 def _lower(parts: dict[str, list[Sentence]], done: Conversion) -> None:
     """Before the split, so that texts which become the same stay together."""
-    words = changed = 0
+    words = [word for sentences in parts.values() for s in sentences for word in s.words]
+    changed = sum(word != word.lower() for word in words)
     for part, sentences in parts.items():
-        lowered = [replace(s, words=tuple(word.lower() for word in s.words)) for s in sentences]
-        for old, new in zip(sentences, lowered, strict=True):
-            words += len(old.words)
-            changed += sum(a != b for a, b in zip(old.words, new.words, strict=True))
-        parts[part] = lowered
-    done.notes.append(f"Lower case: {changed:,} of {words:,} tokens changed.")
+        parts[part] = [replace(s, words=tuple(map(str.lower, s.words))) for s in sentences]
+    done.notes.append(f"Lower case: {changed:,} of {len(words):,} tokens changed.")
 
 
 def _split(source: Path, parts: dict[str, list[Sentence]], done: Conversion) -> None:

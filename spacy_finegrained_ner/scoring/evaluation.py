@@ -12,7 +12,6 @@ from spacy_finegrained_ner.data.corpus import bare_copy
 from spacy_finegrained_ner.data.entities import entities_of
 from spacy_finegrained_ner.data.files import read_gold
 from spacy_finegrained_ner.errors import UserError
-from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 from spacy_finegrained_ner.scoring.bootstrap import bootstrap
 
 NOTHING = "nothing to score: no entity in gold or prediction"
@@ -31,8 +30,8 @@ def score_pipeline(nlp: Language, data: Path, samples: int = 0) -> dict[str, Any
 
     Raises a `UserError` for data that can't be read, and for a pipeline without our component.
     """
-    taxonomy = taxonomy_of(nlp)
-    gold = read_gold(nlp.vocab, data, taxonomy)
+    _, component = component_of(nlp)
+    gold = read_gold(nlp.vocab, data, component.taxonomy)
     if not gold:
         raise UserError(f"{data}: the file holds no texts.")
     on_tokens = [Example(bare_copy(doc, nlp.vocab), doc) for doc in gold]
@@ -49,9 +48,9 @@ def score_pipeline(nlp: Language, data: Path, samples: int = 0) -> dict[str, Any
         "sentences": len(gold),
         "entities": sum(map(len, entities)),
         "unreachable": unreachable,
-        "taxonomy": dict(taxonomy.coarse_of),
-        "gold_tokens": _scores(nlp, on_tokens, samples),
-        "running_text": _scores(nlp, on_text, samples),
+        "taxonomy": dict(component.taxonomy.coarse_of),
+        "gold_tokens": _scores(nlp, component, on_tokens, samples),
+        "running_text": _scores(nlp, component, on_text, samples),
     }
 
 
@@ -71,14 +70,9 @@ def unmet(report: dict[str, Any], bars: dict[str, float]) -> list[str]:
     return missed
 
 
-def taxonomy_of(nlp: Language) -> Taxonomy:
-    """The taxonomy of the pipeline's component. Raises a `UserError`, as `score_pipeline`."""
-    taxonomy: Taxonomy = component_of(nlp)[1].taxonomy
-    return taxonomy
-
-
 def component_of(nlp: Language) -> tuple[str, Any]:
-    """The first component of ours and its name in the pipeline. Raises a `UserError`, too."""
+    """The pipeline's component and the name that it has there. Raises a `UserError` where there is
+    none, or it is not trained."""
     for name, pipe in nlp.pipeline:
         try:
             if hasattr(pipe, "taxonomy"):
@@ -88,9 +82,8 @@ def component_of(nlp: Language) -> tuple[str, Any]:
     raise UserError(f"The pipeline {nlp.pipe_names} has no component 'finegrained_ner'.")
 
 
-def _scores(nlp: Language, examples: list[Example], samples: int) -> dict[str, Any]:
-    """Of the pipeline's component, and intervals of the same counts. Annotates the examples."""
-    _, component = component_of(nlp)
+def _scores(nlp: Language, component: Any, examples: list[Example], samples: int) -> dict[str, Any]:
+    """Of the component, and intervals of the same counts. Annotates the examples."""
     docs = nlp.pipe([example.predicted for example in examples])
     annotated = [Example(doc, eg.reference) for doc, eg in zip(docs, examples, strict=True)]
     # By one name, wherever the component writes its entities

@@ -39,6 +39,9 @@ def folder(tmp_path_factory):
         ("file", b""),
     ):
         (folder / name).write_bytes(content)
+    for name, text in (("dragons", "smaug B-Dragon\n"), ("illegal", "green O\ntea I-Food\n")):
+        (folder / name).mkdir()
+        (folder / name / "train.conll").write_text(text)
     DocBin().to_disk(folder / "nothing.spacy")
     DocBin(docs=[nlp.make_doc("a b")]).to_disk(folder / "good.spacy")
     return folder
@@ -55,7 +58,23 @@ def folder(tmp_path_factory):
         ("convert {f} {f}/out --lang punctuation", "'punctuation' is no language of spaCy"),
         ("convert {f} {f}/out --taxonomy {f}/none.toml", "none.toml: there is no such taxonomy"),
         ("convert {f} {f}/out --taxonomy {f}/types.toml", "A = 3 is not a list of names"),
+        (
+            "convert {f}/dragons {f}/out --taxonomy multiconer2",
+            "train.conll:1: The label 'Dragon' is",
+        ),
+        ("convert {f}/illegal {f}/out", "train.conll:2: 'I-Food' follows 'O'"),
+        (
+            "check-name xx9 name 1.0",
+            "'xx9' is no language of spaCy: .*Expected a code such as 'en'",
+        ),
+        ("check-name deu name 1.0", "'deu' is no language of spaCy: expected 'de', its own code"),
         ("fetch-encoder {f}/file/encoder", r"(Not a directory|File exists): '.*file"),
+        ("evaluate no_such {f}/train.conll --output {f}/o", r"no_such: \[E050\].*Expected an inst"),
+        (
+            "evaluate {f}/model {f}/none.spacy --output {f}/o",
+            "none.spacy: there is no such file. E",
+        ),
+        ("evaluate {f}/model {f}/none.conll --output {f}/o", "none.conll: there is no such file"),
         ("evaluate {f}/empty {f}/train.conll --output {f}/o", r"empty: \[E053\].*Expected an inst"),
         ("evaluate {f}/broken {f}/train.conll --output {f}/o", r"broken: .*Expected an installed"),
         ("evaluate {f}/foreign {f}/train.conll --output {f}/o", r"foreign: .*Tagger\.v9.*Expected"),

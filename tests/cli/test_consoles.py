@@ -8,7 +8,7 @@ import sys
 import pytest
 from pipelines import LINEAR, examples, make_nlp
 from spacy.tokens import DocBin, Span
-from test_commands import fake_pip
+from test_fetch_encoder import fake_pip
 from typer.testing import CliRunner
 
 from spacy_finegrained_ner.cli import fetch_encoder

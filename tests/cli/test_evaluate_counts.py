@@ -34,6 +34,7 @@ def test_the_intervals_are_those_of_the_scores(tmp_path, annotate):
     output = tmp_path / "scores.json"
     code, printed = run("evaluate", tmp_path / "model", data, "--output", output, "--bootstrap", 20)
     assert code == 0, printed
+    assert printed.count("95% interval, bootstrap over sentences, 20 samples") == 2
     for side in ("gold_tokens", "running_text"):
         scores = srsly.read_json(output)[side]
         assert scores["ents_f"] == 1.0
@@ -62,15 +63,6 @@ def test_on_gold_tokens_the_texts_are_those_of_the_data(tmp_path):
 def remember(doc):
     REMEMBERED.append(doc.text)
     return doc
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("model")
-    nlp = make_nlp(model=LINEAR)
-    train(nlp, examples(nlp), 60)
-    nlp.to_disk(folder)
-    return folder
 
 
 def test_where_there_is_no_entity_there_is_nothing_to_score(model, tmp_path):

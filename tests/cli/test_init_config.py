@@ -161,19 +161,26 @@ def test_what_is_sourced_stays_sourced(data, tmp_path):
         assert listener["width"] == 96  # no variable that leads to a block which is not there
 
 
-def config_of(path: Path, *names: str) -> Path:
-    nlp = spacy.blank("en")
-    for name in names:
+@pytest.fixture(scope="module")
+def theirs(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("theirs")
+    for file, name in (
+        ("ner", "ner"),
+        ("ours", "finegrained_ner"),
+        ("rules", "entity_ruler"),
+        ("alone", "tok2vec"),
+    ):
+        nlp = spacy.blank("en")
         nlp.add_pipe(name)
-    nlp.config.to_disk(path)
-    return path
+        nlp.config.to_disk(folder / f"{file}.cfg")
+    return folder
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ("--base small", r"no config 'small' to begin with, expected \['crf', 'deberta'"),
-        ("--lang xx9", "xx9"),
+        ("--lang deu", "'deu' is no language of spaCy: expected 'de'"),
         ("--base tok2vec --encoder x", "'tok2vec' has no encoder"),
         ("--base crf --width 8", "'crf' has no head with a width"),
         ("--width 7", "BiLSTM of width 7: expected an even number"),
@@ -186,13 +193,9 @@ def config_of(path: Path, *names: str) -> Path:
         ("--into {f}/alone.cfg", r"no component listens to 'tok2vec' yet"),
     ],
 )
-def test_what_can_not_be_written_is_told(tmp_path, options, message):
-    config_of(tmp_path / "ner.cfg", "ner")
-    config_of(tmp_path / "ours.cfg", "finegrained_ner")
-    config_of(tmp_path / "rules.cfg", "entity_ruler")
-    config_of(tmp_path / "alone.cfg", "tok2vec")
+def test_what_can_not_be_written_is_told(theirs, tmp_path, options, message):
     out = tmp_path / "out.cfg"
-    code, printed = run("init-config", out, *options.format(f=tmp_path).split())
+    code, printed = run("init-config", out, *options.format(f=theirs).split())
     assert (code, out.exists()) == (1, False)
     assert re.search(message, printed), printed
 

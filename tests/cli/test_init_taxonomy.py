@@ -1,7 +1,7 @@
 """A taxonomy file to begin with, made of the labels of some data."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_commands import run, write_spacy
 
@@ -77,6 +77,7 @@ LABELS = st.lists(
 )
 
 
+@settings(max_examples=30)
 @given(LABELS)
 def test_any_labels_come_back_as_they_are(tmp_path_factory, labels):
     path = tmp_path_factory.getbasetemp() / "any.toml"

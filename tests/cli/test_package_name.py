@@ -6,14 +6,7 @@ import pytest
 import spacy
 import srsly
 from spacy.tokens import DocBin
-from typer.testing import CliRunner
-
-from spacy_finegrained_ner.cli.main import app
-
-
-def run(*arguments) -> tuple[int, str]:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    return result.exit_code, re.sub(r"\s+", " ", result.output)
+from test_commands import run
 
 
 @pytest.mark.parametrize(

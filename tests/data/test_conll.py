@@ -154,37 +154,7 @@ def test_words_come_back_as_written(tmp_path_factory, sentences, separator, end)
             "a O\n" + "b" * (MAX_LINE + 1),
             rf"data\.conll:2: the line is longer than {MAX_LINE} bytes",
         ),
-    ],
-)
-def test_files_that_can_not_be_read(tmp_path, text, message):
-    with pytest.raises(ConllError, match=message):
-        read(tmp_path, text)
-
-
-def test_a_line_may_have_the_greatest_length_and_not_more(tmp_path):
-    word = "b" * (MAX_LINE - 3)
-    assert read(tmp_path, f"{word} O\n")[0].words == (word,)
-    with pytest.raises(ConllError, match="longer than"):
-        read(tmp_path, f"{word}b O\n")
-
-
-def test_missing_files_and_folders(tmp_path):
-    with pytest.raises(ConllError, match=r"missing\.conll: there is no such file"):
-        next(read_conll(tmp_path / "missing.conll"))
-    with pytest.raises(ConllError, match=f"{tmp_path.name}: found a folder, expected a file"):
-        next(read_conll(tmp_path))
-
-
-def test_sentences_before_an_error_are_given_first(tmp_path):
-    sentences = read_conll(str(write(tmp_path, "a O\n\nb\n")))
-    assert next(sentences).words == ("a",)
-    with pytest.raises(ConllError, match=r"data\.conll:3"):
-        next(sentences)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
+        # Files of another kind
         ("a O\rb O\r", r"data\.conll:1: found a carriage return inside of the line"),
         ("a\tO\r\n\r\nb O\rc O\n", r"data\.conll:3: found a carriage return.*line ends"),
         ("a O\n\n" + "b O\n" * (MAX_TOKENS + 1), rf":3: .* more than {MAX_TOKENS} .* blank line"),
@@ -199,13 +169,31 @@ def test_sentences_before_an_error_are_given_first(tmp_path):
         ("O a\n", r"data\.conll:1: 'a' is not an IOB2 tag"),
     ],
 )
-def test_files_of_another_kind(tmp_path, text, message):
+def test_files_that_can_not_be_read(tmp_path, text, message):
     with pytest.raises(ConllError, match=message):
         read(tmp_path, text)
 
 
-def test_a_sentence_may_have_the_greatest_length(tmp_path):
+def test_lines_and_sentences_may_have_the_greatest_length_and_not_more(tmp_path):
+    word = "b" * (MAX_LINE - 3)
+    assert read(tmp_path, f"{word} O\n")[0].words == (word,)
+    with pytest.raises(ConllError, match="longer than"):
+        read(tmp_path, f"{word}b O\n")
     assert len(read(tmp_path, "b O\n" * MAX_TOKENS)[0].words) == MAX_TOKENS
+
+
+def test_missing_files_and_folders(tmp_path):
+    with pytest.raises(ConllError, match=r"missing\.conll: there is no such file"):
+        next(read_conll(tmp_path / "missing.conll"))
+    with pytest.raises(ConllError, match=f"{tmp_path.name}: found a folder, expected a file"):
+        next(read_conll(tmp_path))
+
+
+def test_sentences_before_an_error_are_given_first(tmp_path):
+    sentences = read_conll(str(write(tmp_path, "a O\n\nb\n")))
+    assert next(sentences).words == ("a",)
+    with pytest.raises(ConllError, match=r"data\.conll:3"):
+        next(sentences)
 
 
 def test_a_line_of_50_megabytes_takes_no_memory(tmp_path):

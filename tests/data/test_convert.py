@@ -187,6 +187,29 @@ def test_labels_are_matched_without_regard_to_case_and_keep_their_spelling(tmp_p
     assert docs(train.path)[0].ents[0].label_ == "ARTIST"
 
 
+def test_lower_case_leaves_entities_where_they_are(tmp_path):
+    """The lower case of İ is two characters."""
+    text = "İzmir B-Food\nKebabs I-Food\nare O\nGOOD -\n"
+    (tmp_path / "train.conll").write_text(text, encoding="utf-8")
+    (tmp_path / "valid.conll").write_text("Rice B-Food\nwas O\n", encoding="utf-8")
+    done = convert_folder(tmp_path, tmp_path, lang="tr", taxonomy=TAXONOMY, lower=True)
+    assert done.notes == ["Lower case: 4 of 6 tokens changed."]
+    (train,), (valid,) = docs(tmp_path / "train.spacy"), docs(tmp_path / "valid.spacy")
+    assert [token.text for token in train] == ["i\u0307zmir", "kebabs", "are", "good"]
+    assert [(ent.start, ent.end, ent.label_) for ent in train.ents] == [(0, 2, "Food")]
+    assert [token.ent_iob for token in train] == [3, 1, 2, 0]
+    assert [(ent.text, ent.label_) for ent in valid.ents] == [("rice", "Food")]
+    assert done.parts[0].entities == {"Food": 1}
+
+
+def test_texts_that_are_the_same_in_lower_case_stay_together(tmp_path):
+    text = "\n".join(f"{word}{i} B-Food\n" for i in range(60) for word in ("Rice", "rice"))
+    (tmp_path / "train.conll").write_text(text)
+    done = convert_folder(tmp_path, tmp_path, lang="en", taxonomy=TAXONOMY, lower=True)
+    train, valid = ({doc.text for doc in docs(part.path)} for part in done.parts)
+    assert (len(train | valid), train & valid) == (60, set())
+
+
 def test_a_folder_without_training_part(tmp_path):
     with pytest.raises(ConllError, match=r"found no train\.conll and no en_train\.conll"):
         convert(tmp_path, valid=VALID, es_train=TRAIN)
