@@ -25,6 +25,7 @@ Number = Annotated[float, "a number"]
 Part = Annotated[float, Field(ge=0.0, le=1.0), "a number from 0 to 1"]
 PartAboveZero = Annotated[float, Field(gt=0.0, le=1.0), "a number > 0, at most 1"]
 PartBelowOne = Annotated[float, Field(ge=0.0, lt=1.0), "a number >= 0 and < 1"]
+Switch = Annotated[bool, "true or false"]
 Steps = Annotated[
     int,
     Field(ge=1),

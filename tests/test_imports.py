@@ -64,7 +64,17 @@ OUTSIDE = {
         *("resource", "statistics", "sys", "tempfile", "time", "unittest"),
     },
     "pipeline": {"spacy", "thinc", "numpy", "weakref"},
-    "baselines": {"spacy", "thinc", "numpy", "pycrfsuite", "json", "sys", "tempfile", "hashlib"},
+    "baselines": {
+        "spacy",
+        "thinc",
+        "numpy",
+        "pycrfsuite",
+        "json",
+        "sys",
+        "tempfile",
+        "hashlib",
+        "pydantic",
+    },
     "pages": {"markdown_it", "matplotlib", "html", "textwrap"},
 }
 

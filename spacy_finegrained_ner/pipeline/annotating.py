@@ -1,9 +1,9 @@
 """What all components have in common that find entities by a taxonomy."""
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 from spacy.language import Language
@@ -12,16 +12,11 @@ from spacy.training import Example
 from spacy.vocab import Vocab
 
 from spacy_finegrained_ner.data.annotation import Annotation
+from spacy_finegrained_ner.labels.bio import TagSet
 from spacy_finegrained_ner.labels.prediction import Prediction
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 from spacy_finegrained_ner.pipeline.auxiliary import AuxiliaryTask, CoarseTask
 from spacy_finegrained_ner.pipeline.labels import say_flat
-
-
-# By its types, not by component: loading replaces them
-@lru_cache
-def _taxonomy_of(types: tuple[tuple[str, str], ...], owner: str) -> Taxonomy:
-    return Taxonomy(dict(types), f"the taxonomy of {owner!r}")
 
 
 class Annotating:
@@ -39,6 +34,10 @@ class Annotating:
     scorer: Callable[..., dict[str, Any]] | None
     _annotation: Annotation
     _require_initialized: Callable[[], Any]
+    # Made when they are asked for: loading replaces cfg
+    _tags = TagSet(())
+    _types: Mapping[str, str] | None = None
+    _tree: Taxonomy
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -53,7 +52,16 @@ class Annotating:
 
     @property
     def _taxonomy(self) -> Taxonomy:
-        return _taxonomy_of(tuple(self.cfg["taxonomy"].items()), self.name)
+        types = self.cfg["taxonomy"]
+        if self._types is not types:
+            self._types, self._tree = types, Taxonomy(types, f"the taxonomy of {self.name!r}")
+        return self._tree
+
+    @property
+    def _tag_set(self) -> TagSet:
+        if self._tags.labels != self.labels:
+            self._tags = TagSet(self.labels)
+        return self._tags
 
     @property
     def auxiliary_is_off(self) -> bool:

@@ -80,7 +80,7 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
         self._nothing_known: bool | None = None
         # What the losses of all batches of a step are divided by: see `_losses`
         self._divisor = 0
-        self._tags, self._decoders = TagSet(()), {}
+        self._decoders: dict[TagSet, Any] = {}
 
     @property
     def label_data(self) -> list[str]:

@@ -27,10 +27,9 @@ class Learning:
     auxiliary_weight: float
     combination: AnyCombination
     auxiliary_is_off: bool
-    labels: tuple[str, ...]
     listener_check: ListenerCheck
     _taxonomy: Taxonomy
-    _tags: TagSet
+    _tag_set: TagSet
     _decoders: dict[TagSet, Any]
 
     def _losses(
@@ -97,12 +96,6 @@ class Learning:
             decoding = self.model.attrs.get("decoding", DECODINGS["crf"])
             decoder = self._decoders[tags] = decoding.build(tags)
         return decoder
-
-    @property
-    def _tag_set(self) -> TagSet:
-        if self._tags.labels != self.labels:
-            self._tags = TagSet(self.labels)
-        return self._tags
 
     @property
     def _auxiliary_tag_set(self) -> TagSet | None:
