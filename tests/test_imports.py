@@ -55,7 +55,7 @@ OUTSIDE = {
     "data": {"spacy", "numpy", "hashlib"},
     "ml": {
         *("json", "os", "tempfile", "thinc", "torch", "numpy", "srsly", "spacy", "transformers"),
-        *("spacy_transformers", "huggingface_hub", "requests"),
+        *("spacy_transformers", "huggingface_hub", "requests", "pydantic"),
     },
     "scoring": {"spacy", "numpy"},
     "benchmark": {

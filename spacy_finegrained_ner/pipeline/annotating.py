@@ -54,7 +54,8 @@ class Annotating:
     def _taxonomy(self) -> Taxonomy:
         types = self.cfg["taxonomy"]
         if self._types is not types:
-            self._types, self._tree = types, Taxonomy(types, f"the taxonomy of {self.name!r}")
+            self._tree = Taxonomy(types, f"the taxonomy of {self.name!r}")
+            self._types = types  # last, for another thread
         return self._tree
 
     @property
