@@ -35,7 +35,7 @@ Steps = Annotated[
 Reference = Annotated[str, Field(pattern=r"^\$\{")]
 """As spaCy hands it over where nothing is interpolated, outside of `spacy train`."""
 # pydantic would wrap a generator of its own around it
-Schedule = Annotated[
+RateSchedule = Annotated[
     Generator, GetPydanticSchema(lambda *_: core_schema.is_instance_schema(Iterator)), "a schedule"
 ]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from spacy.language import Language
 
+from spacy_finegrained_ner.contracts import HasAuxiliaryWeight, Schedule
 from spacy_finegrained_ner.settings import Reference, Steps, checked
 
 BeforeUpdate = Callable[[Language, dict[str, Any]], None]
@@ -19,7 +20,7 @@ def set_auxiliary_weight(
     nlp: Language,
     info: dict[str, Any],
     *,
-    schedule: Callable[[float], float],
+    schedule: Schedule,
     total_steps: int | str,
     component: str,
 ) -> None:
@@ -30,7 +31,7 @@ def set_auxiliary_weight(
             f"Expected one of {nlp.component_names}."
         )
     pipe: Any = nlp.get_pipe(component)
-    if not hasattr(pipe, "auxiliary_weight"):
+    if not isinstance(pipe, HasAuxiliaryWeight):
         raise ValueError(
             f"{_AUXILIARY_WEIGHT} has component = {component!r}, a {type(pipe).__name__} without "
             "an auxiliary_weight. Expected a component of the factory 'finegrained_ner'."
@@ -41,7 +42,7 @@ def set_auxiliary_weight(
     pipe.auxiliary_weight = _weight(schedule, progress)
 
 
-def _weight(schedule: Callable[[float], float], progress: float) -> float:
+def _weight(schedule: Schedule, progress: float) -> float:
     try:
         weight: Any = schedule(progress)
     except TypeError as error:
@@ -65,7 +66,7 @@ def run_all(nlp: Language, info: dict[str, Any], *, callbacks: tuple[BeforeUpdat
 
 @checked(_AUXILIARY_WEIGHT)
 def build_auxiliary_weight_v1(
-    schedule: Callable[[float], float],
+    schedule: Schedule,
     total_steps: Steps | Reference,
     component: str = "finegrained_ner",
 ) -> BeforeUpdate:

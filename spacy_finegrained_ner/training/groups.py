@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from spacy.util import logger
 
-from spacy_finegrained_ner.settings import Count, NotNegative, PartAboveZero, Schedule, check
+from spacy_finegrained_ner.settings import Count, NotNegative, PartAboveZero, RateSchedule, check
 
 T = TypeVar("T")
 
@@ -170,7 +170,7 @@ def _read_group(name: str, settings: dict[str, Any]) -> Group:
     def build(
         pattern: str,
         factor: NotNegative = 1.0,
-        schedule: NotNegative | Schedule | None = None,
+        schedule: NotNegative | RateSchedule | None = None,
         weight_decay: NotNegative | None = None,
     ) -> Group:
         if {"factor", "schedule"} <= set(settings):

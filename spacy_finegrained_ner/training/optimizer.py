@@ -12,7 +12,7 @@ from thinc.util import is_numpy_array
 from torch.optim.adamw import adamw
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from spacy_finegrained_ner.settings import NotNegative, PartBelowOne, Schedule, checked
+from spacy_finegrained_ner.settings import NotNegative, PartBelowOne, RateSchedule, checked
 from spacy_finegrained_ner.training.groups import Rates, read_groups, read_layer_decay
 
 Clip = Literal["module", "parameter"]
@@ -235,7 +235,7 @@ def _view(array: FloatsXd) -> torch.Tensor:
 
 @checked("spacy-finegrained-ner.AdamW.v1")
 def build_adamw_v1(
-    learn_rate: NotNegative | Schedule,
+    learn_rate: NotNegative | RateSchedule,
     weight_decay: NotNegative = 0.01,
     beta1: PartBelowOne = 0.9,
     beta2: PartBelowOne = 0.999,
