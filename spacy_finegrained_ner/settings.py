@@ -19,6 +19,7 @@ P, R = ParamSpec("P"), TypeVar("R")
 # The last is what an error says was expected.
 Count = Annotated[int, Field(ge=1), "a whole number >= 1"]
 CountOrZero = Annotated[int, Field(ge=0), "a whole number >= 0"]
+Whole = Annotated[int, "a whole number"]
 Positive = Annotated[float, Field(gt=0.0), "a number > 0"]
 NotNegative = Annotated[float, Field(ge=0.0), "a number >= 0"]
 Number = Annotated[float, "a number"]
@@ -35,7 +36,7 @@ Steps = Annotated[
 Reference = Annotated[str, Field(pattern=r"^\$\{")]
 """As spaCy hands it over where nothing is interpolated, outside of `spacy train`."""
 # pydantic would wrap a generator of its own around it
-Schedule = Annotated[
+RateSchedule = Annotated[
     Generator, GetPydanticSchema(lambda *_: core_schema.is_instance_schema(Iterator)), "a schedule"
 ]
 

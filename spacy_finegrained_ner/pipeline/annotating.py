@@ -11,6 +11,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 
+from spacy_finegrained_ner.contracts import ReportsEntities
 from spacy_finegrained_ner.data.annotation import Annotation
 from spacy_finegrained_ner.labels.bio import TagSet
 from spacy_finegrained_ner.labels.prediction import Prediction
@@ -19,7 +20,7 @@ from spacy_finegrained_ner.pipeline.auxiliary import AuxiliaryTask, CoarseTask
 from spacy_finegrained_ner.pipeline.labels import say_flat
 
 
-class Annotating:
+class Annotating(ReportsEntities):
     """Stands before spaCy's class in the bases of a component, which sets these attributes.
 
     cfg: saved as JSON; its "labels" and "taxonomy" (fine to coarse) are there from the start, and
@@ -136,12 +137,13 @@ class Annotating:
             if pipe is self:
                 earlier = False
                 continue
-            prefix, scorer = getattr(pipe, "score_prefix", None), getattr(pipe, "scorer", None)
-            if prefix is None:  # not of this package
+            scorer = getattr(pipe, "scorer", None)
+            if not isinstance(pipe, ReportsEntities):  # not of this package
                 reported = nlp.get_pipe_meta(name).scores if nlp is not None else []
                 same = [key for key in reported if key.startswith(f"{self.score_prefix}_")]
             else:  # of two that are initialized, the later one says it
                 said = earlier or (nlp is not None and name in nlp.disabled)
+                prefix = pipe.score_prefix
                 same = [f"{prefix}_*"] if said and prefix == self.score_prefix else []
             if same and scorer is not None and self.scorer is not None:
                 last = self.name if earlier else name

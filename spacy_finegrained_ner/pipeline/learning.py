@@ -6,7 +6,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Model
 
-from spacy_finegrained_ner.contracts import AnyCombination, factors_of, sees_losses
+from spacy_finegrained_ner.contracts import AnyCombination, TrainsTasks, factors_of, sees_losses
 from spacy_finegrained_ner.data.gold import gold_of
 from spacy_finegrained_ner.labels.bio import TagSet
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
@@ -18,7 +18,7 @@ from spacy_finegrained_ner.pipeline.listeners import ListenerCheck
 from spacy_finegrained_ner.pipeline.losses import Goal, check_gold_of, not_finite, task_losses
 
 
-class Learning:
+class Learning(TrainsTasks):
     """Stands before spaCy's class in the bases of a component, which sets these attributes."""
 
     name: str
@@ -31,6 +31,13 @@ class Learning:
     _taxonomy: Taxonomy
     _tag_set: TagSet
     _decoders: dict[TagSet, Any]
+
+    @property
+    def task_losses(self) -> dict[str, str]:
+        """The names of the losses of the fine and the auxiliary task, if there is one."""
+        if self.auxiliary is None or self.auxiliary_is_off:
+            return {}
+        return {task: f"{self.name}_{task}" for task in ("fine", "auxiliary")}
 
     def _losses(
         self, examples: list[Example], scores: ScoreBatch, divisor: int
