@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import inf
 from numbers import Real
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 UNKNOWN = -1
 """Stands for a gold tag that is not known (never read as O), and for padding."""
@@ -31,6 +31,38 @@ class LossCombination(Protocol):
 
 
 AnyCombination = Combination | LossCombination
+
+
+@runtime_checkable
+class HasAuxiliaryWeight(Protocol):
+    """A component whose weight w of the auxiliary loss, 0 to 1, can be set as training goes on."""
+
+    auxiliary_weight: float
+
+
+@runtime_checkable
+class TrainsTasks(HasAuxiliaryWeight, Protocol):
+    """A component that may train on two tasks, and reports the loss of each."""
+
+    combination: AnyCombination
+
+    @property
+    def task_losses(self) -> Mapping[str, str]:
+        """From "fine" and "auxiliary" to the names of their losses in what `update` reports; empty
+        where there is no auxiliary task."""
+        ...
+
+
+@runtime_checkable
+class ReportsEntities(Protocol):
+    """A component that reports scores of entities, unless its scorer is None."""
+
+    scorer: Callable[..., dict[str, Any]] | None
+
+    @property
+    def score_prefix(self) -> str:
+        """What the names of its scores begin with."""
+        ...
 
 
 def sees_losses(combination: AnyCombination) -> bool:

@@ -19,12 +19,14 @@ P, R = ParamSpec("P"), TypeVar("R")
 # The last is what an error says was expected.
 Count = Annotated[int, Field(ge=1), "a whole number >= 1"]
 CountOrZero = Annotated[int, Field(ge=0), "a whole number >= 0"]
+Whole = Annotated[int, "a whole number"]
 Positive = Annotated[float, Field(gt=0.0), "a number > 0"]
 NotNegative = Annotated[float, Field(ge=0.0), "a number >= 0"]
 Number = Annotated[float, "a number"]
 Part = Annotated[float, Field(ge=0.0, le=1.0), "a number from 0 to 1"]
 PartAboveZero = Annotated[float, Field(gt=0.0, le=1.0), "a number > 0, at most 1"]
 PartBelowOne = Annotated[float, Field(ge=0.0, lt=1.0), "a number >= 0 and < 1"]
+Switch = Annotated[bool, "true or false"]
 Steps = Annotated[
     int,
     Field(ge=1),
@@ -34,7 +36,7 @@ Steps = Annotated[
 Reference = Annotated[str, Field(pattern=r"^\$\{")]
 """As spaCy hands it over where nothing is interpolated, outside of `spacy train`."""
 # pydantic would wrap a generator of its own around it
-Schedule = Annotated[
+RateSchedule = Annotated[
     Generator, GetPydanticSchema(lambda *_: core_schema.is_instance_schema(Iterator)), "a schedule"
 ]
 

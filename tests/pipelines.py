@@ -69,3 +69,18 @@ def train(nlp: Language, data: list[Example], steps: int) -> dict[str, float]:
 
 def entities(doc: Doc) -> list[tuple[str, str, str]]:
     return [(ent.text, ent.label_, ent._.coarse_label) for ent in doc.ents]
+
+
+def initialized(auxiliary=None, loss=None, scorer=None, tok2vec=None, **own):
+    """A pipeline whose model has these parts, not from a config."""
+    from spacy_finegrained_ner.ml.architectures import build_tagger_v1
+    from spacy_finegrained_ner.pipeline.finegrained_ner import FineGrainedNER
+
+    nlp = spacy.blank("en")
+    stock = {"tok2vec": HASH_EMBED["tok2vec"]}
+    tok2vec = tok2vec or spacy.registry.resolve(stock)["tok2vec"]
+    model = build_tagger_v1(tok2vec, **own)
+    more = {"scorer": scorer} | ({} if loss is None else {"loss": loss})
+    component = FineGrainedNER(nlp.vocab, model, auxiliary=auxiliary, auxiliary_weight=0.5, **more)
+    component.initialize(lambda: examples(nlp))
+    return component

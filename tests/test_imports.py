@@ -55,7 +55,7 @@ OUTSIDE = {
     "data": {"spacy", "numpy", "hashlib", "zlib"},
     "ml": {
         *("json", "os", "tempfile", "thinc", "torch", "numpy", "srsly", "spacy", "transformers"),
-        *("spacy_transformers", "huggingface_hub", "requests"),
+        *("spacy_transformers", "huggingface_hub", "requests", "pydantic"),
     },
     "scoring": {"spacy", "numpy"},
     "benchmark": {
@@ -64,7 +64,17 @@ OUTSIDE = {
         *("resource", "statistics", "sys", "tempfile", "time", "unittest"),
     },
     "pipeline": {"spacy", "thinc", "numpy", "weakref"},
-    "baselines": {"spacy", "thinc", "numpy", "pycrfsuite", "json", "sys", "tempfile", "hashlib"},
+    "baselines": {
+        "spacy",
+        "thinc",
+        "numpy",
+        "pycrfsuite",
+        "json",
+        "sys",
+        "tempfile",
+        "hashlib",
+        "pydantic",
+    },
     "pages": {"markdown_it", "matplotlib", "html", "textwrap"},
 }
 

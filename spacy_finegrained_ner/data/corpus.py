@@ -10,6 +10,7 @@ from spacy.training import Example
 from spacy.vocab import Vocab
 
 from spacy_finegrained_ner.data.conll import Sentence, read_conll
+from spacy_finegrained_ner.settings import CountOrZero, checked
 
 EMBEDDED = Path(__file__).with_name("embedded")
 """Folder of the embedded corpus: train.conll and valid.conll."""
@@ -35,8 +36,9 @@ def bare_copy(doc: Doc, vocab: Vocab) -> Doc:
     return Doc(vocab, words=words, spaces=[bool(token.whitespace_) for token in doc])
 
 
+@checked("spacy-finegrained-ner.ConllCorpus.v1")
 def build_conll_corpus_v1(
-    path: str | Path | None, limit: int = 0
+    path: str | Path | None, limit: CountOrZero = 0
 ) -> Callable[[Language], Iterator[Example]]:
     """Registered as `spacy-finegrained-ner.ConllCorpus.v1` (readers).
 
@@ -47,11 +49,6 @@ def build_conll_corpus_v1(
         raise ValueError(
             "spacy-finegrained-ner.ConllCorpus.v1 has no path. Give one in the config or on the "
             "command line, for instance --paths.train corpus/train.conll"
-        )
-    if not isinstance(limit, int) or limit < 0:  # confection 1.x lets "9" through
-        raise ValueError(
-            f"limit of spacy-finegrained-ner.ConllCorpus.v1 is {limit!r}, expected 0 (all) or a "
-            "number of sentences."
         )
 
     def read(nlp: Language) -> Iterator[Example]:

@@ -38,6 +38,11 @@ class TagSet:
         """The names of the tags, by id."""
         return ("O", *(f"{prefix}-{label}" for label in self.labels for prefix in "BI"))
 
+    @cached_property
+    def ids(self) -> dict[str, int]:
+        """The id of each tag, by its name."""
+        return {tag: i for i, tag in enumerate(self.tags)}
+
     def begin(self, label: str) -> int:
         """The id of B-label; the id of I-label is one more. KeyError for a foreign label."""
         return self._begin[label]

@@ -11,14 +11,18 @@ from torch import nn
 
 from spacy_finegrained_ner.ml.blocks import Blending, check_pickles
 from spacy_finegrained_ner.ml.decoder import DECODINGS, Decoding
-from spacy_finegrained_ner.ml.shim import Precision, check_precision
+from spacy_finegrained_ner.ml.shim import Precision
 from spacy_finegrained_ner.ml.tagger_layer import ScoreBatch, build_tagger_layer
 from spacy_finegrained_ner.nn.tagger_module import TaggerModule
+from spacy_finegrained_ner.settings import PartBelowOne, checked
+
+NAME = "spacy-finegrained-ner.Tagger.v1"
 
 
+@checked(NAME)
 def build_tagger_v1(
     tok2vec: Model[list[Doc], list[Floats2d]],
-    dropout: float = 0.2,
+    dropout: PartBelowOne = 0.2,
     decoder: Literal["crf", "linear"] | Decoding = "crf",
     sequence: Callable[[int], nn.Module] | None = None,
     blending: Blending | None = None,
@@ -40,30 +44,26 @@ def build_tagger_v1(
     Raises a ValueError that names the setting, if one is out of its range, or a block that can't
     be pickled (workers of nlp.pipe ask for it).
     """
-    name = "spacy-finegrained-ner.Tagger.v1"
-    # Types: confection 1.x lets "0.2" through, and for a dataclass any block.
-    if not (isinstance(dropout, int | float) and 0.0 <= dropout < 1.0):
-        raise ValueError(f"dropout of {name} is {dropout!r}, expected 0 <= dropout < 1.")
+    # confection 1.x lets any block through for a dataclass
     if blending is not None and not isinstance(blending, Blending):
         raise ValueError(
-            f"blending of {name} is {blending!r}, expected a block with @layers = "
+            f"blending of {NAME} is {blending!r}, expected a block with @layers = "
             '"spacy-finegrained-ner.blend_concatenate.v1" or another blending, or null.'
         )
     if sequence is not None and not callable(sequence):
         raise ValueError(
-            f"sequence of {name} is {sequence!r}, expected a block with @layers = "
+            f"sequence of {NAME} is {sequence!r}, expected a block with @layers = "
             '"spacy-finegrained-ner.BiLSTM.v1" or another function that gives a function of the '
             "width, or null."
         )
     decoding = DECODINGS.get(decoder) if isinstance(decoder, str) else decoder
     if not isinstance(decoding, Decoding):
         raise ValueError(
-            f"decoder of {name} is {decoder!r}, expected 'crf', 'linear' or a block whose function "
+            f"decoder of {NAME} is {decoder!r}, expected 'crf', 'linear' or a block whose function "
             "gives a Decoding."
         )
     for setting, block in (("sequence", sequence), ("blending", blending), ("decoder", decoding)):
-        check_pickles(f"{setting} of {name}", block)
-    check_precision(name, precision)
+        check_pickles(f"{setting} of {NAME}", block)
 
     tagger = build_tagger_layer(
         partial(

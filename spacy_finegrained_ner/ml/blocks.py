@@ -4,14 +4,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pickle import dumps
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
+from pydantic import Field
 from torch import nn
 
 from spacy_finegrained_ner.nn.bilstm import BiLSTM
 from spacy_finegrained_ner.nn.blending import Average, Concatenate, Gated
+from spacy_finegrained_ner.settings import Count, PartBelowOne, check, checked
 
-Place = Literal["vectors", "sequence", "emissions"]
+Place = Annotated[
+    Literal["vectors", "sequence", "emissions"], "one of 'vectors', 'sequence', 'emissions'"
+]
+Even = Annotated[int, Field(ge=2, multiple_of=2), "an even number (two directions) >= 2"]
 
 
 @dataclass(frozen=True)
@@ -22,13 +27,10 @@ class Blending:
     """
 
     build: Callable[[int], nn.Module]
-    place: str
+    place: Place
 
     def __post_init__(self) -> None:
-        if self.place not in get_args(Place):
-            raise ValueError(
-                f"place of a blending is {self.place!r}, expected one of {list(get_args(Place))}."
-            )
+        check("a blending", Blending, {"place": self.place})
         if not callable(self.build):
             raise ValueError(
                 f"build of a blending is {self.build!r}, expected a function of the width of the "
@@ -54,7 +56,8 @@ def check_pickles(name: str, block: Any) -> None:
         ) from None
 
 
-def build_concatenate_v1(window: int = 1, place: Place = "sequence") -> Blending:
+@checked("spacy-finegrained-ner.blend_concatenate.v1")
+def build_concatenate_v1(window: Count = 1, place: Place = "sequence") -> Blending:
     """Registered as `spacy-finegrained-ner.blend_concatenate.v1`: [current ; previous ; next], the
     paper's triplet blending. The parameters are the same for all kinds of blending.
 
@@ -62,10 +65,13 @@ def build_concatenate_v1(window: int = 1, place: Place = "sequence") -> Blending
     place: on the encoder's "vectors", on the output of the "sequence" layer (as the paper's code),
         or on the "emissions" (where what is concatenated is projected back to the tags).
     """
-    return _blending("blend_concatenate", Concatenate, window, place)
+    return Blending(partial(Concatenate, window=window), place)
 
 
-def build_average_v1(window: int = 1, place: Place = "sequence", learned: bool = False) -> Blending:
+@checked("spacy-finegrained-ner.blend_average.v1")
+def build_average_v1(
+    window: Count = 1, place: Place = "sequence", learned: bool = False
+) -> Blending:
     """Registered as `spacy-finegrained-ner.blend_average.v1`: half the token, half its neighbours
     (0.25 / 0.5 / 0.25 for a window of 1). learned: the weights are learned from there on.
 
@@ -73,45 +79,25 @@ def build_average_v1(window: int = 1, place: Place = "sequence", learned: bool =
     "emissions", unless the weights are learned beside an auxiliary task: one set of them for both
     tasks, or one for each.
     """
-    return _blending("blend_average", partial(Average, learned=learned), window, place)
+    return Blending(partial(Average, learned=learned, window=window), place)
 
 
-def build_gated_v1(window: int = 1, place: Place = "sequence") -> Blending:
+@checked("spacy-finegrained-ner.blend_gated.v1")
+def build_gated_v1(window: Count = 1, place: Place = "sequence") -> Blending:
     """Registered as `spacy-finegrained-ner.blend_gated.v1`: an average whose weights each token
     computes from itself and its neighbours; it starts as that of `blend_average`."""
-    return _blending("blend_gated", Gated, window, place)
+    return Blending(partial(Gated, window=window), place)
 
 
-def _blending(name: str, kind: Callable[..., nn.Module], window: int, place: str) -> Blending:
-    name = f"spacy-finegrained-ner.{name}.v1"
-    if not isinstance(window, int) or window < 1:  # confection 1.x lets "1" through
-        raise ValueError(
-            f"window of {name} is {window!r}, expected a whole number, at least 1 (or no blending)."
-        )
-    if place not in get_args(Place):
-        raise ValueError(f"place of {name} is {place!r}, expected one of {list(get_args(Place))}.")
-    return Blending(partial(kind, window=window), place)
-
-
+@checked("spacy-finegrained-ner.BiLSTM.v1")
 def build_bilstm_v1(
-    width: int | None = None, layers: int = 1, dropout: float = 0.0
+    width: Even | None = None, layers: Count = 1, dropout: PartBelowOne = 0.0
 ) -> Callable[[int], nn.Module]:
     """Registered as `spacy-finegrained-ner.BiLSTM.v1`: bidirectional LSTM, then leaky ReLU.
 
     width: of the output, both directions together; null for that of the input, as the paper.
     dropout: between the layers, where there are two or more.
     """
-    name = "spacy-finegrained-ner.BiLSTM.v1"
-    # Types: confection 1.x lets "1" through.
-    if width is not None and (not isinstance(width, int) or width < 2 or width % 2):
-        raise ValueError(f"width of {name} is {width!r}, expected an even number (two directions).")
-    if not isinstance(layers, int) or layers < 1:
-        raise ValueError(
-            f"layers of {name} is {layers!r}, expected a whole number, at least 1 (or no BiLSTM)."
-        )
-    if not (isinstance(dropout, int | float) and 0.0 <= dropout < 1.0):
-        raise ValueError(f"dropout of {name} is {dropout!r}, expected 0 <= dropout < 1.")
-
     return partial(_bilstm, width=width, layers=layers, dropout=dropout)
 
 

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 from itertools import chain as flatten
-from typing import Any, cast
+from typing import Annotated, Any, Literal, cast
 
 import numpy as np
 import torch
@@ -19,19 +19,21 @@ from transformers.file_utils import ModelOutput
 
 from spacy_finegrained_ner.ml.by_length import by_length
 from spacy_finegrained_ner.ml.encoder_batches import (
-    COMBINE,
     EncoderBatch,
     in_batches,
     last_layers,
     tokenize,
 )
 from spacy_finegrained_ner.ml.encoder_shim import EncoderShim
-from spacy_finegrained_ner.ml.listener import build_token_vectors, check_grad_factor
+from spacy_finegrained_ner.ml.listener import build_token_vectors
 from spacy_finegrained_ner.ml.missing_encoder import encoder_is_needed
-from spacy_finegrained_ner.ml.shim import Precision, check_precision
+from spacy_finegrained_ner.ml.shim import Precision
+from spacy_finegrained_ner.settings import Count, Number, checked
 
 NAME = "spacy-finegrained-ner.TransformerLayers.v1"
 TOK2VEC = "spacy-finegrained-ner.Tok2VecTransformerLayers.v1"
+
+Combine = Annotated[Literal["average", "concatenate"], "one of 'average', 'concatenate'"]
 
 AT_ONCE = {"cpu": 2048, "cuda": 16384}
 """Wordpieces of a batch in prediction: what is quick on a CPU leaves a GPU idle."""
@@ -63,12 +65,13 @@ class Encoder(Model[list[Doc], EncoderBatch]):
         return cast(Encoder, copied)
 
 
+@checked(NAME)
 def build_transformer_layers_v1(
     name: str,
     get_spans: Callable,
-    layers: int,
-    combine: str,
-    max_batch_wordpieces: int | None = None,
+    layers: Count,
+    combine: Combine,
+    max_batch_wordpieces: Count | None = None,
     tokenizer_config: dict[str, Any] = SimpleFrozenDict(),  # noqa: B008
     transformer_config: dict[str, Any] = SimpleFrozenDict(),  # noqa: B008
     mixed_precision: bool = False,
@@ -99,8 +102,12 @@ def build_transformer_layers_v1(
     mixed_precision. In `initialize`, when the encoder is loaded, an OSError if it can't be, and a
     ValueError for more layers than it has.
     """
-    _check(NAME, layers, combine, max_batch_wordpieces)
-    check_precision(NAME, precision, mixed_precision)
+    if mixed_precision and precision != "fp32":
+        raise ValueError(
+            f"{NAME} has mixed_precision = true and precision = {precision!r}, expected one of the "
+            "two: mixed precision computes in float16, with scaled gradients. Set mixed_precision "
+            '= false, or precision = "fp32".'
+        )
     # Copies: a config's own blocks are frozen
     configs = dict(tokenizer_config), dict(transformer_config)
     shim = EncoderShim(*configs, mixed_precision, dict(grad_scaler_config), precision)
@@ -123,14 +130,15 @@ def build_transformer_layers_v1(
     )
 
 
+@checked(TOK2VEC)
 def build_tok2vec_transformer_layers_v1(
     name: str,
     get_spans: Callable,
-    layers: int,
-    combine: str,
+    layers: Count,
+    combine: Combine,
     pooling: Model[Ragged, Floats2d],
-    grad_factor: float = 1.0,
-    max_batch_wordpieces: int | None = None,
+    grad_factor: Number = 1.0,
+    max_batch_wordpieces: Count | None = None,
     tokenizer_config: dict[str, Any] = SimpleFrozenDict(),  # noqa: B008
     transformer_config: dict[str, Any] = SimpleFrozenDict(),  # noqa: B008
     mixed_precision: bool = False,
@@ -141,9 +149,6 @@ def build_tok2vec_transformer_layers_v1(
     encoder of a component's own, which is what `nlp.replace_listeners` puts in place of a
     listener. The settings are those of the encoder and of `TransformerListener.v1`.
     """
-    _check(TOK2VEC, layers, combine, max_batch_wordpieces)
-    check_precision(TOK2VEC, precision, mixed_precision)
-    check_grad_factor(TOK2VEC, grad_factor)
     model = build_transformer_layers_v1(
         name,
         get_spans,
@@ -160,18 +165,6 @@ def build_tok2vec_transformer_layers_v1(
     return chain(
         chain(cast(Any, model), split_trf_batch()), build_token_vectors(pooling, grad_factor)
     )
-
-
-def _check(name: str, layers: int, combine: str, wordpieces: int | None) -> None:
-    for setting, value in (("layers", layers), ("max_batch_wordpieces", wordpieces)):
-        if value is None and setting != "layers":
-            continue
-        if not isinstance(value, int) or value < 1:  # confection 1.x lets "3" through
-            raise ValueError(
-                f"{setting} of {name} is {value!r}, expected at least 1 (a whole number)."
-            )
-    if combine not in COMBINE:
-        raise ValueError(f"combine of {name} is {combine!r}, expected one of {sorted(COMBINE)}.")
 
 
 def _init(model: Any, X: Any = None, Y: Any = None) -> None:

@@ -12,6 +12,8 @@ from thinc.api import Model, chain
 from thinc.types import Floats2d, Ragged
 from transformers.file_utils import ModelOutput
 
+from spacy_finegrained_ner.settings import Number, checked
+
 
 class _Whole(list):
     """What a batch's Docs get from the encoder, where the gradient may go back in one piece."""
@@ -32,27 +34,21 @@ class BatchListener(TransformerListener):
         super().receive(batch_id, outputs, backprop)
 
 
+@checked("spacy-finegrained-ner.TransformerListener.v1")
 def build_transformer_listener_v1(
-    pooling: Model[Ragged, Floats2d], grad_factor: float = 1.0, upstream: str = "*"
+    pooling: Model[Ragged, Floats2d], grad_factor: Number = 1.0, upstream: str = "*"
 ) -> Model[list[Doc], list[Floats2d]]:
     """Registered as `spacy-finegrained-ner.TransformerListener.v1` (architectures): in place of
     `spacy-transformers.TransformerListener.v1`, with the same settings and the same vectors. That
     one works on each Doc by itself, for which a GPU waits. A ValueError for a grad_factor that is
     no number.
     """
-    check_grad_factor("spacy-finegrained-ner.TransformerListener.v1", grad_factor)
     listener = BatchListener(upstream_name=upstream)
     model: Model[list[Doc], list[Floats2d]] = chain(
         cast(Any, listener), build_token_vectors(pooling, grad_factor)
     )
     model.set_ref("listener", listener)
     return model
-
-
-def check_grad_factor(name: str, value: float) -> None:
-    """A ValueError where the setting of an architecture is no number."""
-    if not (isinstance(value, int | float) and abs(value) < float("inf")):
-        raise ValueError(f"grad_factor of {name} is {value!r}, expected a number.")
 
 
 def build_token_vectors(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal, cast
 
 import torch
 from thinc.api import (
@@ -22,21 +22,7 @@ from torch import Tensor, nn
 from spacy_finegrained_ner.ml.forks import one_thread_in_forks
 from spacy_finegrained_ner.nn.precision import tf32
 
-Precision = Literal["fp32", "tf32", "bf16"]
-
-
-def check_precision(name: str, precision: str, mixed_precision: bool = False) -> None:
-    """A ValueError where the setting of an architecture is none, or is one too many."""
-    if precision not in get_args(Precision):
-        raise ValueError(
-            f"precision of {name} is {precision!r}, expected one of {list(get_args(Precision))}."
-        )
-    if mixed_precision and precision != "fp32":
-        raise ValueError(
-            f"{name} has mixed_precision = true and precision = {precision!r}, expected one of the "
-            "two: mixed precision computes in float16, with scaled gradients. Set mixed_precision "
-            '= false, or precision = "fp32".'
-        )
+Precision = Annotated[Literal["fp32", "tf32", "bf16"], "one of 'fp32', 'tf32', 'bf16'"]
 
 
 class ModuleShim(PyTorchShim):

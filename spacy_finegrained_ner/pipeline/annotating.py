@@ -1,9 +1,9 @@
 """What all components have in common that find entities by a taxonomy."""
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 from spacy.language import Language
@@ -11,8 +11,10 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 
+from spacy_finegrained_ner.contracts import ReportsEntities
 from spacy_finegrained_ner.data.annotation import Annotation
 from spacy_finegrained_ner.data.views import write_back_off, write_candidates
+from spacy_finegrained_ner.labels.bio import TagSet
 from spacy_finegrained_ner.labels.colors import use_colors
 from spacy_finegrained_ner.labels.prediction import Prediction
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
@@ -21,13 +23,7 @@ from spacy_finegrained_ner.pipeline.confidence import Confidence
 from spacy_finegrained_ner.pipeline.labels import say_flat
 
 
-# By its types, not by component: loading replaces them
-@lru_cache
-def _taxonomy_of(types: tuple[tuple[str, str], ...], owner: str) -> Taxonomy:
-    return Taxonomy(dict(types), f"the taxonomy of {owner!r}")
-
-
-class Annotating:
+class Annotating(ReportsEntities):
     """Stands before spaCy's class in the bases of a component, which sets these attributes.
 
     cfg: saved as JSON; its "labels" and "taxonomy" (fine to coarse) are there from the start, and
@@ -44,6 +40,10 @@ class Annotating:
     scorer: Callable[..., dict[str, Any]] | None
     _annotation: Annotation
     _require_initialized: Callable[[], Any]
+    # Made when they are asked for: loading replaces cfg
+    _tags = TagSet(())
+    _types: Mapping[str, str] | None = None
+    _tree: Taxonomy
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -58,7 +58,17 @@ class Annotating:
 
     @property
     def _taxonomy(self) -> Taxonomy:
-        return _taxonomy_of(tuple(self.cfg["taxonomy"].items()), self.name)
+        types = self.cfg["taxonomy"]
+        if self._types is not types:
+            self._tree = Taxonomy(types, f"the taxonomy of {self.name!r}")
+            self._types = types  # last, for another thread
+        return self._tree
+
+    @property
+    def _tag_set(self) -> TagSet:
+        if self._tags.labels != self.labels:
+            self._tags = TagSet(self.labels)
+        return self._tags
 
     @property
     def auxiliary_is_off(self) -> bool:
@@ -136,12 +146,13 @@ class Annotating:
             if pipe is self:
                 earlier = False
                 continue
-            prefix, scorer = getattr(pipe, "score_prefix", None), getattr(pipe, "scorer", None)
-            if prefix is None:  # not of this package
+            scorer = getattr(pipe, "scorer", None)
+            if not isinstance(pipe, ReportsEntities):  # not of this package
                 reported = nlp.get_pipe_meta(name).scores if nlp is not None else []
                 same = [key for key in reported if key.startswith(f"{self.score_prefix}_")]
             else:  # of two that are initialized, the later one says it
                 said = earlier or (nlp is not None and name in nlp.disabled)
+                prefix = pipe.score_prefix
                 same = [f"{prefix}_*"] if said and prefix == self.score_prefix else []
             if same and scorer is not None and self.scorer is not None:
                 last = self.name if earlier else name

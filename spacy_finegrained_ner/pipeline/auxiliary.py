@@ -3,14 +3,13 @@
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from spacy.training import Example
 
 from spacy_finegrained_ner.contracts import UNKNOWN
-from spacy_finegrained_ner.labels.bio import TagSet
+from spacy_finegrained_ner.labels.bio import OUTSIDE, TagSet
 from spacy_finegrained_ner.labels.gold import Gold, Tags
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 
@@ -62,9 +61,9 @@ class _Relabelled(ABC):
         fine: TagSet,
         taxonomy: Taxonomy,
     ) -> list[Gold]:
-        labels = tuple(self.label(label, taxonomy) for label in fine.labels)
         tags = self.tag_set(fine, taxonomy)
-        table = _table(fine, labels, tags)
+        begin = np.array([tags.begin(self.label(label, taxonomy)) for label in fine.labels])
+        table = np.append(OUTSIDE, np.stack([begin, begin + 1], axis=1))  # by fine tag id
         return [gold.mapped(table, len(tags)) for gold in fine_gold]
 
 
@@ -115,17 +114,6 @@ def _pos_tags(example: Example, tags: TagSet) -> Tags:
     return np.array(
         [tags.begin(pos) if pos in UNIVERSAL_POS else UNKNOWN for pos in aligned], dtype=np.int64
     )
-
-
-@lru_cache
-def _table(fine: TagSet, labels: tuple[str, ...], tags: TagSet) -> Tags:
-    """Tag id of the task by fine tag id. labels: of the task, for each fine label."""
-    table = np.zeros(len(fine), dtype=np.int64)
-    for label, other in zip(fine.labels, labels, strict=True):
-        begin = fine.begin(label)
-        table[begin], table[begin + 1] = tags.begin(other), tags.begin(other) + 1
-    table.flags.writeable = False
-    return table
 
 
 def build_coarse_task_v1() -> CoarseTask:

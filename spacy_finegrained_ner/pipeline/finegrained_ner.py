@@ -88,7 +88,7 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
         self._nothing_known: bool | None = None
         # What the losses of all batches of a step are divided by: see `_losses`
         self._divisor = 0
-        self._tags, self._decoders = TagSet(()), {}
+        self._decoders: dict[TagSet, Any] = {}
 
     @property
     def label_data(self) -> list[str]:
@@ -233,10 +233,9 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
         if sgd not in (None, False):  # as spaCy has it: False for a step that comes later
             self.finish_update(sgd)
         losses[self.name] += sum(weight * loss for weight, loss in parts.values())
-        if self._auxiliary_tag_set is not None:
-            for task, (_, loss) in parts.items():
-                key = f"{self.name}_{task}"
-                losses[key] = losses.get(key, 0.0) + loss
+        for task, key in self.task_losses.items():
+            if task in parts:
+                losses[key] = losses.get(key, 0.0) + parts[task][1]
         return losses
 
     def finish_update(self, sgd: Optimizer) -> None:

@@ -6,7 +6,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Model
 
-from spacy_finegrained_ner.contracts import AnyCombination, factors_of, sees_losses
+from spacy_finegrained_ner.contracts import AnyCombination, TrainsTasks, factors_of, sees_losses
 from spacy_finegrained_ner.data.gold import gold_of
 from spacy_finegrained_ner.labels.bio import TagSet
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
@@ -18,7 +18,7 @@ from spacy_finegrained_ner.pipeline.listeners import ListenerCheck
 from spacy_finegrained_ner.pipeline.losses import Goal, check_gold_of, not_finite, task_losses
 
 
-class Learning:
+class Learning(TrainsTasks):
     """Stands before spaCy's class in the bases of a component, which sets these attributes."""
 
     name: str
@@ -27,11 +27,17 @@ class Learning:
     auxiliary_weight: float
     combination: AnyCombination
     auxiliary_is_off: bool
-    labels: tuple[str, ...]
     listener_check: ListenerCheck
     _taxonomy: Taxonomy
-    _tags: TagSet
+    _tag_set: TagSet
     _decoders: dict[TagSet, Any]
+
+    @property
+    def task_losses(self) -> dict[str, str]:
+        """The names of the losses of the fine and the auxiliary task, if there is one."""
+        if self.auxiliary is None or self.auxiliary_is_off:
+            return {}
+        return {task: f"{self.name}_{task}" for task in ("fine", "auxiliary")}
 
     def _losses(
         self, examples: list[Example], scores: ScoreBatch, divisor: int
@@ -97,12 +103,6 @@ class Learning:
             decoding = self.model.attrs.get("decoding", DECODINGS["crf"])
             decoder = self._decoders[tags] = decoding.build(tags)
         return decoder
-
-    @property
-    def _tag_set(self) -> TagSet:
-        if self._tags.labels != self.labels:
-            self._tags = TagSet(self.labels)
-        return self._tags
 
     @property
     def _auxiliary_tag_set(self) -> TagSet | None:

@@ -6,15 +6,14 @@ from typing import Any
 from thinc.api import Model
 
 from spacy_finegrained_ner.pipeline.auxiliary import AuxiliaryTask
+from spacy_finegrained_ner.settings import Part, check
 
 
 def check_settings(
-    name: str, model: Any, auxiliary: Any, auxiliary_weight: Any, scorer: Any
+    name: str, model: Any, auxiliary: Any, auxiliary_weight: Part, scorer: Any
 ) -> None:
     """A ValueError that names the setting. name: of the component."""
-    # The type: confection 1.x lets "0.1" through.
-    if not (isinstance(auxiliary_weight, int | float) and 0.0 <= auxiliary_weight <= 1.0):
-        raise ValueError(f"auxiliary_weight of '{name}' is {auxiliary_weight!r}, expected 0 to 1.")
+    check(f"'{name}'", check_settings, {"auxiliary_weight": auxiliary_weight})
     if auxiliary is not None and not isinstance(auxiliary, AuxiliaryTask):
         raise ValueError(
             f"auxiliary of '{name}' is {auxiliary!r}, expected an auxiliary task such as "

@@ -7,6 +7,10 @@ from typing import Any, TypeVar
 
 from spacy.util import minibatch
 
+from spacy_finegrained_ner.settings import Count, CountOrZero, checked
+
+_NAME = "spacy-finegrained-ner.batch_by_length.v1"
+
 Item = TypeVar("Item")
 
 
@@ -43,10 +47,11 @@ def _cut(by_length: Iterable[tuple[int, Item]], size: int, max_padded: int) -> I
         yield batch
 
 
+@checked(_NAME)
 def build_batch_by_length_v1(
-    size: int,
-    buffer: int = 1024,
-    max_padded: int = 0,
+    size: Count,
+    buffer: Count = 1024,
+    max_padded: CountOrZero = 0,
     get_length: Callable[[Any], int] | None = None,
 ) -> Callable[[Iterable[Any]], Iterator[list[Any]]]:
     """Registered as `spacy-finegrained-ner.batch_by_length.v1` (batchers).
@@ -57,12 +62,9 @@ def build_batch_by_length_v1(
     get_length: `spacy-finegrained-ner.wordpieces.v1` for an encoder; len, if not given.
     Raises a ValueError unless 1 <= size <= buffer and max_padded >= 0.
     """
-    whole = all(isinstance(number, int) for number in (size, buffer, max_padded))
-    if not (whole and 1 <= size <= buffer and max_padded >= 0):  # confection 1.x lets "16" through
+    if size > buffer:
         raise ValueError(
-            f"size of spacy-finegrained-ner.batch_by_length.v1 is {size!r}, buffer is {buffer!r} "
-            f"and max_padded is {max_padded!r}, expected whole numbers, 1 <= size <= buffer and "
-            "max_padded >= 0."
+            f"size of {_NAME} is {size} and buffer is {buffer}, expected size <= buffer."
         )
     length: Callable[[Any], int] = get_length or len
     return partial(

@@ -7,6 +7,9 @@ from typing import Any
 
 from spacy.language import Language
 
+from spacy_finegrained_ner.contracts import HasAuxiliaryWeight, Schedule
+from spacy_finegrained_ner.settings import Reference, Steps, checked
+
 BeforeUpdate = Callable[[Language, dict[str, Any]], None]
 """From the pipeline and {"step": int, "epoch": int}, both from 0 on."""
 
@@ -17,8 +20,8 @@ def set_auxiliary_weight(
     nlp: Language,
     info: dict[str, Any],
     *,
-    schedule: Callable[[float], float],
-    total_steps: int | None,
+    schedule: Schedule,
+    total_steps: int | str,
     component: str,
 ) -> None:
     """Set `auxiliary_weight` of the component to what the schedule has for this step."""
@@ -28,18 +31,18 @@ def set_auxiliary_weight(
             f"Expected one of {nlp.component_names}."
         )
     pipe: Any = nlp.get_pipe(component)
-    if not hasattr(pipe, "auxiliary_weight"):
+    if not isinstance(pipe, HasAuxiliaryWeight):
         raise ValueError(
             f"{_AUXILIARY_WEIGHT} has component = {component!r}, a {type(pipe).__name__} without "
             "an auxiliary_weight. Expected a component of the factory 'finegrained_ner'."
         )
-    if total_steps is None:
+    if isinstance(total_steps, str):
         return
     progress = min(info["step"] / total_steps, 1.0)
     pipe.auxiliary_weight = _weight(schedule, progress)
 
 
-def _weight(schedule: Callable[[float], float], progress: float) -> float:
+def _weight(schedule: Schedule, progress: float) -> float:
     try:
         weight: Any = schedule(progress)
     except TypeError as error:
@@ -61,9 +64,10 @@ def run_all(nlp: Language, info: dict[str, Any], *, callbacks: tuple[BeforeUpdat
         callback(nlp, info)
 
 
+@checked(_AUXILIARY_WEIGHT)
 def build_auxiliary_weight_v1(
-    schedule: Callable[[float], float],
-    total_steps: int | str,
+    schedule: Schedule,
+    total_steps: Steps | Reference,
     component: str = "finegrained_ner",
 ) -> BeforeUpdate:
     """Registered as `spacy-finegrained-ner.auxiliary_weight.v1` (callbacks).
@@ -80,21 +84,11 @@ def build_auxiliary_weight_v1(
     resolved (the config was not interpolated) leaves the weight at what the component's own config
     says.
     """
-    steps: int | None = None
-    if not isinstance(total_steps, str):
-        steps = total_steps
-        if steps < 1:
-            raise ValueError(
-                f"total_steps of {_AUXILIARY_WEIGHT} is {steps}, expected at least 1. It follows "
-                "[training] max_steps, where 0 means an open end: set a number of steps there."
-            )
-    elif not total_steps.startswith("${"):
-        raise ValueError(
-            f"total_steps of {_AUXILIARY_WEIGHT} is {total_steps!r}, expected a number."
-        )
     for progress in (0.0, 0.25, 0.5, 0.75, 1.0):
         _weight(schedule, progress)  # what is no schedule is told before the training
-    return partial(set_auxiliary_weight, schedule=schedule, total_steps=steps, component=component)
+    return partial(
+        set_auxiliary_weight, schedule=schedule, total_steps=total_steps, component=component
+    )
 
 
 def build_chain_v1(callbacks: dict[str, Any]) -> BeforeUpdate:

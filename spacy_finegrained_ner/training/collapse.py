@@ -10,6 +10,8 @@ from spacy.language import Language
 from spacy.util import registry
 from thinc.api import Config
 
+from spacy_finegrained_ner.contracts import ReportsEntities, TrainsTasks
+
 EARLY = 100
 """So many steps after the warm-up a model may need for its first entity, as long as it learns."""
 FALLS, SOARS = 0.9, 1.5
@@ -117,27 +119,27 @@ class Watch:
         # Where several report scores under one name, those of the last one count
         last = {prefix: name for name, prefix in _scored(nlp).items()}
         told = [
-            self._look(name, prefix, record, idle)
+            self._look(nlp, name, prefix, record, idle)
             for prefix, name in last.items()
             if name in self._names - self._told  # not those that are frozen
         ]
         return [one for one in told if one is not None]
 
     def _look(
-        self, name: str, prefix: str, record: dict[str, Any], idle: Counter[str]
+        self, nlp: Language, name: str, prefix: str, record: dict[str, Any], idle: Counter[str]
     ) -> str | None:
         losses, scores, step = record["losses"], record["scores"], record["step"]
         predicted, gold = scores.get(f"{prefix}_predicted"), scores.get(f"{prefix}_gold")
         if predicted is None or gold is None:
             return None
-        fine = f"{name}_fine"
-        parts = fine in losses or f"{name}_auxiliary" in losses
+        pipe = nlp.get_pipe(name)
+        fine = (pipe.task_losses if isinstance(pipe, TrainsTasks) else {}).get("fine", name)
         if self._trains:
             empty = self._evaluations[name].add(
                 step,
                 predicted,
                 gold,
-                loss=losses.get(fine if parts else name),
+                loss=losses.get(fine),
                 settled=self._rates.settled(step),
                 idle=idle[fine] > 0,
             )
@@ -215,7 +217,7 @@ def _scored(nlp: Language) -> dict[str, str]:
     return {
         name: pipe.score_prefix
         for name, pipe in nlp.pipeline
-        if hasattr(pipe, "score_prefix") and getattr(pipe, "scorer", None) is not None
+        if isinstance(pipe, ReportsEntities) and pipe.scorer is not None
     }
 
 

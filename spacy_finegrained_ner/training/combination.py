@@ -1,16 +1,12 @@
 """How the losses of the fine and the auxiliary task add up, as functions of the weight w."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Annotated
 
 from pydantic import Field
 
+from spacy_finegrained_ner.contracts import Combination
 from spacy_finegrained_ner.settings import checked
-
-Combination = Callable[[float], tuple[float, float]]
-"""From w to the factors on the fine and on the auxiliary loss."""
-
 
 Scale = Annotated[
     float, Field(gt=0.0), "a number > 0. To have no auxiliary task, set auxiliary = null"

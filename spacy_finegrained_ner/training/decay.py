@@ -3,13 +3,10 @@ progress: the part of the training that is done. What lies outside of 0 to 1 is 
 """
 
 import math
-from collections.abc import Callable
 from functools import partial
 
+from spacy_finegrained_ner.contracts import Schedule
 from spacy_finegrained_ner.settings import Count, Part, PartAboveZero, checked
-
-Schedule = Callable[[float], float]
-"""From progress, 0 to 1, to w, 0 to 1. Those below can be pickled."""
 
 
 def paper_decay(progress: float, *, epochs: int, residual: float) -> float:

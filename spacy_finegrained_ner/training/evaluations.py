@@ -7,6 +7,8 @@ from math import isqrt, log
 from spacy.language import Language
 from spacy.util import logger
 
+from spacy_finegrained_ner.settings import Count, checked
+
 _NAME = "spacy-finegrained-ner.evaluations.v1"
 
 
@@ -41,7 +43,8 @@ def set_eval_frequency(nlp: Language, *, evaluations: int) -> None:
         )
 
 
-def build_evaluations_v1(evaluations: int) -> Callable[[Language], None]:
+@checked(_NAME)
+def build_evaluations_v1(evaluations: Count) -> Callable[[Language], None]:
     """Registered as `spacy-finegrained-ner.evaluations.v1` (callbacks): for
     `[initialize.before_init]`. The last step is always evaluated.
 
@@ -51,8 +54,4 @@ def build_evaluations_v1(evaluations: int) -> Callable[[Language], None]:
 
     Raises a ValueError for a number < 1; and in `initialize`, where max_steps is 0, an open end.
     """
-    if not isinstance(evaluations, int) or evaluations < 1:  # confection 1.x lets "4" through
-        raise ValueError(
-            f"evaluations of {_NAME} is {evaluations!r}, expected at least 1 (a whole number)."
-        )
     return partial(set_eval_frequency, evaluations=evaluations)

@@ -8,6 +8,14 @@ from spacy.language import Language
 from thinc.api import Model, PyTorchShim
 from torch import nn
 
+from spacy_finegrained_ner.settings import (
+    CountOrZero,
+    PartAboveZero,
+    Reference,
+    Whole,
+    checked,
+)
+
 NAME = "spacy-finegrained-ner.freeze.v1"
 
 _FROZEN = "_frozen_by_finegrained_ner"
@@ -23,11 +31,12 @@ def frozen_parts(frozen_at_first: int, progress: float) -> int:
     return frozen_at_first - int(frozen_at_first * min(max(progress, 0.0), 1.0))
 
 
+@checked(NAME)
 def build_freeze_v1(
     component: str = "transformer",
-    layers: int | None = None,
-    until: float | None = None,
-    total_steps: int | str = 0,
+    layers: CountOrZero | None = None,
+    until: PartAboveZero | None = None,
+    total_steps: Whole | Reference = 0,
 ) -> Callable[[Language, dict[str, Any]], None]:
     """Registered as `spacy-finegrained-ner.freeze.v1` (callbacks), for `[training.before_update]`.
 
@@ -50,15 +59,6 @@ def build_freeze_v1(
     Raises a ValueError that names the setting for a value out of range, and in the first step, when
     the encoder is known, for a component without transformer or with fewer layers.
     """
-    # Types: confection 1.x lets "1" through.
-    if layers is not None and not (isinstance(layers, int) and layers >= 0):
-        raise ValueError(
-            f"layers of {NAME} is {layers!r}, expected null or at least 0 (a whole number)."
-        )
-    if until is not None and not (isinstance(until, int | float) and 0.0 < until <= 1.0):
-        raise ValueError(f"until of {NAME} is {until!r}, expected null or 0 < until <= 1.")
-    if isinstance(total_steps, str) and not total_steps.startswith("${"):
-        raise ValueError(f"total_steps of {NAME} is {total_steps!r}, expected a number.")
     if until is not None and isinstance(total_steps, int) and total_steps < 1:
         raise ValueError(
             f"total_steps of {NAME} is {total_steps}, expected at least 1 where until is set. It "

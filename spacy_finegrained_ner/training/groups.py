@@ -1,11 +1,16 @@
 """The learning rate and the decay of a parameter, by its name: groups, and decay over layers."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from inspect import signature
+from typing import Any, TypeVar
 
 from spacy.util import logger
+
+from spacy_finegrained_ner.settings import Count, NotNegative, PartAboveZero, RateSchedule, check
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -161,69 +166,75 @@ def read_groups(groups: dict[str, dict[str, Any]]) -> list[Group]:
 
 def _read_group(name: str, settings: dict[str, Any]) -> Group:
     block = f"[training.optimizer.groups.{name}]"
-    optional = {"factor", "schedule", "weight_decay"}
-    _check_keys(block, settings, required={"pattern"}, optional=optional)
-    if "factor" in settings and "schedule" in settings:
-        raise ValueError(
-            f"{block} has both 'factor' and 'schedule', expected at most one: a factor on the "
-            "shared rate, or a rate of its own."
-        )
-    group = Group(name, _read_pattern(block, "pattern", settings["pattern"]))
-    if "factor" in settings:
-        group.factor = _read_number(block, "factor", settings["factor"])
-    if "weight_decay" in settings:
-        group.weight_decay = _read_number(block, "weight_decay", settings["weight_decay"])
-    if "schedule" in settings:
-        rate = settings["schedule"]
-        if isinstance(rate, Iterator):
-            group.schedule = rate
-            rate = next(rate, None)
-        group.rate = _read_number(block, "schedule", rate, expected="a number >= 0 or a schedule")
-    return group
+
+    def build(
+        pattern: str,
+        factor: NotNegative = 1.0,
+        schedule: NotNegative | RateSchedule | None = None,
+        weight_decay: NotNegative | None = None,
+    ) -> Group:
+        if {"factor", "schedule"} <= set(settings):
+            raise ValueError(
+                f"{block} has both 'factor' and 'schedule', expected at most one: a factor on the "
+                "shared rate, or a rate of its own."
+            )
+        group = Group(name, _compiled(block, "pattern", pattern), factor, weight_decay=weight_decay)
+        if isinstance(schedule, Iterator):
+            group.schedule = schedule
+            schedule = _read(block, _own_rate, {"schedule": next(schedule, None)})
+        group.rate = schedule
+        return group
+
+    return _read(block, build, settings)
+
+
+def _own_rate(schedule: NotNegative) -> float:
+    return schedule
 
 
 def read_layer_decay(settings: dict[str, Any]) -> LayerDecay:
     """The block of a config. Raises a ValueError that names it for a setting that is unknown,
     missing or out of range."""
     block = LayerDecay.block
-    _check_keys(block, settings, required={"factor", "layers"}, optional={"pattern", "embeddings"})
-    expected = "0 < factor <= 1"
-    factor = _read_number(block, "factor", settings["factor"], expected=expected)
-    if not 0.0 < factor <= 1.0:
-        raise ValueError(f"{block} factor = {factor}, expected {expected}.")
-    layers = settings["layers"]
-    if isinstance(layers, bool) or not isinstance(layers, int) or layers < 1:
-        raise ValueError(f"{block} layers = {layers!r}, expected a whole number >= 1.")
-    # The names of Hugging Face's BERT, RoBERTa, DeBERTa, ELECTRA
-    pattern = _read_pattern(block, "pattern", settings.get("pattern", r"(?:^|\.)layer\.(\d+)\."))
-    if pattern.groups != 1:
-        raise ValueError(
-            f"{block} pattern = {pattern.pattern!r} has {pattern.groups} capture groups, expected "
-            "one, for the number of the layer."
-        )
-    embeddings = settings.get("embeddings", r"(?:^|\.)embeddings\.")
-    return LayerDecay(factor, layers, pattern, _read_pattern(block, "embeddings", embeddings))
+
+    def build(
+        factor: PartAboveZero,
+        layers: Count,
+        # The names of Hugging Face's BERT, RoBERTa, DeBERTa, ELECTRA
+        pattern: str = r"(?:^|\.)layer\.(\d+)\.",
+        embeddings: str = r"(?:^|\.)embeddings\.",
+    ) -> LayerDecay:
+        layer = _compiled(block, "pattern", pattern)
+        if layer.groups != 1:
+            raise ValueError(
+                f"pattern of {block} is {pattern!r}, with {layer.groups} capture groups, expected "
+                "one, for the number of the layer."
+            )
+        return LayerDecay(factor, layers, layer, _compiled(block, "embeddings", embeddings))
+
+    return _read(block, build, settings)
 
 
-def _check_keys(block: str, settings: Any, *, required: set[str], optional: set[str]) -> None:
+def _read(block: str, build: Callable[..., T], settings: Any) -> T:
+    """What is built of the settings of a block: names and types are those of the arguments."""
     if not isinstance(settings, dict):
         raise ValueError(f"{block} is {settings!r}, expected a block of settings.")
+    parameters = signature(build).parameters.values()
+    required = {one.name for one in parameters if one.default is one.empty}
+    optional = {one.name for one in parameters} - required
     if not required <= set(settings) <= required | optional:
         raise ValueError(
             f"{block} has {sorted(settings)}, expected {sorted(required)} and, where wanted, "
             f"{sorted(optional)}."
         )
+    check(block, build, settings)
+    return build(**settings)
 
 
-def _read_pattern(block: str, key: str, value: Any) -> re.Pattern[str]:
+def _compiled(block: str, setting: str, value: Any) -> re.Pattern[str]:
     try:
         return re.compile(value)
     except (re.error, TypeError) as error:
-        raise ValueError(f"{block} {key} = {value!r} is no regular expression: {error}.") from None
-
-
-def _read_number(block: str, key: str, value: Any, *, expected: str = "a number >= 0") -> float:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (number and 0.0 <= value < float("inf")):
-        raise ValueError(f"{block} {key} = {value!r}, expected {expected}.")
-    return float(value)
+        raise ValueError(
+            f"{setting} of {block} is {value!r}, expected a regular expression: {error}."
+        ) from None

@@ -4,19 +4,18 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Annotated, Any, Literal
 
-from spacy.errors import Errors
 from spacy.language import Language
 from spacy.util import logger as spacy_logger
 from tqdm import tqdm
 
-from spacy_finegrained_ner.contracts import sees_losses
+from spacy_finegrained_ner.contracts import TrainsTasks, factors_of, sees_losses
+from spacy_finegrained_ner.settings import checked
 from spacy_finegrained_ner.training.collapse import Watch
-from spacy_finegrained_ner.training.scores import shown_scores, without_a_weight
+from spacy_finegrained_ner.training.scores import without_a_weight
+from spacy_finegrained_ner.training.table import header, make_columns, row
 
 Info = dict[str, Any]
 """What spaCy knows after a step; see `spacy.training.loop.train_while_improving`."""
@@ -24,45 +23,18 @@ Info = dict[str, Any]
 LogStep = Callable[[Info | None], None]
 Logger = Callable[[Language, IO, IO], tuple[LogStep, Callable[[], None]]]
 
-NO_PERCENTAGES = ("speed", "_predicted", "_gold")
-"""Ends of the names of such scores."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of the table.
-
-    group: what stands over it, and over its neighbors of the same group. title: its lines.
-    width: in characters. value: from the record of a row (see `make_record`) to a cell.
-    """
-
-    group: str
-    title: tuple[str, ...]
-    width: int
-    value: Callable[[dict[str, Any]], str]
-
-
-def has_auxiliary(pipe: Any) -> bool:
-    """Whether the component trains on an auxiliary task, with a weight."""
-    return (
-        hasattr(pipe, "auxiliary_weight")
-        and getattr(pipe, "auxiliary", None) is not None
-        and not getattr(pipe, "auxiliary_is_off", False)
-    )
-
 
 def idle_tasks(nlp: Language) -> list[str]:
     """The losses that were not computed in the step just done, since their task had no weight (the
     fine one in the first epoch of the paper's schedule)."""
     idle = []
-    for name, pipe in _pipes(nlp):
-        if has_auxiliary(pipe):
-            if sees_losses(pipe.combination):
-                continue  # it has computed both
-            factors = pipe.combination(pipe.auxiliary_weight)
-            for task, factor in zip(("fine", "auxiliary"), factors, strict=True):
-                if not factor:
-                    idle.append(f"{name}_{task}")
+    for pipe in _with_tasks(nlp).values():
+        if sees_losses(pipe.combination):
+            continue  # it has computed both
+        factors = factors_of(pipe.combination, pipe.auxiliary_weight)
+        for task, factor in zip(("fine", "auxiliary"), factors, strict=True):
+            if not factor:
+                idle.append(pipe.task_losses[task])
     return idle
 
 
@@ -81,7 +53,7 @@ def make_record(nlp: Language, info: Info, steps: int, idle: Counter[str]) -> di
             name: float(loss) / max(steps - idle[name], 1) for name, loss in info["losses"].items()
         },
         "auxiliary_weights": {
-            name: pipe.auxiliary_weight for name, pipe in _pipes(nlp) if has_auxiliary(pipe)
+            name: pipe.auxiliary_weight for name, pipe in _with_tasks(nlp).items()
         },
         "scores": info["other_scores"],
         "score": info["score"],
@@ -98,50 +70,9 @@ def for_other_loggers(record: dict[str, Any]) -> dict[str, float]:
     }
 
 
-def make_columns(nlp: Language) -> list[Column]:
-    """The columns for the components that are trained, and for scores."""
-    columns = [
-        Column("", ("E",), 3, lambda record: str(record["epoch"])),
-        Column("", ("#",), 6, lambda record: str(record["step"])),
-    ]
-    for name, pipe in _pipes(nlp):
-        if not getattr(pipe, "is_trainable", False):
-            continue
-        columns.append(Column(name, ("loss",), 6, _loss(name)))
-        if has_auxiliary(pipe):
-            columns.append(Column(name, ("fine",), 6, _loss(f"{name}_fine")))
-            columns.append(Column(name, ("aux",), 6, _loss(f"{name}_auxiliary")))
-            columns.append(Column(name, ("w",), 4, _weight(name)))
-    for name in shown_scores(nlp):
-        group, *title = name.split("_") if "_" in name else ("", name)
-        columns.append(Column(group, tuple(title), 6, _score(name)))
-    columns.append(Column("", ("score",), 6, lambda record: f"{record['score']:.2f}"))
-    return _widened(columns)
-
-
-def header(columns: list[Column]) -> list[str]:
-    """The lines above the rows: the groups, the titles from the bottom up, and a rule."""
-    groups = []
-    for name, members in groupby(columns, key=lambda column: column.group):
-        span = " ".join("-" * column.width for column in members)
-        framed = f" {name} " if len(name) + 2 <= len(span) else name
-        groups.append(framed.center(len(span), "-") if name else " " * len(span))
-    height = max(len(column.title) for column in columns)
-    titles = [("",) * (height - len(column.title)) + column.title for column in columns]
-    return [
-        " ".join(groups),
-        *(row(columns, list(line)) for line in zip(*titles, strict=True)),
-        row(columns, ["-" * column.width for column in columns]),
-    ]
-
-
-def row(columns: list[Column], cells: list[str]) -> str:
-    """The cells in their columns, to the right."""
-    return " ".join(cell.rjust(column.width) for column, cell in zip(columns, cells, strict=True))
-
-
+@checked("spacy-finegrained-ner.logger.v1")
 def build_logger_v1(
-    progress_bar: str | None = None,
+    progress_bar: Annotated[Literal["train", "eval"], "'train' or 'eval'"] | None = None,
     console_output: bool = True,
     output_file: str | Path | None = None,
 ) -> Logger:
@@ -170,11 +101,6 @@ def build_logger_v1(
     Raises a ValueError for another progress bar, and (spaCy's E916) in the first row for a score of
     [training.score_weights] that is no number.
     """
-    if progress_bar not in (None, "train", "eval"):
-        raise ValueError(
-            f"progress_bar of spacy-finegrained-ner.logger.v1 is {progress_bar!r}, "
-            "expected 'train', 'eval' or null."
-        )
 
     def setup(
         nlp: Language, stdout: IO = sys.stdout, stderr: IO = sys.stderr
@@ -238,48 +164,13 @@ def build_logger_v1(
     return setup
 
 
-def _pipes(nlp: Language) -> list[tuple[str, Any]]:
-    return nlp.pipeline  # Any: mypy knows no attributes of a component
-
-
-def _loss(name: str) -> Callable[[dict[str, Any]], str]:
-    def value(record: dict[str, Any]) -> str:
-        loss = record["losses"].get(name)
-        if loss is None:  # not computed since the last row
-            return "-"
-        return f"{loss:.3f}" if abs(loss) < 100.0 else f"{loss:.0f}"
-
-    return value
-
-
-def _weight(name: str) -> Callable[[dict[str, Any]], str]:
-    return lambda record: f"{record['auxiliary_weights'][name]:.2f}"
-
-
-def _score(name: str) -> Callable[[dict[str, Any]], str]:
-    def value(record: dict[str, Any]) -> str:
-        score = record["scores"].get(name)
-        if score is None:
-            return "-"
-        try:
-            score = float(score)
-        except TypeError:
-            raise ValueError(Errors.E916.format(name=name, score_type=type(score))) from None
-        return f"{score:.0f}" if name.endswith(NO_PERCENTAGES) else f"{100.0 * score:.2f}"
-
-    return value
-
-
-def _widened(columns: list[Column]) -> list[Column]:
-    """As wide as their titles, and the first of each group as wide as the group's name needs."""
-    wide = []
-    for name, members in groupby(columns, key=lambda column: column.group):
-        group = [(c, max(c.width, *map(len, c.title))) for c in members]
-        missing = len(name) - sum(width + 1 for _, width in group) + 1
-        for position, (column, width) in enumerate(group):
-            extra = max(missing, 0) if position == 0 else 0
-            wide.append(Column(name, column.title, width + extra, column.value))
-    return wide
+def _with_tasks(nlp: Language) -> dict[str, TrainsTasks]:
+    """The components that have an auxiliary task, by name."""
+    return {
+        name: pipe
+        for name, pipe in nlp.pipeline
+        if isinstance(pipe, TrainsTasks) and pipe.task_losses
+    }
 
 
 def _bar(nlp: Language, kind: str | None, info: Info, stderr: IO) -> tqdm | None:

@@ -1,9 +1,9 @@
 """AdamW with named groups of parameters, as a thinc optimizer."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Annotated, Any, Literal, NamedTuple
 
 import torch
 from thinc.api import Optimizer, xp2torch
@@ -12,6 +12,7 @@ from thinc.util import is_numpy_array
 from torch.optim.adamw import adamw
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from spacy_finegrained_ner.settings import NotNegative, PartBelowOne, RateSchedule, checked
 from spacy_finegrained_ner.training.groups import Rates, read_groups, read_layer_decay
 
 Clip = Literal["module", "parameter"]
@@ -232,17 +233,18 @@ def _view(array: FloatsXd) -> torch.Tensor:
     return torch.from_numpy(array) if is_numpy_array(array) else xp2torch(array)
 
 
+@checked("spacy-finegrained-ner.AdamW.v1")
 def build_adamw_v1(
-    learn_rate: float | Generator,
-    weight_decay: float = 0.01,
-    beta1: float = 0.9,
-    beta2: float = 0.999,
-    eps: float = 1e-8,
-    grad_clip: float = 1.0,
+    learn_rate: NotNegative | RateSchedule,
+    weight_decay: NotNegative = 0.01,
+    beta1: PartBelowOne = 0.9,
+    beta2: PartBelowOne = 0.999,
+    eps: NotNegative = 1e-8,
+    grad_clip: NotNegative = 1.0,
     groups: dict[str, dict[str, Any]] | None = None,
     layer_decay: dict[str, Any] | None = None,
     lazy: bool = False,
-    clip: Clip = "parameter",
+    clip: Annotated[Clip, "'module' or 'parameter'"] = "parameter",
 ) -> AdamW:
     r"""Registered as `spacy-finegrained-ner.AdamW.v1` (optimizers).
 
@@ -269,24 +271,6 @@ def build_adamw_v1(
     unknown key, and at the end of the first step for a wrong number of layers. A group that matches
     nothing is warned about then.
     """
-    where = "spacy-finegrained-ner.AdamW.v1"
-    rate = 0.0 if isinstance(learn_rate, Iterator) else learn_rate
-    for name, value, below in (
-        ("learn_rate", rate, float("inf")),
-        ("weight_decay", weight_decay, float("inf")),
-        ("beta1", beta1, 1.0),
-        ("beta2", beta2, 1.0),
-        ("eps", eps, float("inf")),
-        ("grad_clip", grad_clip, float("inf")),
-    ):
-        # Types: confection 1.x lets "1" through, and a list for a schedule.
-        if not (isinstance(value, int | float) and 0.0 <= value < below):
-            raise ValueError(
-                f"{name} of {where} is {value!r}, expected 0 <= {name} < {below}"
-                f"{' or a schedule' if name == 'learn_rate' else ''}."
-            )
-    if clip not in get_args(Clip):
-        raise ValueError(f"clip of {where} is {clip!r}, expected 'module' or 'parameter'.")
     return AdamW(
         learn_rate,
         weight_decay=weight_decay,

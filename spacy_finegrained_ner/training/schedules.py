@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from itertools import repeat
 
+from spacy_finegrained_ner.settings import NotNegative, PartBelowOne, Reference, Steps, checked
+
 
 def warmup_linear(progress: float, warmup: float) -> float:
     """The factor on the peak rate: up linearly from 0 to 1 over the first `warmup` of training,
@@ -16,7 +18,10 @@ def warmup_linear(progress: float, warmup: float) -> float:
     return (1.0 - progress) / (1.0 - warmup)
 
 
-def build_warmup_linear_v1(rate: float, warmup: float, total_steps: int | str) -> Iterator[float]:
+@checked("spacy-finegrained-ner.warmup_linear.v1")
+def build_warmup_linear_v1(
+    rate: NotNegative, warmup: PartBelowOne, total_steps: Steps | Reference
+) -> Iterator[float]:
     """Registered as `spacy-finegrained-ner.warmup_linear.v1` (schedules).
 
     rate: the peak. warmup: the part of the training that it takes to get there, 0 <= warmup < 1.
@@ -27,21 +32,8 @@ def build_warmup_linear_v1(rate: float, warmup: float, total_steps: int | str) -
     reference over as it stands. Then nobody knows how long the run will be, and the rate is
     constant.
     """
-    name = "spacy-finegrained-ner.warmup_linear.v1"
-    # Types: confection 1.x lets "1" through.
-    if not (isinstance(rate, int | float) and 0.0 <= rate < float("inf")):
-        raise ValueError(f"rate of {name} is {rate!r}, expected a number that is not negative.")
-    if not (isinstance(warmup, int | float) and 0.0 <= warmup < 1.0):
-        raise ValueError(f"warmup of {name} is {warmup!r}, expected 0 <= warmup < 1.")
     if isinstance(total_steps, str):
-        if not total_steps.startswith("${"):
-            raise ValueError(f"total_steps of {name} is {total_steps!r}, expected a number.")
         return repeat(rate)
-    if total_steps < 1:
-        raise ValueError(
-            f"total_steps of {name} is {total_steps}, expected at least 1. It follows "
-            "[training] max_steps, where 0 means an open end: set a number of steps there."
-        )
 
     def rates() -> Iterator[float]:
         step = 0

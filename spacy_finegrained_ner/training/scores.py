@@ -4,6 +4,8 @@ from typing import Any
 
 from spacy.language import Language
 
+from spacy_finegrained_ner.contracts import ReportsEntities
+
 
 def shown_scores(nlp: Language) -> list[str]:
     """Those of [training.score_weights] (but for those that are null, as in spaCy's loggers); and
@@ -36,6 +38,5 @@ def without_a_weight(nlp: Language, scores: dict[str, Any]) -> list[str]:
 
 
 def _span_groups(nlp: Language) -> list[str]:
-    pipes: list[tuple[str, Any]] = nlp.pipeline  # Any: mypy knows no attributes of a component
-    prefixes = [getattr(pipe, "score_prefix", "ents") for _, pipe in pipes]
-    return [prefix for prefix in dict.fromkeys(prefixes) if prefix != "ents"]
+    pipes = (pipe for _, pipe in nlp.pipeline if isinstance(pipe, ReportsEntities))
+    return [prefix for prefix in dict.fromkeys(p.score_prefix for p in pipes) if prefix != "ents"]

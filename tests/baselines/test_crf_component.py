@@ -2,29 +2,17 @@
 
 import builtins
 import copy
-import json
 import pickle
-import random
-import warnings
 
 import pytest
 import spacy
 from pipelines import SENTENCES, entities, examples
-from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 from tagged import ODD, TEXTS, make_crf
 from thinc.api import ConfigValidationError
 
-from spacy_finegrained_ner.baselines.crf import crfsuite
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy, TaxonomyError, read_taxonomy
-
-
-@pytest.fixture(scope="module")
-def trained() -> Language:
-    nlp = make_crf()
-    nlp.initialize(lambda: examples(nlp))
-    return nlp
 
 
 def test_it_learns_a_small_corpus(trained):
@@ -82,21 +70,6 @@ def test_saved_before_the_training_it_can_be_trained_later(tmp_path):
             use()
     nlp.initialize(lambda: examples(nlp))
     assert nlp.evaluate(examples(nlp))["ents_f"] == 1.0
-
-
-def test_only_a_part_of_a_model_is_an_error_and_not_a_crash(trained, tmp_path):
-    trained.to_disk(tmp_path / "model")
-    file = tmp_path / "model" / "crf_ner" / "model"
-    whole = file.read_bytes()
-    for broken in (whole[:-1], whole[:40], whole + b"\0", b"PK" + whole[2:]):
-        file.write_bytes(broken)
-        with pytest.raises(ValueError, match=r"'crf_ner' can't be loaded.*not a model of CRFsuite"):
-            spacy.load(tmp_path / "model")
-
-
-# Parts of speech
-
-# The words say nothing here: each is an entity as often as not, and the neighbours are equal.
 
 
 def test_unknown_tags_cut_the_sentence_and_are_counted():
@@ -208,47 +181,19 @@ def test_a_gazetteer_tells_names_that_were_never_seen_and_is_saved(tmp_path):
     assert [ent.text for ent in again("in yy zz").ents] == ["yy zz"]
 
 
-def test_progress_is_reported_as_often_as_asked(capsys):
-    nlp = make_crf(report_every=3, max_iterations=7)
-    nlp.initialize(lambda: examples(nlp))
-    out, err = capsys.readouterr()
-    assert not out
-    lines = err.splitlines()
-    assert lines[0].startswith("crf_ner: ")
-    assert "weights to learn" in lines[0]
-    assert [line.split(":")[1] for line in lines[1:-1]] == [
-        f" iteration {i} of at most 7" for i in (1, 3, 6)
-    ]
-    make_crf(max_iterations=7).initialize(lambda: examples(nlp))
-    assert capsys.readouterr() == ("", "")
-
-
-def test_an_interrupt_ends_the_training(monkeypatch):
-    def interrupt(owner, line):
-        raise KeyboardInterrupt
-
-    nlp = make_crf(report_every=1)
-    monkeypatch.setattr(crfsuite, "say", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        nlp.initialize(lambda: examples(nlp))
-
-
-# Settings
-
-
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"c1": -0.1}, r"\[components.crf_ner\]: c1 is -0.1, expected a number, 0 or more"),
+        ({"c1": -0.1}, r"c1 of \[components.crf_ner\] is -0.1, expected a number >= 0"),
         ({"c1": "much"}, "c1"),
         ({"c2": float("nan")}, "(?s)E961.*c2"),
         ({"c2": 1e999}, "(?s)E961.*c2"),
-        ({"max_iterations": 0}, "max_iterations is 0, expected a whole number, 1 or more"),
+        ({"max_iterations": 0}, "max_iterations of .* is 0, expected a whole number >= 1"),
         ({"max_iterations": 2.5}, "max_iterations"),
-        ({"min_freq": -1}, "min_freq is -1"),
+        ({"min_freq": -1}, "min_freq of .* is -1"),
         ({"all_possible_transitions": "perhaps"}, "all_possible_transitions"),
-        ({"report_every": -1}, "report_every is -1"),
-        ({"features": {"window": -1}}, r"\[components.crf_ner.features\]: window is -1"),
+        ({"report_every": -1}, "report_every of .* is -1"),
+        ({"features": {"window": -1}}, r"window of \[components.crf_ner.features\] is -1"),
         ({"features": {"windows": 1}}, r"unknown settings \['windows'\]"),
         ({"features": 3}, "features"),
         ({"annotate": "append"}, "annotate of 'crf_ner' is 'append'"),
@@ -283,36 +228,3 @@ def test_into_spans_beside_other_entities(trained):
     assert [ent.text for ent in doc.ents] == ["in"]
     assert [span.text for span in doc.spans["crf_ner"]] == ["pelé", "lyon"]
     assert nlp.evaluate(examples(nlp))["spans_crf_ner_f"] == 1.0
-
-
-def test_a_damaged_model_is_told_before_crfsuite_reads_it(trained, tmp_path):
-    """Which would end the process, in most cases."""
-    trained.to_disk(tmp_path)
-    path = tmp_path / "crf_ner" / "model"
-    whole = path.read_bytes()
-    rng = random.Random(0)
-    for _ in range(20):
-        damaged = bytearray(whole)
-        for _ in range(4):
-            damaged[rng.randrange(len(whole))] ^= rng.randrange(1, 256)
-        path.write_bytes(damaged)
-        with pytest.raises(ValueError, match=r"'crf_ner' can't be loaded.*not those of the model"):
-            spacy.load(tmp_path)
-    path.write_bytes(b"")
-    with pytest.raises(ValueError, match="found 0 bytes that are not a model"):
-        spacy.load(tmp_path)
-
-
-def test_a_model_without_a_digest_is_loaded_with_a_warning(trained, tmp_path):
-    """As it was saved before."""
-    trained.to_disk(tmp_path / "old")
-    path = tmp_path / "old" / "crf_ner" / "cfg"
-    cfg = json.loads(path.read_text(encoding="utf-8"))
-    assert len(cfg.pop("digest")) == 64
-    path.write_text(json.dumps(cfg), encoding="utf-8")
-    with pytest.warns(UserWarning, match="saved without a digest of its model.*Save it again"):
-        old = spacy.load(tmp_path / "old")
-    old.to_disk(tmp_path / "new")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert entities(spacy.load(tmp_path / "new")(TEXTS[0])) == entities(trained(TEXTS[0]))

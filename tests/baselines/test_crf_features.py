@@ -2,9 +2,9 @@
 
 import pytest
 
+from spacy_finegrained_ner.baselines.crf.component import settings_of
 from spacy_finegrained_ner.baselines.crf.features import (
     FeatureSettings,
-    feature_settings,
     sentence_features,
 )
 from spacy_finegrained_ner.baselines.crf.gazetteer import Gazetteer, read_gazetteer
@@ -132,21 +132,28 @@ def test_one_word_is_begin_and_end_and_no_words_have_no_features():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"window": -1}, "window is -1, expected a whole number from 0"),
-        ({"window": 2.0}, "window is 2.0"),
-        ({"window": True}, "window is True"),
-        ({"affixes": 21}, "affixes is 21, .* to 20"),
-        ({"affixes": "4"}, "affixes is '4'"),
-        ({"pos": "yes"}, "pos is 'yes', expected true or false"),
-        ({"bigrams": 1}, "bigrams is 1"),
-        ({"ends": None}, "ends is None"),
-        ({"suffixes": 4}, r"unknown settings \['suffixes'\], expected some of \['affixes',"),
-        (["window"], r"\['window'\], expected a block"),
+        (
+            {"window": -1},
+            r"window of .* is -1, expected a whole number from 0",
+        ),
+        ({"window": 2.0}, r"window of .* is 2.0"),
+        ({"window": True}, r"window of .* is True"),
+        ({"affixes": 21}, r"affixes of .* is 21, .* to 20"),
+        ({"affixes": "4"}, r"affixes of .* is '4'"),
+        ({"pos": "yes"}, r"pos of .* is 'yes', expected true or false"),
+        ({"bigrams": 1}, r"bigrams of .* is 1"),
+        ({"ends": None}, r"ends of .* is None"),
+        (
+            {"suffixes": 4},
+            r"unknown settings \['suffixes'\], expected some of \['affixes',",
+        ),
+        (["window"], r"is \['window'\], expected a block"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_block(settings, message):
-    with pytest.raises(ValueError, match=rf"\[components.crf.features\].*{message}"):
-        feature_settings(settings, "components.crf.features")
+    with pytest.raises(ValueError, match=message) as error:
+        settings_of(FeatureSettings, settings, "[components.crf.features]")
+    assert "[components.crf.features]" in str(error.value)
 
 
 NAMES = (

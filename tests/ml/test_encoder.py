@@ -12,7 +12,7 @@ from spacy.training import Example
 from spacy_transformers.layers import TransformerListener
 from transformers import AutoModel, AutoTokenizer
 
-from spacy_finegrained_ner.ml.encoder import NAME, TOK2VEC, build_transformer_layers_v1
+from spacy_finegrained_ner.ml.encoder import NAME, TOK2VEC
 
 DEPTH, WIDTH = 4, 32  # of the tiny encoders
 CLASSES = ("bert", "roberta", "xlm_roberta", "deberta")
@@ -278,19 +278,6 @@ def test_the_config_is_filled_and_not_written_to(folders):
         assert block[key] == {}
     assert (block["layers"], block["combine"]) == (3, "concatenate")
     assert "output_hidden_states" not in str(nlp.config)
-
-
-@pytest.mark.parametrize(
-    ("layers", "combine", "message"),
-    [
-        (0, "average", "layers of .*TransformerLayers.v1 is 0, expected at least 1"),
-        (-1, "average", "layers of .* is -1, expected at least 1"),
-        (2, "sum", r"combine of .* is 'sum', expected one of \['average', 'concatenate'\]"),
-    ],
-)
-def test_settings_out_of_range(layers, combine, message):
-    with pytest.raises(ValueError, match=message):
-        build_transformer_layers_v1("unread", list, layers, combine)
 
 
 def test_more_layers_than_there_are(folders):

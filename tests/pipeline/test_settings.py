@@ -46,7 +46,7 @@ def test_a_wrong_setting_of_the_model_is_named(settings, name):
     [
         (
             {"auxiliary_weight": 2.0},
-            "auxiliary_weight of 'finegrained_ner' is 2.0, expected 0 to 1",
+            "auxiliary_weight of 'finegrained_ner' is 2.0, expected a number from 0 to 1",
         ),
         ({"auxiliary_weight": -0.1}, "auxiliary_weight of 'finegrained_ner' is -0.1"),
         ({"auxiliary_weight": "all"}, "auxiliary_weight"),

@@ -75,9 +75,9 @@ def test_a_reference_that_nobody_resolved_leaves_the_weight_alone():
 @pytest.mark.parametrize(
     ("total_steps", "message"),
     [
-        (0, r"total_steps of .*auxiliary_weight\.v1 is 0, expected at least 1.*max_steps"),
+        (0, r"total_steps of .*auxiliary_weight\.v1 is 0, expected a whole number >= 1.*max_steps"),
         (-2, r"total_steps of .* is -2"),
-        ("many", r"total_steps of .* is 'many', expected a number"),
+        ("many", r"total_steps of .* is 'many', expected a whole number"),
     ],
 )
 def test_a_length_that_is_not_known(total_steps, message):

@@ -292,11 +292,14 @@ def test_the_encoder_of_a_component_of_its_own(folders):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"layers": -1}, "layers of .*freeze.v1 is -1, expected null or at least 0"),
-        ({"until": 0.0, "total_steps": 9}, r"until of .* is 0.0, expected null or 0 < until <= 1"),
+        ({"layers": -1}, "layers of .*freeze.v1 is -1, expected a whole number >= 0 or null"),
+        (
+            {"until": 0.0, "total_steps": 9},
+            r"until of .* is 0.0, expected a number > 0, at most 1 or null",
+        ),
         ({"until": 1.1, "total_steps": 9}, r"until of .* is 1.1, expected"),
         ({"until": 0.5}, "total_steps of .* is 0, expected at least 1 .*max_steps"),
-        ({"total_steps": "many"}, "total_steps of .* is 'many', expected a number"),
+        ({"total_steps": "many"}, "total_steps of .* is 'many', expected a whole number"),
     ],
 )
 def test_settings_out_of_range(settings, message):

@@ -47,25 +47,32 @@ def test_a_group_says_its_rate_and_its_decay():
         ({"pattern": "x", "lr": 2}, r"has \['lr', 'pattern'\]"),
         ({"pattern": "x", "factor": 1.0, "schedule": 0.1}, "has both 'factor' and 'schedule'"),
         ("^x", r"is '\^x', expected a block"),
-        ({"pattern": "(", "factor": 1.0}, r"pattern = '\(' is no regular expr"),
-        ({"pattern": None}, r"pattern = None is no regular expr"),
-        ({"pattern": "x", "factor": -1}, r"factor = -1, expected a number >= 0"),
-        ({"pattern": "x", "factor": True}, "factor = True"),
-        ({"pattern": "x", "factor": "10"}, "factor = '10'"),
-        ({"pattern": "x", "factor": float("nan")}, "factor = nan"),
-        ({"pattern": "x", "factor": None}, "factor = None"),
-        ({"pattern": "x", "weight_decay": -0.1}, "weight_decay = -0.1, expected a number >= 0"),
-        ({"pattern": "x", "weight_decay": float("inf")}, "weight_decay = inf"),
-        ({"pattern": "x", "schedule": "0.1"}, "schedule = '0.1', expected a number >= 0 or a sch"),
-        ({"pattern": "x", "schedule": [0.1]}, r"schedule = \[0.1\], expected"),
-        ({"pattern": "x", "schedule": -0.1}, "schedule = -0.1"),
-        ({"pattern": "x", "schedule": iter([-0.1])}, "schedule = -0.1"),
-        ({"pattern": "x", "schedule": iter([])}, "schedule = None"),
+        ({"pattern": "(", "factor": 1.0}, r"pattern of .* is '\(', expected a regular expr"),
+        ({"pattern": None}, r"pattern of .* is None, expected a regular expr"),
+        ({"pattern": "x", "factor": -1}, r"factor of .* is -1, expected a number >= 0"),
+        ({"pattern": "x", "factor": True}, "factor of .* is True"),
+        ({"pattern": "x", "factor": "10"}, "factor of .* is '10'"),
+        ({"pattern": "x", "factor": float("nan")}, "factor of .* is nan"),
+        ({"pattern": "x", "factor": None}, "factor of .* is None"),
+        (
+            {"pattern": "x", "weight_decay": -0.1},
+            "weight_decay of .* is -0.1, expected a number >= 0",
+        ),
+        ({"pattern": "x", "weight_decay": float("inf")}, "weight_decay of .* is inf"),
+        (
+            {"pattern": "x", "schedule": "0.1"},
+            "schedule of .* is '0.1', expected a number >= 0 or a sch",
+        ),
+        ({"pattern": "x", "schedule": [0.1]}, r"schedule of .* is \[0.1\], expected"),
+        ({"pattern": "x", "schedule": -0.1}, "schedule of .* is -0.1"),
+        ({"pattern": "x", "schedule": iter([-0.1])}, "schedule of .* is -0.1"),
+        ({"pattern": "x", "schedule": iter([])}, "schedule of .* is None"),
     ],
 )
 def test_bad_groups_are_named(group, message):
-    with pytest.raises(ValueError, match=r"^\[training\.optimizer\.groups\.g\] " + message):
+    with pytest.raises(ValueError, match=message) as error:
         read_groups({"g": group})
+    assert "[training.optimizer.groups.g]" in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -141,21 +148,24 @@ def test_a_layer_without_a_number_is_named():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"factor": 0}, "factor = 0.0, expected 0 < factor <= 1"),
-        ({"factor": 1.1}, "factor = 1.1, expected 0 < factor <= 1"),
-        ({"factor": "1"}, "factor = '1', expected 0 < factor <= 1"),
-        ({"layers": 0}, "layers = 0, expected a whole number >= 1"),
-        ({"layers": 2.0}, "layers = 2.0, expected a whole number"),
-        ({"layers": True}, "layers = True, expected a whole number"),
-        ({"pattern": r"layer\.\d+"}, "has 0 capture groups, expected one"),
-        ({"pattern": r"(layer)\.(\d+)"}, "has 2 capture groups, expected one"),
-        ({"pattern": "("}, r"pattern = '\(' is no regular expression"),
-        ({"embeddings": 3}, "embeddings = 3 is no regular expression"),
-        ({"rate": 1}, r"has \['factor', 'layers', 'rate'\], expected \['factor', 'layers'\] and"),
+        ({"factor": 0}, "factor of .* is 0, expected a number > 0, at most 1"),
+        ({"factor": 1.1}, "factor of .* is 1.1, expected a number"),
+        ({"factor": "1"}, "factor of .* is '1', expected a number"),
+        ({"layers": 0}, "layers of .* is 0, expected a whole number >= 1"),
+        ({"layers": 2.0}, "layers of .* is 2.0, expected a whole number"),
+        ({"layers": True}, "layers of .* is True, expected a whole number"),
+        ({"pattern": r"layer\.\d+"}, "with 0 capture groups, expected one"),
+        ({"pattern": r"(layer)\.(\d+)"}, "with 2 capture groups, expected one"),
+        ({"pattern": "("}, r"pattern of .* is '\(', expected a regular expression"),
+        ({"embeddings": 3}, "embeddings of .* is 3, expected a regular expression"),
+        (
+            {"rate": 1},
+            r"decay\] has \['factor', 'layers', 'rate'\], expected \['factor', 'layers'\] and",
+        ),
     ],
 )
 def test_a_bad_decay_over_layers_is_named(change, message):
-    with pytest.raises(ValueError, match=r"^\[training\.optimizer\.layer_decay\] .*" + message):
+    with pytest.raises(ValueError, match=message):
         read_layer_decay({"factor": 0.9, "layers": 6} | change)
 
 

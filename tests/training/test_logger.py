@@ -22,11 +22,11 @@ ALL_SCORES = {
 }
 
 
-def component(weight: float = 0.25) -> SimpleNamespace:
+def component(weight: float = 0.25, name: str = "ner") -> SimpleNamespace:
     """Stands in for a component with an auxiliary task."""
     return SimpleNamespace(
         is_trainable=True,
-        auxiliary=object(),
+        task_losses={"fine": f"{name}_fine", "auxiliary": f"{name}_auxiliary"},
         auxiliary_weight=weight,
         combination=lambda w: (1 - w, 2 * w),
     )
@@ -78,7 +78,9 @@ TABLE = """
 
 def test_the_table_of_a_usual_pipeline_fits_100_columns_and_names_everything():
     nlp = fake_nlp(
-        ALL_SCORES, transformer=SimpleNamespace(is_trainable=True), finegrained_ner=component()
+        ALL_SCORES,
+        transformer=SimpleNamespace(is_trainable=True),
+        finegrained_ner=component(name="finegrained_ner"),
     )
     losses = {
         "transformer": 0.125,
@@ -139,7 +141,7 @@ def test_w_is_that_of_the_moment():
 
 def test_without_an_auxiliary_task_there_is_one_column():
     pipe = component()
-    pipe.auxiliary = None
+    pipe.task_losses = {}
     header, titles, _, row = log(fake_nlp(ner=pipe), [info(0, {"ner": 1.5})])
     assert cells(header)[0] == "ner"
     assert cells(titles) == ["E", "#", "loss", "f", "score"]
@@ -154,7 +156,7 @@ def test_components_that_are_not_trained_have_no_column():
 
 def test_two_components_with_long_names():
     names = ["a_component_with_quite_a_long_name", "b"]
-    nlp = fake_nlp(**{name: component() for name in names})
+    nlp = fake_nlp(**{name: component(name=name) for name in names})
     lines = log(nlp, [info(0, dict.fromkeys(names, 1.0))])
     assert all(name in lines[0] for name in names)
     assert cells(lines[1]) == ["E", "#", *["loss", "fine", "aux", "w"] * 2, "f", "score"]
@@ -298,6 +300,7 @@ def test_progress_bars(kind, shown, monkeypatch):
 
 def test_a_progress_bar_that_there_is_not():
     with pytest.raises(
-        ValueError, match=r"progress_bar of .*logger\.v1 is 'all', expected 'train'"
+        ValueError,
+        match=r"progress_bar of .*logger\.v1 is 'all', expected 'train' or 'eval' or null",
     ):
         build_logger_v1(progress_bar="all")

@@ -73,10 +73,10 @@ def test_from_a_config_each_time_from_the_start():
     ("setting", "message"),
     [
         ({"rate": -1.0}, r"rate of .*warmup_linear\.v1 is -1.0, expected a number"),
-        ({"warmup": -0.1}, r"warmup of .* is -0.1, expected 0 <= warmup < 1"),
-        ({"warmup": 1.0}, r"warmup of .* is 1.0, expected 0 <= warmup < 1"),
+        ({"warmup": -0.1}, r"warmup of .* is -0.1, expected a number >= 0 and < 1"),
+        ({"warmup": 1.0}, r"warmup of .* is 1.0, expected a number >= 0 and < 1"),
         ({"warmup": float("nan")}, r"warmup of .* is nan"),
-        ({"total_steps": 0}, r"total_steps of .* is 0, expected at least 1.*max_steps"),
+        ({"total_steps": 0}, r"total_steps of .* is 0, expected a whole number >= 1.*max_steps"),
         ({"total_steps": -5}, r"total_steps of .* is -5"),
     ],
 )

@@ -4,9 +4,10 @@ import json
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
-from functools import lru_cache
+from functools import partial
+from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from spacy import util
 from spacy.errors import Errors
@@ -19,13 +20,12 @@ from spacy.vocab import Vocab
 from spacy_finegrained_ner.baselines.crf.crfsuite import (
     CrfModel,
     TrainingSettings,
-    digest_of,
     require_pycrfsuite,
     train_crf,
 )
 from spacy_finegrained_ner.baselines.crf.features import (
     Features,
-    feature_settings,
+    FeatureSettings,
     sentence_features,
 )
 from spacy_finegrained_ner.baselines.crf.gazetteer import Gazetteer, read_gazetteer
@@ -37,7 +37,6 @@ from spacy_finegrained_ner.baselines.crf.parts_of_speech import (
     annotated,
     parts_of_speech,
 )
-from spacy_finegrained_ner.baselines.crf.repair import repair_bio
 from spacy_finegrained_ner.data.annotation import Annotation
 from spacy_finegrained_ner.data.entities import labels_of
 from spacy_finegrained_ner.labels.bio import Entity, TagSet
@@ -47,6 +46,9 @@ from spacy_finegrained_ner.labels.readers import TaxonomySetting
 from spacy_finegrained_ner.pipeline.annotating import Annotating
 from spacy_finegrained_ner.pipeline.labels import find_taxonomy
 from spacy_finegrained_ner.scoring.scorer import score_entities
+from spacy_finegrained_ner.settings import check
+
+S = TypeVar("S")
 
 
 class CrfNER(Annotating, Pipe):
@@ -80,11 +82,12 @@ class CrfNER(Annotating, Pipe):
         require_pycrfsuite()  # before anything that takes long
         self.vocab = vocab
         self.name = name
-        self.features = feature_settings(features, f"components.{name}.features")
-        try:
-            self.training = TrainingSettings(**training)
-        except ValueError as error:
-            raise ValueError(f"[components.{name}]: {error}") from None
+        self.features: FeatureSettings = settings_of(
+            FeatureSettings, features, f"[components.{name}.features]"
+        )
+        self.training: TrainingSettings = settings_of(
+            TrainingSettings, training, f"[components.{name}]"
+        )
         self.scorer = scorer
         # Saved as JSON beside the model.
         self.cfg: dict[str, Any] = {"labels": [], "taxonomy": {}, "pos": [], "trained_on": {}}
@@ -138,7 +141,7 @@ class CrfNER(Annotating, Pipe):
             return self._featurize(doc, found, names)
 
         examples = annotated(get_examples(), nlp, self)
-        sequences = gold_sequences(examples, _tag_set(tuple(labels)), featurize, counts)
+        sequences = gold_sequences(examples, TagSet(tuple(labels)), featurize, counts)
         self._model, known = train_crf(sequences, self.training, self.name)
         self._gazetteer = names
         self._pos = pos
@@ -171,36 +174,26 @@ class CrfNER(Annotating, Pipe):
 
     def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:
         """Into a folder: `cfg`, `model` (of CRFsuite; empty before the training), `gazetteer`."""
-
-        def writer(get: Callable[[], bytes]) -> Callable[[Path], None]:
-            def write(file: Path) -> None:
-                file.write_bytes(get())
-
-            return write
-
-        util.to_disk(path, {name: writer(get) for name, get in self._parts().items()}, exclude)
+        writers: dict[str, Callable[[Path], Any]] = {
+            name: partial(_write, get) for name, get in self._parts().items()
+        }
+        util.to_disk(path, writers, exclude)
 
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "CrfNER":
         """The way back. A ValueError where the model is not the one that was saved. RETURNS: the
         component itself."""
-
-        def reader(put: Callable[[bytes], None]) -> Callable[[Path], None]:
-            return lambda file: put(file.read_bytes())
-
-        util.from_disk(path, {name: reader(put) for name, put in self._readers().items()}, exclude)
+        readers: dict[str, Callable[[Path], Any]] = {
+            name: partial(_read, put) for name, put in self._readers().items()
+        }
+        util.from_disk(path, readers, exclude)
         return self
 
     def _parts(self) -> dict[str, Callable[[], bytes]]:
         return {
-            "cfg": lambda: json.dumps(self._saved_cfg(), ensure_ascii=False, indent=2).encode(),
+            "cfg": lambda: _json(self.cfg | {"digest": self._model and self._model.digest}),
             "model": lambda: b"" if self._model is None else self._model.data,
-            "gazetteer": lambda: json.dumps(
-                self._gazetteer.to_lines(), ensure_ascii=False, indent=0
-            ).encode(),
+            "gazetteer": lambda: _json(self._gazetteer.to_lines()),
         }
-
-    def _saved_cfg(self) -> dict[str, Any]:
-        return self.cfg | {"digest": None if self._model is None else digest_of(self._model.data)}
 
     def _readers(self) -> dict[str, Callable[[bytes], None]]:
         def read_cfg(data: bytes) -> None:
@@ -254,9 +247,10 @@ class CrfNER(Annotating, Pipe):
         if self.cfg["pos"]:  # what it was not trained with, it would not know
             found = parts_of_speech(doc)
             self._pos.in_prediction(doc, [k for k in self.cfg["pos"] if k not in found.kinds])
-        tag_set = _tag_set(self.labels)
-        tags = repair_bio(model.tag(self._featurize(doc, found, self._gazetteer)))
-        entities = tag_set.decode([_tag_ids(self.labels)[tag] for tag in tags])
+        tags = model.tag(self._featurize(doc, found, self._gazetteer))
+        ids = [self._tag_set.ids[tag] for tag in tags]
+        # CRFsuite learns which tag follows which, and forbids nothing
+        entities = self._tag_set.decode(ids, lenient=True)
         # Whitespace within an entity belongs to it.
         return [(words[start].i, words[end - 1].i + 1, label) for start, end, label in entities]
 
@@ -271,15 +265,27 @@ class CrfNER(Annotating, Pipe):
         return self._model
 
 
-# By labels, not by component: `from_disk` replaces cfg, and workers need nothing pickled.
-@lru_cache
-def _tag_set(labels: tuple[str, ...]) -> TagSet:
-    return TagSet(labels)
+def settings_of(kind: type[S], found: Any, block: str) -> S:
+    """The settings in a block of the config. A ValueError that names block and setting."""
+    known = list(signature(kind).parameters)
+    if not isinstance(found, Mapping):
+        raise ValueError(f"{block} is {found!r}, expected a block with the settings {known}.")
+    if unknown := sorted(set(found) - set(known)):
+        raise ValueError(f"{block} has the unknown settings {unknown}, expected some of {known}.")
+    check(block, kind, found)
+    return kind(**found)
 
 
-@lru_cache
-def _tag_ids(labels: tuple[str, ...]) -> dict[str, int]:
-    return {tag: i for i, tag in enumerate(_tag_set(labels).tags)}
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, indent=0).encode()
+
+
+def _write(get: Callable[[], bytes], file: Path) -> None:
+    file.write_bytes(get())
+
+
+def _read(put: Callable[[bytes], None], file: Path) -> None:
+    put(file.read_bytes())
 
 
 def _tokens(nlp: Language | None) -> Callable[[str], list[str]] | None:

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from spacy_finegrained_ner.baselines.crf.features import Features
+from spacy_finegrained_ner.settings import Count, CountOrZero, NotNegative, Switch
 
 _HEADER = 48
 """Bytes that begin a model; its size is in the fifth to the eighth."""
@@ -22,31 +23,14 @@ class TrainingSettings:
     min_freq: features (with a tag) that are there fewer times are left out.
     all_possible_transitions: whether a pair of tags that never occurs has a weight too.
     report_every: iterations between two lines on the progress; 0 for no lines at all.
-
-    Raises a ValueError that names the setting.
     """
 
-    c1: float
-    c2: float
-    max_iterations: int
-    min_freq: float
-    all_possible_transitions: bool
-    report_every: int
-
-    def __post_init__(self) -> None:
-        for name in ("c1", "c2", "min_freq"):
-            value = getattr(self, name)
-            if type(value) not in (int, float) or not 0 <= value < float("inf"):
-                raise ValueError(f"{name} is {value!r}, expected a number, 0 or more.")
-        for name, least in (("max_iterations", 1), ("report_every", 0)):
-            value = getattr(self, name)
-            if type(value) is not int or not least <= value < 2**31:
-                raise ValueError(f"{name} is {value!r}, expected a whole number, {least} or more.")
-        if not isinstance(self.all_possible_transitions, bool):
-            raise ValueError(
-                f"all_possible_transitions is {self.all_possible_transitions!r}, expected true "
-                "or false."
-            )
+    c1: NotNegative
+    c2: NotNegative
+    max_iterations: Count
+    min_freq: NotNegative
+    all_possible_transitions: Switch
+    report_every: CountOrZero
 
 
 class CrfModel:
@@ -65,10 +49,11 @@ class CrfModel:
                 f"found {len(data)} bytes that are not a model of CRFsuite, or not all of it. "
                 "Copy the pipeline again, or train it anew."
             )
-        if digest is not None and digest != digest_of(data):
+        self.digest = hashlib.sha256(data).hexdigest()
+        if digest not in (None, self.digest):
             raise ValueError(
                 f"found {len(data)} bytes that are not those of the model that was saved (SHA-256 "
-                f"{digest_of(data)[:12]}..., expected {digest[:12]}...). Copy the pipeline again, "
+                f"{self.digest[:12]}..., expected {str(digest)[:12]}...). Copy the pipeline again, "
                 "or train it anew."
             )
         self.data = data  # the tagger reads from it for as long as it lives
@@ -82,11 +67,6 @@ class CrfModel:
     def tag(self, sentence: Sequence[Features]) -> list[str]:
         """The best tags of a sentence by Viterbi; not always legal BIO."""
         return self._tagger.tag(sentence) if sentence else []
-
-
-def digest_of(data: bytes) -> str:
-    """SHA-256, as hexadecimal digits."""
-    return hashlib.sha256(data).hexdigest()
 
 
 def require_pycrfsuite() -> Any:

@@ -17,16 +17,21 @@ A feature is a string that is there or not. What begins with `0:` is about the w
 - gazetteer: `0:gazetteer=B-HumanSettlement`, with `I-` on the other words of the name.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby, pairwise
-from typing import Any
+from typing import Annotated
 
+from pydantic import Field
 from spacy.lang.lex_attrs import is_punct, word_shape
+
+from spacy_finegrained_ner.settings import Switch
 
 Features = list[str]
 """Of one word."""
+
+Reach = Annotated[int, Field(ge=0, le=20), "a whole number from 0 (none) to 20"]
 
 
 @dataclass(frozen=True)
@@ -35,41 +40,15 @@ class FeatureSettings:
 
     affixes: the longest prefix and suffix, in characters; 0 for none. window: neighbours to each
     side; 0 for none. The others: whether the group is there.
-
-    Raises a ValueError that names the setting.
     """
 
-    affixes: int = 4
-    shape: bool = True
-    flags: bool = True
-    pos: bool = True
-    window: int = 2
-    bigrams: bool = True
-    ends: bool = True
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.type is bool and not isinstance(value, bool):
-                raise ValueError(f"{field.name} is {value!r}, expected true or false.")
-            if field.type is int and (type(value) is not int or not 0 <= value <= 20):
-                raise ValueError(
-                    f"{field.name} is {value!r}, expected a whole number from 0 (none) to 20."
-                )
-
-
-def feature_settings(found: Mapping[str, Any], block: str) -> FeatureSettings:
-    """The settings in a block of a config. A ValueError that names block and setting."""
-    known = [field.name for field in fields(FeatureSettings)]
-    if not isinstance(found, Mapping):
-        raise ValueError(f"[{block}] is {found!r}, expected a block with the settings {known}.")
-    unknown = sorted(set(found) - set(known))
-    if unknown:
-        raise ValueError(f"[{block}] has the unknown settings {unknown}, expected some of {known}.")
-    try:
-        return FeatureSettings(**found)
-    except ValueError as error:
-        raise ValueError(f"[{block}]: {error}") from None
+    affixes: Reach = 4
+    shape: Switch = True
+    flags: Switch = True
+    pos: Switch = True
+    window: Reach = 2
+    bigrams: Switch = True
+    ends: Switch = True
 
 
 def sentence_features(

@@ -75,9 +75,9 @@ def gold_sequences(
         unknown = int((tags == UNKNOWN).sum())
         counts.unknown_tokens += unknown
         counts.cut_texts += unknown > 0
-        features = featurize(example.predicted)
+        features, names = featurize(example.predicted), tag_set.tags
         for start, end in _known(tags):
-            yield features[start:end], [tag_set.tags[tag] for tag in tags[start:end]]
+            yield features[start:end], [names[tag] for tag in tags[start:end]]
 
 
 def _known(tags: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
