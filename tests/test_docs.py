@@ -123,6 +123,12 @@ def test_every_page_is_in_the_index_and_in_the_readme():
     assert set(re.findall(r"\]\(docs/([\w-]+\.md)", readme)) >= names - {"api.md"}
 
 
+def test_the_changelog_begins_with_this_version():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    releases = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert releases[:2] == ["Unreleased", version]
+
+
 @pytest.mark.slow
 def test_the_site_can_be_built(tmp_path):
     """Needs `pip install ".[docs]"`. Strict: a link that leads nowhere ends it."""
