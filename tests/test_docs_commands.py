@@ -20,8 +20,8 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def commands(page: Path) -> list[list[str]]:
-    lines = [line for block in blocks(page, "bash") for line in block.splitlines()]
-    parts = [part for line in lines for part in line.split(" && ")]
+    text = "".join(blocks(page, "bash")).replace("\\\n", " ")
+    parts = [part for line in text.splitlines() for part in line.split(" && ")]
     return [words for part in parts if (words := shlex.split(part, comments=True))]
 
 
