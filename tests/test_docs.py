@@ -131,7 +131,7 @@ def test_the_changelog_begins_with_this_version():
 
 @pytest.mark.slow
 def test_the_site_can_be_built(tmp_path):
-    """Needs `pip install ".[docs]"`. Strict: a link that leads nowhere ends it."""
+    """Strict: a link that leads nowhere ends it."""
     build = ["-m", "mkdocs", "build", "--strict", "--site-dir", tmp_path]
     done = subprocess.run([sys.executable, *build], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
