@@ -129,14 +129,6 @@ def test_trained_packaged_and_installed_by_spacys_commands(tmp_path):
     )
 
 
-def test_nn_without_spacy(capsys):
-    (block,) = re.findall(r"```python run\n(.*?)```", PAGE, re.DOTALL)
-    exec(block, {})
-    printed = capsys.readouterr().out
-    assert "[[1, 2, 0]" in printed
-    assert "torch.Size([2, 3, 3])" in printed
-
-
 def test_every_name_of_the_page_is_in_the_module():
     assert set(extend.__all__) == {name for name in dir(extend) if name in extend.__all__}
     for names in re.findall(r"extend import (?:\((.*?)\)|([\w, ]+))", PAGE, re.DOTALL):

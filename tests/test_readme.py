@@ -1,11 +1,12 @@
-"""The README says what is so: its code runs, its names and numbers are right."""
+"""The two lines of the README; the box, the taxonomy and the numbers that moved from it to docs."""
 
 import re
 from pathlib import Path
 
 import spacy
-from pipelines import examples, make_nlp, train
+from test_docs import blocks
 from test_entry_points import PUBLIC
+from typer.main import get_command
 
 from spacy_finegrained_ner.cli.main import app
 from spacy_finegrained_ner.data.conll import read_conll
@@ -14,11 +15,7 @@ from spacy_finegrained_ner.labels.taxonomy import read_taxonomy
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def blocks(language: str) -> list[str]:
-    found = re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
-    return [re.sub(r"^ {3}", "", block, flags=re.MULTILINE) for block in found]
+DATA = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
 
 
 def test_there_are_two_lines_to_copy():
@@ -28,43 +25,32 @@ def test_there_are_two_lines_to_copy():
     assert lines[1].endswith("&& python -m pytest")
 
 
-def test_the_python_runs(monkeypatch, capsys):
-    nlp = make_nlp()
-    text = "is/O carlo/B-SportsManager ancelotti/I-SportsManager still/O coaching/O"
-    train(nlp, examples(nlp, [f"{text} real/B-SportsGRP madrid/I-SportsGRP"]), 60)
-    monkeypatch.setattr(spacy, "load", lambda name: {"en_finegrained_ner": nlp}[name])
-    assert blocks("python")
-    for block in blocks("python"):
-        exec(block, {})
-    printed = capsys.readouterr().out
-    assert "carlo ancelotti SportsManager Person\nreal madrid SportsGRP Group" in printed
+def test_the_example_of_data_and_its_taxonomy_can_be_read(tmp_path):
+    for page in (ROOT / "README.md", ROOT / "docs" / "data.md"):
+        (tmp_path / "taxonomy.toml").write_text(*blocks(page, "toml"))
+        (tmp_path / "train.conll").write_text(*blocks(page, "text"))
+        taxonomy = read_taxonomy(tmp_path / "taxonomy.toml")
+        assert taxonomy.coarse_label("error/code") == "Problem"
+        (sentence,) = read_conll(tmp_path / "train.conll")
+        assert {tag[2:] for tag in sentence.tags} - {""} <= {*taxonomy.fine}
 
 
-def test_the_taxonomy_can_be_read(tmp_path):
-    (block,) = blocks("toml")
-    (tmp_path / "taxonomy.toml").write_text(block)
-    assert read_taxonomy(tmp_path / "taxonomy.toml").coarse_label("error/code") == "Problem"
-
-
-def test_the_verbs_and_the_registered_names_exist():
-    verbs = {command.name for command in app.registered_commands}
-    assert set(re.findall(r"finegrained-ner ([a-z-]+) ", README)) <= verbs
-    named = set(re.findall(r"spacy-finegrained-ner\.\w+\.v\d", README))
+def test_the_box_has_all_registered_names():
+    box = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"spacy-finegrained-ner\.\w+\.v\d", box))
     assert named == {name for _, name in PUBLIC if name.startswith("spacy-")} - {
         "spacy-finegrained-ner.multiconer2.v1"
     }
-
-
-def test_links_within_the_repository_lead_somewhere():
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
-        assert (ROOT / target).exists(), target
+    (row,) = re.findall(r"^\| commands \|(.*)\|$", box, re.MULTILINE)
+    verbs = set(re.findall(r"`([a-z]+(?:-[a-z]+)?)`", row))
+    assert verbs == set(get_command(app).commands)
 
 
 def test_numbers_on_the_corpus():
     train_part, valid = (
         list(read_conll(EMBEDDED / f"{part}.conll")) for part in ("train", "valid")
     )
-    assert f"{len(train_part):,} + {len(valid):,} short sentences" in README
+    assert f"{len(train_part):,} + {len(valid):,} short sentences" in DATA
     cased = sum(any(w != w.lower() for w in s.words) for s in train_part) / len(train_part)
     assert 0.145 < cased < 0.165
 

@@ -59,8 +59,9 @@ def test_the_configs_travel_in_the_wheel(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_packaged_wheel_brings_all_it_needs(tmp_path):
-    """Needs the package index. Both wheels in a folder; one name to install."""
+def test_the_release_and_the_packaged_wheel_bring_all_they_need(tmp_path):
+    """Needs the package index. The release and the pipeline's wheel in a folder; one name to
+    install. Of the release the source distribution: its wheel is built on the way."""
     nlp = make_nlp()
     train(nlp, examples(nlp), 60)
     nlp.to_disk(tmp_path / "model")
@@ -70,12 +71,14 @@ def test_the_packaged_wheel_brings_all_it_needs(tmp_path):
     source = tmp_path / "source"
     copy_source(source)
     shutil.copytree(ROOT / "study", source / "study")
-    call(sys.executable, "-m", "pip", "wheel", "--no-deps", "-w", dist, source, cwd=tmp_path)
-    (ours,) = dist.glob("*.whl")
+    call(sys.executable, "-m", "build", "--outdir", dist, source, cwd=tmp_path)
+    (ours,), (sdist,) = dist.glob("*.whl"), dist.glob("*.tar.gz")
+    call(sys.executable, "-m", "twine", "check", "--strict", ours, sdist, cwd=tmp_path)
     with zipfile.ZipFile(ours) as archive:
         top = {name.split("/")[0] for name in archive.namelist()}
     assert {name for name in top if not name.endswith("-info")} == {"spacy_finegrained_ner"}
     shutil.rmtree(source)
+    ours.unlink()
     package = ["--name", "finegrained_ner", "--version", "0.1.0", "--build", "wheel"]
     call(sys.executable, "-m", "spacy", "package", "model", ".", *package, cwd=tmp_path)
     built = next(tmp_path.glob("en_finegrained_ner-0.1.0/dist/*.whl"))
