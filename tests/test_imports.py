@@ -54,7 +54,7 @@ OUTSIDE = {
     },
     "pipeline": {"spacy", "thinc", "numpy", "weakref"},
     "baselines": {"spacy", "thinc", "numpy", "pycrfsuite", "json", "sys", "tempfile", "hashlib"},
-    "pages": {"markdown_it", "matplotlib", "html", "textwrap"},
+    "pages": {"jinja2", "markdown_it", "markupsafe", "matplotlib", "html", "textwrap"},
 }
 
 
