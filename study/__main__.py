@@ -69,7 +69,7 @@ def run_command(
         if size not in SIZES:
             raise StudyError(f"There is no size {size!r}, expected one of {', '.join(SIZES)}.")
         chosen = stages.split(",")
-        run_study(data, output, SIZES[size], chosen, inputs, workers=workers, say=_say)
+        run_study(data, output, SIZES[size], chosen, inputs, workers)
 
 
 @app.command("page")
@@ -84,10 +84,6 @@ def page_command(
         from study.page.page import write_page
 
         typer.echo(f"Wrote the page: {write_page(folder, output)}")
-
-
-def _say(line: str) -> None:
-    typer.echo(line, err=True)
 
 
 if __name__ == "__main__":

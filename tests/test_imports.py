@@ -75,7 +75,7 @@ OUTSIDE = {
         "hashlib",
         "pydantic",
     },
-    "pages": {"markdown_it", "matplotlib", "html", "textwrap"},
+    "pages": {"jinja2", "markdown_it", "markupsafe", "matplotlib", "html", "textwrap"},
 }
 
 

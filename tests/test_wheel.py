@@ -39,7 +39,7 @@ def test_every_folder_with_code_is_in_the_list_of_packages():
     assert {*listed} == {".".join(f.parts) for f in folders} | {"spacy_finegrained_ner.configs"}
 
 
-def test_the_configs_travel_in_the_wheel(tmp_path):
+def test_configs_and_templates_travel_in_the_wheel(tmp_path):
     """Made without the package index, and run from nowhere near the source tree."""
     copy_source(tmp_path / "source")
     build = f"from setuptools.build_meta import build_wheel; build_wheel({str(tmp_path)!r})"
@@ -49,6 +49,7 @@ def test_the_configs_travel_in_the_wheel(tmp_path):
         archive.extractall(tmp_path / "site")
     configs = tmp_path / "site" / "spacy_finegrained_ner" / "configs"
     assert {p.name for p in configs.iterdir()} == {p.name for p in ROOT.glob("configs/*.cfg")}
+    assert (configs.parent / "pages" / "templates" / "document.html").exists()
     code = (
         f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r})\n"
         "from spacy_finegrained_ner.cli import configs\n"

@@ -22,7 +22,6 @@ Panel = Mapping[str, Mapping[Any, Interval]]
 def forest(
     name: str,
     title: str,
-    caption: str,
     rows: Mapping[Any, str],
     panels: Mapping[str, Panel],
     styles: Mapping[str, Style],
@@ -36,7 +35,7 @@ def forest(
 ) -> Plot:
     """Shares or differences in percent, the first row at the top.
 
-    name, title, caption: see `Plot`. rows: labels by key, in order; one that no panel has is a
+    name, title: see `Plot`. rows: labels by key, in order; one that no panel has is a
     heading. panels: by title. styles: of the series. label: of the axis, or of each panel's.
     row_height: inches. columns: of the legend. zero: whether to draw a line at 0. beside: panels
     from left to right. dots: of a row's single runs.
@@ -86,9 +85,9 @@ def forest(
         legend(figure, {name: style for name, style in styles.items() if style.title}, columns)
 
     high = 1 if beside else len(panels)
-    return draw(name, title, caption, 1.0 + row_height * (end + 0.5) * high, paint)
+    return draw(name, title, 1.0 + row_height * (end + 0.5) * high, paint)
 
 
 def _wrapped(label: str) -> str:
-    lines = label.replace("`", "").splitlines()
+    lines = label.splitlines()
     return "\n".join(textwrap.fill(line, LABEL_WIDTH) for line in lines)

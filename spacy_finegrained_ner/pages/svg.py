@@ -59,7 +59,7 @@ FONTS = 'system-ui, "Segoe UI", Helvetica, Arial, "DejaVu Sans", sans-serif'
 
 @dataclass(frozen=True)
 class Style:
-    """Of a series. title: in the legend, where it may hold Markdown's `; without it is in none."""
+    """Of a series. title: in the legend; without it is in none."""
 
     title: str
     color: str
@@ -72,8 +72,11 @@ class Plot:
 
     name: str
     title: str
-    caption: str
     svg: str
+
+    def __str__(self) -> str:
+        """As Markdown, in a page with a folder of figures."""
+        return f"![{self.title}](figures/{self.name}.svg)"
 
     @property
     def inline(self) -> str:
@@ -89,22 +92,20 @@ class Plot:
         return f'<?xml version="1.0" encoding="utf-8"?>\n{drawn}\n'
 
 
-def draw(
-    name: str, title: str, caption: str, height: float, paint: Callable[[Figure], None]
-) -> Plot:
+def draw(name: str, title: str, height: float, paint: Callable[[Figure], None]) -> Plot:
     """height: inches. paint: puts everything on the figure."""
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         paint(figure)
         written = io.StringIO()
         figure.savefig(written, format="svg", metadata=WITHOUT_DATE, transparent=True)
-    return Plot(name, title, caption, _embedded(written.getvalue(), name, title))
+    return Plot(name, title, _embedded(written.getvalue(), name, title))
 
 
 def legend(figure: Figure, styles: Mapping[str, Style], columns: int = 3) -> None:
     """With the titles of the styles, above everything."""
     handles = [
-        Line2D([], [], color=one.color, marker=one.marker, label=one.title.replace("`", ""))
+        Line2D([], [], color=one.color, marker=one.marker, label=one.title)
         for one in styles.values()
     ]
     figure.legend(handles=handles, loc="outside upper left", ncols=columns)

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from study.analysis.rows import Analysis, Arms, Curve, Effect, Fit, Mean, Screening, Tried
-from study.analysis.scores import Floats, Scores
-from study.analysis.statistics import effects, holm
+from study.analysis.rows import (
+    Analysis,
+    Arms,
+    Contrast,
+    Curve,
+    Effect,
+    Fit,
+    Mean,
+    Screening,
+    Tried,
+)
+from study.analysis.scores import Floats, Scores, score_parts
+from study.analysis.statistics import EDGES, effects, holm
 from study.plan.arms import ARMS, CANDIDATES, COMPARISONS
 from study.plan.design import model_matrix, terms, variance_inflation
 from study.plan.factors import FACTORS, POOLED, Factor, all_learn
-from study.plan.stages import MIDDLE_RATE
+from study.plan.stages import MIDDLE_RATE, Run
 from study.runs.records import Record, best_rate, grid_of, read_gold
 
 DRAWS = 2000
@@ -31,23 +40,20 @@ def analyse(records: Sequence[Record], folder: Path, draws: int = DRAWS) -> Anal
         if r.run.stage != "arms" or r.rate == best_rate(records, r.run.arm):
             by_stage[r.run.stage].append(r)
     screened = by_stage.pop("screening", []) + by_stage.pop("followup", [])
+    late = [r for some in by_stage.values() for r in some]
+    curves = (Curve(r.run.arm, r.run.seed, r.trained[-1].steps, r.trained[-1].curve) for r in late)
     return Analysis(
         draws=draws,
         tried=_tried(records),
         screenings=_screenings(screened, folder, draws) if screened else {},
-        arms={stage: _arms(runs, folder, draws) for stage, runs in by_stage.items()},
+        arms={stage: _arms(some, folder, draws) for stage, some in by_stage.items()},
         together={
             r.run.arm: found.scores
             for r in by_stage.get("classic", [])
             for found in r.sets.values()
             if found.hits is None
         },
-        curves=[
-            Curve(r.run.arm, r.run.seed, r.trained[-1].steps, r.trained[-1].curve)
-            for stage, runs in by_stage.items()
-            for r in runs
-            if r.trained[-1].curve
-        ],
+        curves=[curve for curve in curves if curve.points],
     )
 
 
@@ -65,127 +71,92 @@ def _tried(records: Sequence[Record]) -> list[Tried]:
 
 def _arms(records: Sequence[Record], folder: Path, draws: int) -> dict[str, Arms]:
     """By set that all of them have."""
-    found = {}
     names = list(dict.fromkeys(r.run.arm for r in records))
     x = np.array([[float(r.run.arm == arm) for arm in names] for r in records])
+    own = dict(zip(names, np.eye(len(names)), strict=True))
+    pairs = {Contrast(a, b): own[a] - own[b] for a, b in COMPARISONS if {a, b} <= {*names}}
+    found = {}
     for name in records[0].counted:
         if all(name in r.counted for r in records):
             gold = read_gold(folder, records[0].run.trainings[-1].part, name)
-            scores = Scores(records, name, gold, draws)
-            found[name] = Arms(_means(scores, names, x), _comparisons(scores, names, x))
+            scores = score_parts(records, name, gold, draws)
+            rows = _effects(scores, x, pairs) if len(x) > len(names) else []
+            found[name] = Arms(_means(scores, names, x), _corrected(rows, _family_of_arms))
     return found
 
 
 def _means(scores: Scores, names: Sequence[str], x: Floats) -> list[Mean]:
     """The interval is over sentences and, where an arm has several runs, seeds."""
     rows = []
-    for part in scores.parts:
-        for metric in part.metrics:
-            values, replicates = scores.of(part, metric)
-            if len(values) > len(names):
-                found = effects(values, replicates, x, np.eye(len(names)))
-                edges = [(one.low, one.high) for one in found]
-            else:
-                low_high = np.quantile(np.linalg.pinv(x) @ replicates, [0.025, 0.975], axis=1)
-                edges = [(float(low), float(high)) for low, high in low_high.T]
-            for arm, column, (low, high) in zip(names, x.T, edges, strict=True):
-                own = values[column > 0]
-                sd = float(own.std(ddof=1)) if len(own) > 1 else None
-                rows.append(Mean(float(own.mean()), low, high, arm, part, metric, own.tolist(), sd))
+    for (part, metric), f1 in scores.items():
+        if len(x) > len(names):
+            edges = [(one.low, one.high) for one in effects(f1, x, np.eye(len(names)))]
+        else:
+            edges = np.quantile(np.linalg.pinv(x) @ f1[:, 1:], EDGES, axis=1).T.tolist()
+        for arm, column, (low, high) in zip(names, x.T, edges, strict=True):
+            own = f1[column > 0, 0]
+            sd = float(own.std(ddof=1)) if len(own) > 1 else None
+            rows.append(Mean(float(own.mean()), low, high, arm, part, metric, own.tolist(), sd))
     return rows
 
 
-def _comparisons(scores: Scores, names: Sequence[str], x: Floats) -> list[Effect]:
-    """p is corrected over the comparisons of the same metric and the same kind of part: for all
-    entities over the pairs of arms, for parts over the parts of that kind of one pair."""
-    pairs = [(a, b) for a, b in COMPARISONS if a in names and b in names]
-    if len(x) <= len(names) or not pairs:
-        return []
-    contrasts = np.array([[float(n == a) - float(n == b) for n in names] for a, b in pairs])
-    rows = [
-        Effect(**vars(one), level=a, against=b, part=part, metric=metric)
-        for part in scores.parts
-        for metric in part.metrics
-        for (a, b), one in zip(pairs, effects(*scores.of(part, metric), x, contrasts), strict=True)
+def _effects(scores: Scores, x: Floats, contrasts: Mapping[Contrast, Floats]) -> list[Effect]:
+    weights = np.array([*contrasts.values()])
+    return [
+        Effect(**vars(one), **vars(contrast), part=part, metric=metric)
+        for (part, metric), f1 in scores.items()
+        if contrasts
+        for contrast, one in zip(contrasts, effects(f1, x, weights), strict=True)
     ]
-    return _corrected(
-        rows,
-        lambda row: (
-            (row.metric, "all")
-            if row.part.kind == "all"
-            else (row.metric, row.part.kind, row.level, row.against)
-        ),
-    )
 
 
 def _screenings(records: Sequence[Record], folder: Path, draws: int) -> dict[str, Screening]:
     gold = read_gold(folder, records[0].run.trainings[-1].part, "valid")
-    scores = Scores(records, "valid", gold, draws)
-    every = _screening(scores, np.full(len(records), True))
-    learning = np.array([all_learn(r.run.levels or {}) for r in records])
-    if not learning.all():
-        some = _screening(scores, learning)
-        if some.effects:
-            return {"screening": some, "all_rates": every}
+    scores = score_parts(records, "valid", gold, draws)
+    # A short training finds little of rare types
+    scores = {key: f1 for key, f1 in scores.items() if key[0].kind not in ("type", "rarity")}
+    every = _screening([r.run for r in records], scores)
+    learning = [n for n, r in enumerate(records) if all_learn(r.run.levels or {})]
+    some = _screening(
+        [records[n].run for n in learning], {key: f1[learning] for key, f1 in scores.items()}
+    )
+    if len(learning) < len(records) and some.effects:
+        return {"screening": some, "all_rates": every}
     return {"screening": every}
 
 
-def _screening(scores: Scores, keep: npt.NDArray[np.bool_]) -> Screening:
+def _screening(runs: Sequence[Run], scores: Scores) -> Screening:
     """The runs of a point are averaged over seeds before the model is fitted: what it leaves
-    unexplained is seeds and what factors do only together.
-
-    keep: which of the runs.
-    """
-    runs = [r.run for r, kept in zip(scores.records, keep, strict=True) if kept]
-    named = {(run.stage, run.arm): run.levels or {} for run in runs}
+    unexplained is seeds and what factors do only together."""
+    of_point = [(run.stage, run.arm) for run in runs]
+    named = {name: run.levels or {} for name, run in zip(of_point, runs, strict=True)}
     points = list(named.values())
     factors = tuple(
         replace(f, levels=tuple(x for x in f.levels if any(p[f.key] == x for p in points)))
         for f in FACTORS
     )
     x = model_matrix(points, factors)
-    average = np.array([[float((run.stage, run.arm) == name) for run in runs] for name in named])
+    average = np.array([[float(one == name) for one in of_point] for name in named])
     average /= average.sum(axis=1, keepdims=True)
-    seeds = sorted(set(Counter((run.stage, run.arm) for run in runs).values()))
+    seeds = sorted(set(Counter(of_point).values()))
     found = Screening(points, seeds, [], {}, {}, {})
     if np.linalg.matrix_rank(x) < x.shape[1] or len(points) - x.shape[1] < FREEDOM:
         return found
-    contrasts = _contrasts(factors)
-    weights = np.array(list(contrasts.values()))
-    rows = []
-    for part in scores.parts:
-        if part.kind in ("type", "rarity"):
-            continue  # A short training finds little of rare types
-        for metric in part.metrics:
-            values, replicates = (of_runs[keep] for of_runs in scores.of(part, metric))
-            means = average @ values
-            rows += [
-                Effect(
-                    **vars(one),
-                    level=level,
-                    against=against,
-                    part=part,
-                    metric=metric,
-                    factor=factor,
-                    pooled=pooled,
-                )
-                for (factor, level, against, pooled), one in zip(
-                    contrasts, effects(means, average @ replicates, x, weights), strict=True
-                )
-            ]
-            if part.kind == "all":
-                found.fit[metric] = _fit(values, means, x, average)
-                found.scores[metric] = means.tolist()
-    rows = _corrected(rows, lambda row: (row.metric, row.part.kind, row.part.value, row.pooled))
+    means = {key: average @ f1 for key, f1 in scores.items()}
+    for (part, metric), f1 in scores.items():
+        if part.kind == "all":
+            found.fit[metric] = _fit(f1[:, 0], means[part, metric][:, 0], x, average)
+            found.scores[metric] = means[part, metric][:, 0].tolist()
+    rows = _corrected(_effects(means, x, _contrasts(factors)), _family_of_levels)
     return replace(found, effects=rows, inflation=variance_inflation(points, factors))
 
 
-def _contrasts(factors: Sequence[Factor]) -> dict[tuple[str, str, str, bool], Floats]:
-    """Weights on the coefficients by factor, level, what it is held against and whether pooled."""
+def _contrasts(factors: Sequence[Factor]) -> dict[Contrast, Floats]:
+    """Weights on the coefficients."""
     every = np.eye(1 + len(terms(factors)))[1:]
     alone = dict(zip(terms(factors), every, strict=True))
     plain = {f.name: f.levels[0] for f in factors}
-    found = {(f, level, plain[f], False): row for (f, level), row in alone.items()}
+    found = {Contrast(level, plain[f], f): row for (f, level), row in alone.items()}
     # The effect of the first level is none
     alone |= {pair: np.zeros(1 + len(every)) for pair in plain.items()}
     for one in POOLED:
@@ -193,7 +164,7 @@ def _contrasts(factors: Sequence[Factor]) -> dict[tuple[str, str, str, bool], Fl
         sides = (one.levels or levels, one.others or (plain[one.factor],))
         if levels and all((one.factor, level) in alone for side in sides for level in side):
             a, b = (np.mean([alone[one.factor, level] for level in side], axis=0) for side in sides)
-            found[one.factor, one.name, one.against, True] = a - b
+            found[Contrast(one.name, one.against, one.factor, pooled=True)] = a - b
     return found
 
 
@@ -208,6 +179,16 @@ def _fit(values: Floats, means: Floats, x: Floats, average: Floats) -> Fit:
         freedom=freedom,
         seeds=float(np.sqrt((within**2).sum() / repeats)) if repeats else None,
     )
+
+
+def _family_of_arms(row: Effect) -> Hashable:
+    """Of all entities the pairs of arms, of parts those of a kind of one pair."""
+    pair = () if row.part.kind == "all" else (row.level, row.against)
+    return row.metric, row.part.kind, pair
+
+
+def _family_of_levels(row: Effect) -> Hashable:
+    return row.metric, row.part, row.pooled
 
 
 def _corrected(rows: Sequence[Effect], family: Callable[[Effect], Hashable]) -> list[Effect]:

@@ -35,9 +35,18 @@ class Mean(Interval):
 
 
 @dataclass(frozen=True)
+class Contrast:
+    """What is held against what: two arms, or levels of a factor. pooled: see `Pooled`."""
+
+    level: str
+    against: str
+    factor: str = ""
+    pooled: bool = False
+
+
+@dataclass(frozen=True)
 class Effect(Estimate):
-    """By how much the F1 of an arm or a level exceeds that of what it is held against. factor: none
-    of an arm. pooled: see `Pooled`. holm: p, corrected."""
+    """By how much the F1 on a part is more: see `Contrast`. holm: p, corrected."""
 
     level: str
     against: str
@@ -106,8 +115,3 @@ class Analysis:
     arms: dict[str, dict[str, Arms]]
     together: dict[str, dict[str, float]]
     curves: list[Curve]
-
-    @property
-    def of_arms(self) -> dict[str, Arms]:
-        """By set."""
-        return self.arms.get("arms", {})

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,9 +21,7 @@ LENGTHS = ((1, 10), (11, 15), (16, 21), (22, 10_000))
 """Words of a sentence, from and to: about quarters of MultiCoNER II."""
 
 LENGTH_NAMES = tuple(f"{a} to {b}" if b < 10_000 else f"{a} and more" for a, b in LENGTHS)
-SEEN_NAMES = ("unseen", "seen")
 RARITY = ("rarest third", "middle third", "commonest third")
-
 DIFFERENCES = {
     "short less long": (LENGTH_NAMES[0], LENGTH_NAMES[-1]),
     "unseen less seen": ("unseen", "seen"),
@@ -47,81 +45,67 @@ class Part:
     value: str
     support: int
 
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """Macro F1 of a small part is that of types with one or two entities: not shown."""
-        return METRICS if self.kind == "all" else ("micro",)
+
+Scores = dict[tuple[Part, str], Floats]
+"""F1 by part and metric, of each run as it is and then on drawn sentences, the same for all runs.
+*Shape:* (runs, 1 + draws)."""
 
 
-@dataclass
-class Scores:
-    """Scores of runs that were trained on the same data, on one set.
+def score_parts(records: Sequence[Record], name: str, gold: Gold, draws: int) -> Scores:
+    """All parts that have entities, the whole first, and differences of parts last.
 
-    draws: of the bootstrap over sentences, the same for all runs. parts: all that have entities,
-    the whole first.
+    records: of runs that were trained on the same data. name: of what is scored. draws: of the
+    bootstrap over sentences.
     """
-
-    records: Sequence[Record]
-    name: str
-    gold: Gold
-    draws: int
-    parts: list[Part] = field(init=False)
-    _f1: dict[tuple[Part, str], Floats] = field(init=False)
-
-    def __post_init__(self) -> None:
-        gold = self.gold
-        length = np.searchsorted([low for low, _ in LENGTHS], gold.words, side="right") - 1
-        support = np.zeros((len(LENGTHS), 2, len(gold.types)), dtype=int)
-        for sentence, label, _, seen in gold.entities:
-            support[length[sentence], seen, label] += 1
-        chosen = {
-            Part(kind, value, int(support[place].sum())): place
-            for kind, value, place in _places(gold.types, support.sum(axis=(0, 1)))
-        }
-        chosen = {part: place for part, place in chosen.items() if part.support}
-        times = np.vstack([np.ones(len(length)), draw_sentences(len(length), self.draws)])
-        inside = [np.flatnonzero(length == n) for n in range(len(LENGTHS))]
-        found: dict[tuple[Part, str], list[Floats]] = {}
-        for record in self.records:
-            counts = sentence_counts(record.sets[self.name], gold)
-            # *Shape:* (1 + draws, lengths, 2, types, 3)
-            sums = np.stack([resampled(counts[at], times[:, at]) for at in inside], axis=1)
-            for part, place in chosen.items():
-                some = sums[(slice(None), *place)].sum(axis=(1, 2))
-                for metric, f1 in zip(METRICS, f_scores(some), strict=True):
-                    found.setdefault((part, metric), []).append(f1)
-        self._f1 = {key: np.array(rows) for key, rows in found.items()}
-        named = {part.value: part for part in chosen}
-        for name, (first, second) in DIFFERENCES.items():
-            if first in named and second in named:
-                a, b = named[first], named[second]
-                named[name] = part = Part("difference", name, min(a.support, b.support))
-                self._f1[part, "micro"] = self._f1[a, "micro"] - self._f1[b, "micro"]
-        self.parts = list(named.values())
-
-    def of(self, part: Part, metric: str) -> tuple[Floats, Floats]:
-        """F1 of each run, *Shape:* (runs,), and on drawn sentences, *Shape:* (runs, draws). Of a
-        difference of two parts: that of their F1."""
-        values = self._f1[part, metric]
-        return values[:, 0], values[:, 1:]
+    length = np.searchsorted([low for low, _ in LENGTHS], gold.words, side="right") - 1
+    support = np.zeros((len(LENGTHS), 2, len(gold.types)), dtype=int)
+    for sentence, label, _, seen in gold.entities:
+        support[length[sentence], seen, label] += 1
+    times = np.vstack([np.ones(len(length)), draw_sentences(len(length), draws)])
+    inside = [np.flatnonzero(length == n) for n in range(len(LENGTHS))]
+    chosen = {
+        Part(kind, value, int(support[place].sum())): place
+        for kind, value, place in _places(gold.types, support.sum(axis=(0, 1)))
+    }
+    rows: dict[tuple[Part, str], list[Floats]] = defaultdict(list)
+    for record in records:
+        counts = sentence_counts(record.sets[name], gold)
+        # *Shape:* (1 + draws, lengths, 2, types, 3)
+        sums = np.stack([resampled(counts[at], times[:, at]) for at in inside], axis=1)
+        for part, place in chosen.items():
+            micro, macro = f_scores(sums[(slice(None), *place)].sum(axis=(1, 2)))
+            if part.support:
+                rows[part, "micro"].append(micro)
+            if part.kind == "all":
+                # That of a small part is one of types with one or two entities
+                rows[part, "macro"].append(macro)
+    found = {key: np.array(some) for key, some in rows.items()}
+    named = {part.value: part for part, _ in found}
+    for difference, pair in DIFFERENCES.items():
+        if all(value in named for value in pair):
+            first, second = (named[value] for value in pair)
+            part = Part("difference", difference, min(first.support, second.support))
+            found[part, "micro"] = found[first, "micro"] - found[second, "micro"]
+    return found
 
 
-def _places(types: Sequence[str], frequency: npt.NDArray[np.int64]) -> list[tuple[str, str, Any]]:
+def _places(
+    types: Sequence[str], frequency: npt.NDArray[np.int64]
+) -> Iterator[tuple[str, str, Any]]:
     """Kind, value and index into (lengths, 2, types) of each part."""
     every = slice(None)
+    yield "all", "all", (every, every, every)
+    for n, name in enumerate(LENGTH_NAMES):
+        yield "length", name, ([n], every, every)
+    for n, name in ((1, "seen"), (0, "unseen")):
+        yield "seen", name, (every, [n], every)
+    for n, name in enumerate(types):
+        yield "type", name, (every, every, [n])
     order = sorted(np.flatnonzero(frequency).tolist(), key=lambda n: (frequency[n], n))
     # Of one rare type alone there are too few to tell much
     thirds = np.array_split(np.array(order, dtype=int), len(RARITY))
-    return [
-        ("all", "all", (every, every, every)),
-        *(("length", name, ([n], every, every)) for n, name in enumerate(LENGTH_NAMES)),
-        *(("seen", SEEN_NAMES[n], (every, [n], every)) for n in (1, 0)),
-        *(("type", name, (every, every, [n])) for n, name in enumerate(types)),
-        *(
-            ("rarity", name, (every, every, third))
-            for name, third in zip(RARITY, thirds, strict=True)
-        ),
-    ]
+    for name, third in zip(RARITY, thirds, strict=True):
+        yield "rarity", name, (every, every, third)
 
 
 def sentence_counts(found: Found, gold: Gold) -> Counts:
@@ -154,7 +138,5 @@ def draw_sentences(sentences: int, draws: int, seed: int = 0) -> Counts:
 def resampled(counts: Counts, times: Counts) -> Counts:
     """Sums over sentences that are drawn so many times. *Shape:* (sentences, ...) and
     (draws, sentences) to (draws, ...)."""
-    sums: Counts = times.astype(np.float32) @ counts.reshape(
-        len(counts), math.prod(counts.shape[1:])
-    )
-    return sums.reshape(len(times), *counts.shape[1:])
+    sums: Counts = np.tensordot(times.astype(np.float32), counts, axes=1)
+    return sums

@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
+from scipy.special import erfc
+from scipy.stats import norm
 from scipy.stats import t as student
 
 from spacy_finegrained_ner.pages.intervals import Interval
 from study.analysis.scores import Floats
 
-LEVEL = 0.95
+EDGES = (0.025, 0.975)
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,7 @@ class Estimate(Interval):
     p: float
 
 
-def effects(
-    scores: Floats, replicates: Floats, x: Floats, contrasts: Floats, seed: int = 0
-) -> list[Estimate]:
+def effects(f1: Floats, x: Floats, contrasts: Floats, seed: int = 0) -> list[Estimate]:
     """Contrasts of the coefficients of a linear model of the runs, by least squares.
 
     With a column of `x` for each arm the coefficients are the arms' means, and a contrast is the
@@ -38,7 +37,7 @@ def effects(
     small residuals, whose size is itself uncertain: they are widened by sqrt(runs / freedom), and
     by the ratio of Student's quantile to the normal one. Intervals are percentiles.
 
-    scores: *Shape:* (runs,). replicates: the same on drawn sentences, *Shape:* (runs, draws).
+    f1: as it is and on drawn sentences, *Shape:* (runs, 1 + draws).
     x: *Shape:* (runs, coefficients). contrasts: *Shape:* (effects, coefficients).
     Raises a ValueError if there are not more runs than coefficients, or a contrast can't be told
     from these runs.
@@ -50,35 +49,28 @@ def effects(
     solve = np.linalg.pinv(x)
     if not np.allclose(contrasts @ solve @ x, contrasts, atol=1e-6):
         raise ValueError("The runs can't tell some effect from the others.")
+    scores, replicates = f1[:, 0], f1[:, 1:]
     # Not minus their mean: the model has a constant, so it is 0
     residuals = scores - x @ (solve @ scores)
-    quantiles = student.ppf((1 + LEVEL) / 2, freedom) / NormalDist().inv_cdf((1 + LEVEL) / 2)
+    quantiles = student.ppf(EDGES[1], freedom) / norm.ppf(EDGES[1])
     widened = residuals * math.sqrt(runs / freedom) * quantiles
     drawn = np.random.default_rng(seed).choice(widened, size=replicates.shape)
     found = contrasts @ (solve @ (replicates + drawn))  # (effects, draws)
-    estimates = contrasts @ (solve @ scores)
+    values = contrasts @ (solve @ scores)
     # The draws scatter around their own mean: F1 of drawn sentences is a little biased
-    found += (estimates - found.mean(axis=1))[:, None]
-    edges = np.quantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
-    return [
-        Estimate(float(estimate), float(low), float(high), _p_value(float(estimate), float(spread)))
-        for estimate, low, high, spread in zip(estimates, *edges, found.std(axis=1), strict=True)
-    ]
+    found += (values - found.mean(axis=1))[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # Nothing over nothing is no difference
+        p = np.nan_to_num(erfc(np.abs(values) / found.std(axis=1) / math.sqrt(2.0)), nan=1.0)
+    columns = np.vstack([values, np.quantile(found, EDGES, axis=1), p])
+    return [Estimate(*column) for column in columns.T.tolist()]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
     """Holm's (1979) correction: p-values that hold for all comparisons of a family at once."""
-    count = len(p_values)
-    order = sorted(range(count), key=lambda i: p_values[i])
-    corrected = [0.0] * count
-    highest = 0.0
-    for rank, i in enumerate(order):
-        highest = max(highest, min(1.0, (count - rank) * p_values[i]))
-        corrected[i] = highest
-    return corrected
-
-
-def _p_value(estimate: float, spread: float) -> float:
-    if not spread:
-        return 1.0 if not estimate else 0.0
-    return math.erfc(abs(estimate) / spread / math.sqrt(2.0))
+    p = np.array(p_values)
+    order = np.argsort(p, kind="stable")
+    steps = np.minimum(1.0, np.arange(len(p), 0, -1) * p[order])
+    corrected = np.empty(len(p))
+    corrected[order] = np.maximum.accumulate(steps)
+    return [float(one) for one in corrected]

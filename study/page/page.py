@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import srsly
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from spacy_finegrained_ner.pages.document import Part, fill, to_html, to_markdown
+from spacy_finegrained_ner.pages.document import to_html
 from study.analysis.analysis import DRAWS, analyse
 from study.page import plots, tables
 from study.plan.stages import StudyError
-from study.runs.records import Record, read_gold, read_records
-
-TEMPLATE = Path(__file__).with_name("page.md")
+from study.runs.records import read_gold, read_records
 
 
 def write_page(folder: Path, output: Path | None = None, draws: int = DRAWS) -> Path:
@@ -35,40 +34,36 @@ def write_page(folder: Path, output: Path | None = None, draws: int = DRAWS) -> 
         )
     output = output or folder
     analysis = analyse(records, folder, draws)
-    slots: dict[str, Sequence[Part]] = {
+    drawn = plots.of_page(analysis)
+    scored = sorted({(r.run.trainings[-1].part, name) for r in records for name in r.counted})
+    gold = {name: read_gold(folder, data, name) for data, name in reversed(scored)}
+    conclusions = folder / "conclusions.md"
+    text = _TEMPLATES.get_template("page.md").render(
+        conclusions=conclusions.read_text(encoding="utf-8") if conclusions.exists() else "",
+        plots={plot.name: plot for plot in drawn},
         **tables.of_arms(analysis),
         **tables.of_screenings(analysis),
-        **plots.of_page(analysis),
-        **_of_records(records, folder, output),
-    }
-    conclusions = folder / "conclusions.md"
-    text = conclusions.read_text(encoding="utf-8") if conclusions.exists() else ""
-    page = fill(TEMPLATE.read_text(encoding="utf-8"), slots, text)
-    figures = output / "figures"
-    figures.mkdir(parents=True, exist_ok=True)
-    for plot in page.plots:
-        (figures / f"{plot.name}.svg").write_text(plot.file, encoding="utf-8")
+        made=tables.of_records(records, gold),
+        records=records,
+        gold=scored,
+        folder=os.path.relpath(folder, output).replace(os.sep, "/"),
+        commands=dict.fromkeys(shlex.join(r.command) for r in records),
+    )
+    markdown = re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+    (output / "figures").mkdir(parents=True, exist_ok=True)
+    for plot in drawn:
+        (output / "figures" / f"{plot.name}.svg").write_text(plot.file, encoding="utf-8")
     srsly.write_json(output / "analysis.json", asdict(analysis))
-    (output / "README.md").write_text(to_markdown(page, "figures"), encoding="utf-8")
+    (output / "README.md").write_text(markdown, encoding="utf-8")
     html = output / "study.html"
-    html.write_text(to_html(page), encoding="utf-8")
+    html.write_text(to_html(markdown, drawn), encoding="utf-8")
     return html
 
 
-def _of_records(records: Sequence[Record], folder: Path, output: Path) -> dict[str, Sequence[Part]]:
-    """Links to the records, as the page sees them."""
-    where = os.path.relpath(folder, output).replace(os.sep, "/")
-    where = "" if where == "." else f"{where}/"
-    scored = sorted({(r.run.trainings[-1].part, name) for r in records for name in r.counted})
-    links: dict[str, list[str]] = {}
-    for r in records:
-        link = f"[{r.run.name.split('-', 1)[-1]}]({where}runs/{r.run.name}.json)"
-        links.setdefault(r.run.stage, []).append(link)
-    links["gold"] = [f"[{a}-{b}]({where}gold-{a}-{b}.json)" for a, b in scored]
-    commands = dict.fromkeys(shlex.join(r.command) for r in records)
-    gold = {name: read_gold(folder, data, name) for data, name in reversed(scored)}
-    return {
-        "made": tables.of_records(records, gold),
-        "files": [f"**{stage}**: {', '.join(some)}" for stage, some in links.items()],
-        "commands": ["\n".join(["```sh", *commands, "```"])],
-    }
+# What it gives is Markdown: what is HTML in it is made text when that is rendered
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    finalize=lambda found: "\n\n".join(map(str, found)) if isinstance(found, list) else found,
+)

@@ -10,7 +10,6 @@ from study.analysis.rows import Arms, Effect, Mean
 from study.plan.arms import ARMS, CLASSIC
 from study.plan.factors import FACTORS
 
-ALPHA = 0.05
 BLUE, ORANGE, GREEN, PINK, RED, SKY, YELLOW, GRAY = COLORS
 
 ARM_TITLES = {name: arm.title for name, arm in ARMS.items()}
@@ -55,10 +54,17 @@ STAGE_TITLES = {
 Row = TypeVar("Row", Mean, Effect)
 
 
-def pick(rows: Iterable[Row], kind: str, metric: str = "micro", **wanted: Any) -> list[Row]:
-    """The rows on parts of a kind, with these values."""
-    some = [row for row in rows if row.part.kind == kind and row.metric == metric]
-    return [row for row in some if all(getattr(row, k) == v for k, v in wanted.items())]
+def pick(rows: Iterable[Row], kind: str, metric: str | None = None, **wanted: Any) -> list[Row]:
+    """The rows on parts of a kind, with these values; all metrics if None. Those of arms are in the
+    order of the plan."""
+    wanted |= {"metric": metric} if metric else {}
+    found = [
+        row
+        for row in rows
+        if row.part.kind == kind and all(getattr(row, k) == v for k, v in wanted.items())
+    ]
+    order = list(ARM_TITLES)
+    return sorted(found, key=lambda row: order.index(row.arm) if isinstance(row, Mean) else 0)
 
 
 def gains(one: Arms) -> list[Effect]:
@@ -71,21 +77,9 @@ def set_title(name: str) -> str:
     return SET_STYLES[name].title if name in SET_STYLES else name
 
 
-def by_plan(means: Iterable[Mean]) -> list[str]:
-    """The arms, each once, in the order of the plan."""
-    found = {row.arm for row in means}
-    return [arm for arm in ARM_TITLES if arm in found]
-
-
 def effect_title(row: Effect) -> str:
     """As "default config, against plain linear head" or "head: CRF, against linear"."""
     if not row.factor:
         return f"{ARM_TITLES[row.level]}, against {ARM_TITLES[row.against]}"
     level, against = (LEVEL_TITLES.get(name, name) for name in (row.level, row.against))
     return f"{FACTOR_TITLES[row.factor]}: {level}, against {against}"
-
-
-def verdict(row: Effect) -> str:
-    """By the interval as it is printed, and with a word where Holm's correction takes it back."""
-    found = {1: "adds", -1: "costs", 0: "undecided"}[row.sign]
-    return found if not row.sign or row.holm < ALPHA else f"{found}, uncorrected"

@@ -30,7 +30,7 @@ FAST = DEFAULT | {"head": "bilstm_crf", "head_rate": "30"}
 ARMS = {
     "default": Arm("default config", DEFAULT),
     "linear": Arm("plain linear head", PLAIN, tuned_as="linear"),
-    "ner": Arm("spaCy's `ner`", pipeline="ner", tuned_as="ner"),
+    "ner": Arm("spaCy's ner", pipeline="ner", tuned_as="ner"),
     "no_auxiliary": Arm("default without auxiliary task", ALONE),
     "no_blending": Arm("default without blending", DEFAULT | {"blending": "none"}),
     "layers": Arm("three layers, no auxiliary task", THREE, repeated=False),

@@ -111,6 +111,12 @@ class Stages:
     def sets(self) -> tuple[str, ...]:
         return ("valid", "dev") if self.dev else ("valid",)
 
+    def of(self, stage: str) -> list[Run]:
+        """Of all but the arms."""
+        if stage in ("screening", "followup"):
+            return self.screening(stage)
+        return {"grid": self.grid, "classic": self.classic, "base": self.base}[stage]()
+
     def grid(self) -> list[Run]:
         """The candidates at the middle rate, and each rate of the grid for each arm that is tuned,
         all with the first seed."""

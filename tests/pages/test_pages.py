@@ -1,59 +1,77 @@
-"""Pages of templates, and plots with intervals."""
+"""Documents that need nothing else, and plots with intervals."""
 
 import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
-from spacy_finegrained_ner.pages.document import Table, fill, to_html, to_markdown
+from spacy_finegrained_ner.pages.document import Table, to_html
 from spacy_finegrained_ner.pages.forest import forest
 from spacy_finegrained_ner.pages.intervals import Interval
-from spacy_finegrained_ner.pages.svg import BLUE, Style
+from spacy_finegrained_ner.pages.svg import BLUE, Plot, Style
 
-TEMPLATE = """
-# A title
-
-A lead.
-
-## First
-
-Words before.
-
-{{tables}}
-
-## Second
-
-Only words.
-
-## Third
-
-{{none}}
-"""
-TABLE = Table("A caption", ("name", "F1"), [("a|b", "1.0")])
+PAGE = "# A title\n\nA lead.\n\n"
 
 
-def test_parts_go_into_their_places_and_what_is_empty_is_left_out():
-    page = fill(TEMPLATE, {"tables": [TABLE], "none": []}, "- A conclusion.\n")
-    assert (page.title, page.lead) == ("A title", "A lead.")
-    assert [section.title for section in page.sections] == ["First", "Second"]
-    assert page.sections[0].parts == ["Words before.", TABLE]
-    text = to_markdown(page, "figures")
-    assert text.index("A lead.") < text.index("- A conclusion.") < text.index("## First")
-    assert "| a&#124;b | 1.0 |" in text
-    assert "Third" not in text + to_html(page)
+def test_a_section_is_found_by_its_heading():
+    html = to_html(PAGE + "## What is & isn't\n\nWords.\n")
+    assert html.count("<h1>A title</h1>") == 1
+    assert '<li><a href="#what-is-isn-t">What is &amp; isn&#39;t</a></li>' in html
+    assert '<h2 id="what-is-isn-t">' in html
+    assert "<nav" not in to_html(PAGE)
 
 
-def test_a_place_that_nobody_fills_is_an_error():
-    with pytest.raises(KeyError, match="none"):
-        fill(TEMPLATE, {"tables": []})
+def test_text_stays_text_wherever_it_stands():
+    evil = "<script>alert(1)</script>"
+    table = Table(evil, (evil, "F1"), [(evil, evil)])
+    html = to_html(f"# {evil}\n\n{evil}\n\n## {evil}\n\n{table}\n")
+    assert "<script" not in html
+    assert html.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 9  # twice in head and list
+
+
+WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
+
+
+@given(st.lists(WORDS, min_size=1, max_size=3))
+def test_a_cell_is_shown_as_it_is_given(cells):
+    """Whatever there is in a label or a text that would be markup, but for white space."""
+    table = str(Table("c", ["n"] * len(cells), [cells]))
+    tokens = MarkdownIt("commonmark").enable("table").parse(table)
+    found = [token for token in tokens if token.type == "inline"][-len(cells) :]
+    shown = ["".join(part.content for part in cell.children) for cell in found]
+    assert [text.strip() for text in shown] == [" ".join(cell.split()).strip() for cell in cells]
+
+
+def test_rows_of_a_table_have_names():
+    html = to_html(PAGE + str(Table("A caption", ("name", "F1"), [("a|b", "1.0"), ("c", "2.0")])))
+    assert '<p><em>A caption</em></p>\n<table tabindex="0">' in html
+    assert re.findall(r'<th[^>]* scope="(\w+)"[^>]*>([^<]*)</th>', html) == [
+        *[("col", "name"), ("col", "F1"), ("row", "a|b"), ("row", "c")]
+    ]
+    assert re.findall("<td[^>]*>([^<]*)</td>", html) == ["1.0", "2.0"]
+
+
+def test_a_plot_is_inside_of_the_document_and_nothing_from_elsewhere():
+    plot = Plot("x", "What is seen", "<svg>x</svg>")
+    assert str(plot) == "![What is seen](figures/x.svg)"
+    assert "<p><svg>x</svg></p>" in to_html(f"{PAGE}{plot}\n", [plot])
+    with pytest.raises(ValueError, match=r"image https://a.b/y.svg is none.*expected one of x.svg"):
+        to_html(f"{PAGE}![](https://a.b/y.svg)", [plot])
+
+
+@pytest.mark.parametrize("text", ["", "Words.", "## A section"])
+def test_a_page_without_a_title_is_refused(text):
+    with pytest.raises(ValueError, match="begins with its title"):
+        to_html(text)
 
 
 def test_rows_and_headings_of_a_plot_are_in_their_order():
     """Not in that of a set, which differs from process to process."""
     rows = {f"heading {i}": f"heading {i}" for i in range(9)} | {"a": "only row"}
     panels = {"panel": {"series": {"a": Interval(0.5, 0.4, 0.6)}}}
-    plot = forest("x", "t", "c", rows, panels, {"series": Style("s", BLUE, "o")}, label="F1, %")
+    plot = forest("x", "t", rows, panels, {"series": Style("s", BLUE, "o")}, label="F1, %")
     found = re.findall(r">(heading \d|only row|panel|s)<", plot.svg)
     assert [text for text in found if text.startswith("heading")] == list(rows)[:9]
     assert {"only row", "panel", "s"} <= set(found)

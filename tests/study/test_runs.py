@@ -140,7 +140,7 @@ def test_the_same_seed_gives_the_same_record(inputs):
     assert first.trained[0].curve != other.trained[0].curve
 
 
-def test_what_is_done_is_not_done_again(inputs, tmp_path, monkeypatch):
+def test_what_is_done_is_not_done_again(inputs, tmp_path, monkeypatch, capsys):
     runs = [replace(RUN, name=name) for name in "abc"]
     one = Record(RUN, [Trained(1, 1.0)], {"valid": Found({"ents_f": 0.5, "ents_macro_f": 0.4})},
                  1, {}, None, ["x"])  # fmt: skip
@@ -154,17 +154,16 @@ def test_what_is_done_is_not_done_again(inputs, tmp_path, monkeypatch):
         return replace(one, run=run)
 
     monkeypatch.setattr("study.runs.runner.run_once", fake)
-    lines: list[str] = []
     with pytest.raises(KeyboardInterrupt):
-        run_all(runs, inputs, tmp_path, say=lines.append)
+        run_all(runs, inputs, tmp_path)
     assert [record.run.name for record in read_records(tmp_path)] == ["a", "b"]
-    run_all(runs, inputs, tmp_path, say=lines.append)
+    run_all(runs, inputs, tmp_path)
     assert done == ["a", "b", "broken off", "c"]
     assert [record.run.name for record in read_records(tmp_path)] == ["a", "b", "c"]
-    assert "3 runs, 2 of them done before." in lines
+    assert "3 runs, 2 of them done before." in capsys.readouterr().err
     # A record of other settings, and a broken one, are named
     with pytest.raises(StudyError, match=r"a.json.*seed is 0, expected 1"):
-        run_all([replace(runs[0], seed=1)], inputs, tmp_path, say=str)
+        run_all([replace(runs[0], seed=1)], inputs, tmp_path)
     (tmp_path / "runs" / "a.json").write_text("{")
     with pytest.raises(StudyError, match=r"a.json: can't be read[\s\S]*Delete it"):
         read_records(tmp_path)
@@ -175,6 +174,6 @@ def test_two_at_once_give_what_one_gives(inputs, tmp_path):
     short = replace(TRAINING, epochs=1, looks=0)
     runs = [run_of(short, name=f"r{seed}", seed=seed) for seed in (0, 1)]
     for workers in (1, 2):
-        run_all(runs, inputs, tmp_path / str(workers), workers, say=str)
+        run_all(runs, inputs, tmp_path / str(workers), workers)
     one, two = (read_records(tmp_path / str(workers)) for workers in (1, 2))
     assert [record.sets for record in one] == [record.sets for record in two]

@@ -13,7 +13,7 @@ from spacy.training import Example
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 from spacy_finegrained_ner.scoring.bootstrap import f_scores
 from spacy_finegrained_ner.scoring.scorer import score_entities
-from study.analysis.scores import Scores, draw_sentences, resampled, sentence_counts
+from study.analysis.scores import draw_sentences, resampled, score_parts, sentence_counts
 from study.plan.stages import Run
 from study.runs.records import Found, Gold
 
@@ -65,16 +65,15 @@ def test_drawn_sentences_are_sums_over_them():
 def test_parts_make_up_the_whole():
     table = gold()
     run = Run("a", "arms", "default", 0, ())
-    scores = Scores([record(run, {"valid": table}, 0.5, 0)], "valid", table, draws=3)
-    whole = scores.parts[0]
+    scores = score_parts([record(run, {"valid": table}, 0.5, 0)], "valid", table, draws=3)
+    every = [part for part, metric in scores if metric == "micro"]
+    whole = every[0]
     for kind in ("length", "seen", "type", "rarity"):
-        parts = [part for part in scores.parts if part.kind == kind]
+        parts = [part for part in every if part.kind == kind]
         assert sum(part.support for part in parts) == whole.support
-    assert [p.value for p in scores.parts if p.kind == "type"] == list(TYPES)
+    assert [p.value for p in every if p.kind == "type"] == list(TYPES)
     for metric in ("micro", "macro"):
-        values, replicates = scores.of(whole, metric)
-        assert values.shape == (1,)
-        assert replicates.shape == (1, 3)
+        assert scores[whole, metric].shape == (1, 4)
 
 
 def test_the_f1_of_a_part_is_that_of_its_entities():
@@ -82,7 +81,7 @@ def test_the_f1_of_a_part_is_that_of_its_entities():
     table = gold(60)
     run = Run("a", "arms", "default", 0, ())
     one = record(run, {"valid": table}, 0.5, 0)
-    scores = Scores([one], "valid", table, draws=2)
+    scores = score_parts([one], "valid", table, draws=2)
     result = one.sets["valid"]
     chosen = {
         ("seen", "seen"): lambda sentence, label, seen: seen == 1,
@@ -90,15 +89,15 @@ def test_the_f1_of_a_part_is_that_of_its_entities():
         ("length", "22 and more"): lambda sentence, label, seen: table.words[sentence] >= 22,
         ("type", "Drink"): lambda sentence, label, seen: TYPES[label] == "Drink",
     }
-    for part in scores.parts:
+    for part, _ in scores:
         if inside := chosen.get((part.kind, part.value)):
             hits = [h for h, (s, x, _, k) in zip(result.hits, table.entities, strict=True)
                     if inside(s, x, k)]  # fmt: skip
             false = sum(inside(*row) for row in result.false)
             assert part.support == len(hits)
             expected = 2 * hits.count("1") / (len(hits) + hits.count("1") + false)
-            assert_allclose(scores.of(part, "micro")[0], [expected])
-    named = {part.value: scores.of(part, "micro")[0] for part in scores.parts}
+            assert_allclose(scores[part, "micro"][:, 0], [expected])
+    named = {part.value: scores[part, "micro"][:, 0] for part, _ in scores}
     assert_allclose(named["unseen less seen"], named["unseen"] - named["seen"])
 
 
