@@ -18,12 +18,19 @@ def calibrate(
     output: Annotated[Path | None, typer.Option(help="JSON file for the report.")] = None,
     code: Code = None,
 ) -> None:
-    """Fit the temperatures of a trained pipeline on held-out data, and store them in it."""
+    """Fit the temperatures of a trained pipeline on held-out data, and store them in it.
+
+    Where it finds too few entities there, a warning says so, and the pipeline stays as it is.
+    """
     import srsly
 
     from spacy_finegrained_ner.cli.tables import print_calibration
     from spacy_finegrained_ner.data.files import read_gold
-    from spacy_finegrained_ner.pipeline.calibration import fit_temperatures, judged
+    from spacy_finegrained_ner.pipeline.calibration import (
+        TooFewEntities,
+        fit_temperatures,
+        judged,
+    )
     from spacy_finegrained_ner.scoring.calibration import calibration_report
     from spacy_finegrained_ner.scoring.evaluation import component_of
 
@@ -35,7 +42,11 @@ def calibrate(
     for side in ("before", "after"):
         component.cfg["temperatures"] = {}
         if side == "after":
-            component.cfg["temperatures"] = fit_temperatures(nlp, name, gold)
+            try:
+                component.cfg["temperatures"] = fit_temperatures(nlp, name, gold)
+            except TooFewEntities as error:
+                messages.warn(f"Not calibrated: {error}")
+                return
         report[side] = calibration_report(judged(nlp, name, other))
     report["temperatures"] = component.temperatures
     component.to_disk(model / name, exclude=["model", "vocab"])

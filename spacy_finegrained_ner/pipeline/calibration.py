@@ -33,6 +33,10 @@ _ENOUGH = 30
 """Entities, at least: fewer say nothing of a temperature."""
 
 
+class TooFewEntities(UserError):
+    """What is found on the data says nothing of a temperature."""
+
+
 def annotated(nlp: Language, gold: Iterable[Doc]) -> list[Example]:
     """The gold with what the pipeline finds on its tokens."""
     gold = list(gold)
@@ -52,9 +56,11 @@ def fit_temperatures(nlp: Language, name: str, gold: Iterable[Doc]) -> dict[str,
     whether their labels are.
 
     name: of the component in the pipeline. gold: data that it has not learned from.
-    Raises a UserError where the component knows no probabilities, or finds too little.
+    Raises a UserError where the component knows no probabilities, and TooFewEntities.
     """
     component: Any = nlp.get_pipe(name)
+    if component.certainty is None or not component.certainty.on:
+        raise UserError(f"'{name}' has no confidence = true: there is nothing to calibrate.")
     decoder = component._decoder(component._tag_set)
     if not has_posteriors(decoder):
         raise UserError(f"The decoder of '{name}' knows no probabilities (`posteriors`).")
@@ -62,7 +68,7 @@ def fit_temperatures(nlp: Language, name: str, gold: Iterable[Doc]) -> dict[str,
     batches = list(_batches(nlp, name, gold))
     pairs = [pair for batch in batches for pair in batch[2]]
     if len(pairs) < _ENOUGH:
-        raise UserError(
+        raise TooFewEntities(
             f"'{name}' finds {len(pairs)} entities in {len(gold)} texts, expected at least "
             f"{_ENOUGH}: give more data."
         )
