@@ -14,7 +14,8 @@ from pydantic import ConfigDict, Field, GetPydanticSchema, TypeAdapter, Validati
 from pydantic_core import core_schema
 from thinc.types import Generator
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 # The last is what an error says was expected.
 Count = Annotated[int, Field(ge=1), "a whole number >= 1"]

@@ -52,6 +52,8 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
     scorer: called by `nlp.evaluate` with the examples and the taxonomy.
     """
 
+    certainty: Confidence
+
     def __init__(
         self,
         vocab: Vocab,
