@@ -13,6 +13,7 @@ from spacy_finegrained_ner.nn.blending import neighbours
 from spacy_finegrained_ner.nn.crf import Expectations, expectations
 from spacy_finegrained_ner.nn.crf_loss import crf_cross_entropy, crf_loss
 from spacy_finegrained_ner.nn.loss import token_cross_entropy
+from spacy_finegrained_ner.nn.posteriors import SpanPosteriors, span_posteriors
 from spacy_finegrained_ner.nn.viterbi import viterbi
 from spacy_finegrained_ner.pipeline.auxiliary import AuxiliaryTask
 from spacy_finegrained_ner.scoring.scorer import score_entities
@@ -37,6 +38,7 @@ __all__ = [
     "Prediction",
     "Schedule",
     "Scores",
+    "SpanPosteriors",
     "TagSet",
     "TaskScores",
     "Taxonomy",
@@ -45,6 +47,7 @@ __all__ = [
     "expectations",
     "neighbours",
     "score_entities",
+    "span_posteriors",
     "token_cross_entropy",
     "viterbi",
 ]

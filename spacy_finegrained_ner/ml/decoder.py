@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from thinc.api import torch2xp, xp2torch
 from torch import Tensor
@@ -169,6 +170,14 @@ def has_posteriors(decoder: Any) -> bool:
     theirs = getattr(kind, "posteriors", None)
     ours = theirs is Decoder.posteriors
     return theirs is not None and (not ours or kind.decode is Decoder.decode)
+
+
+def log_posteriors(
+    posteriors: SpanPosteriors, spans: Sequence[tuple[int, int, int]]
+) -> npt.NDArray[np.float64]:
+    """Of spans (row, start, end), by label. *Shape:* (spans, labels)."""
+    found: npt.NDArray[np.float64] = posteriors.of(*torch.tensor(spans).T).cpu().numpy()
+    return found
 
 
 @dataclass(frozen=True)

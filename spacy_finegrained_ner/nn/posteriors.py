@@ -33,9 +33,10 @@ class SpanPosteriors:
         """The log probability that there is an entity from exactly `starts` up to `ends`
         (exclusive), for each label it may have.
 
-        rows, starts, ends: *Shape:* (spans,). Returns *Shape:* (spans, labels).
+        rows, starts, ends: *Shape:* (spans,), on any device. Returns *Shape:* (spans, labels).
         """
         longest = int((ends - starts).max()) if len(rows) else 0
+        rows, starts, ends = (x.to(self.begins.device) for x in (rows, starts, ends))
         total = self.begins[rows, starts]
         for place in range(1, longest):
             at = (starts + place).clamp(max=self.begins.shape[1] - 1)

@@ -22,7 +22,7 @@ from spacy_finegrained_ner.labels.bio import Entity
 from spacy_finegrained_ner.labels.confidence import tempered
 from spacy_finegrained_ner.labels.prediction import Prediction
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
-from spacy_finegrained_ner.ml.decoder import has_posteriors
+from spacy_finegrained_ner.ml.decoder import has_posteriors, log_posteriors
 from spacy_finegrained_ner.scoring.judgements import Judgements, judge, right_of
 
 Span = tuple[int, int, int, str]
@@ -82,8 +82,7 @@ def fit_temperatures(nlp: Language, name: str, gold: Iterable[Doc]) -> dict[str,
         for scores, lengths, of_batch in batches:
             if of_batch:
                 all_spans = decoder.posteriors(scores, lengths, path)
-                bounds = all_spans.begins.new_tensor([span[:3] for span, _ in of_batch]).long()
-                found.append(all_spans.of(*bounds.T).cpu().numpy())
+                found.append(log_posteriors(all_spans, [span[:3] for span, _ in of_batch]))
         return np.concatenate(found)
 
     def of_span(path: float) -> float:

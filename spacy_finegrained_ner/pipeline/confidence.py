@@ -10,7 +10,7 @@ from spacy_finegrained_ner.labels.bio import Entity, TagSet
 from spacy_finegrained_ner.labels.confidence import coarse_matrix, facts_of_entities, tempered
 from spacy_finegrained_ner.labels.prediction import Facts
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
-from spacy_finegrained_ner.ml.decoder import has_posteriors
+from spacy_finegrained_ner.ml.decoder import has_posteriors, log_posteriors
 
 
 class Confidence:
@@ -72,8 +72,8 @@ class Confidence:
             return facts, candidates
         posteriors = decoder.posteriors(scores, lengths, temperatures.get("path", 1.0))
         if self.on and spans:
-            bounds = posteriors.begins.new_tensor([span[:3] for span in spans]).long()
-            log = tempered(posteriors.of(*bounds.T).cpu().numpy(), temperatures.get("label", 1.0))
+            log = log_posteriors(posteriors, [span[:3] for span in spans])
+            log = tempered(log, temperatures.get("label", 1.0))
             chosen = np.array([(tag_set.begin(span[3]) - 1) // 2 for span in spans])
             same = coarse_matrix(tag_set.labels, taxonomy)
             every = facts_of_entities(np.exp(log), chosen, tag_set.labels, same, self.alternatives)
