@@ -72,7 +72,7 @@ def test_the_parts_are_those_of_the_page_and_learn(pipeline, parts):
     assert isinstance(component.combine_losses, parts.Capped)
     assert component.auxiliary_weight == pytest.approx((1 / 150) ** 0.5)
     scores = nlp.evaluate(data)
-    assert scores["ents_f"] > 0.8
+    assert scores["ents_f"] > 0.75
     assert scores["my_found"] > 0.8
 
 
