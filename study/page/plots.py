@@ -14,7 +14,7 @@ from spacy_finegrained_ner.pages.svg import INK, Plot, Style, draw, legend
 from study.analysis.rows import Analysis, Arms, Curve, Effect, Mean, Screening
 from study.analysis.scores import LENGTH_NAMES, METRICS
 from study.page import titles
-from study.page.titles import ARM_STYLES, ARM_TITLES, METRIC_STYLES, SET_STYLES, pick
+from study.page.titles import ARM_STYLES, ARM_TITLES, METRIC_STYLES, SEEN_STYLES, SET_STYLES, pick
 from study.plan.arms import WITHOUT
 
 
@@ -52,15 +52,10 @@ def _screening(name: str, one: Screening) -> Plot:
             level, _, over = row.level.partition(",")
             level = f"{level}, pooled" if over else f"{level} less {row.against}"
         rows[_pair(row)] = level
-    return forest(
-        name,
-        "Effects of each technique in the screening, with 95% intervals",
-        rows,
-        {"": {m: _by(_pair, pick(one.effects, "all", m)) for m in METRICS}},
-        METRIC_STYLES,
-        label="effect, points of F1",
-        row_height=0.225,
-    )
+    title = "Effects of each technique in the screening, with 95% intervals"
+    panels = {"": {m: _by(_pair, pick(one.effects, "all", m)) for m in METRICS}}
+    label = "effect, points of F1"
+    return forest(name, title, rows, panels, METRIC_STYLES, label=label, row_height=0.225)
 
 
 def _pair(row: Effect) -> tuple[str, str, str]:
@@ -75,21 +70,25 @@ def _by(key: Callable[[Any], Any], rows: Iterable[Interval]) -> dict[Any, Interv
     return {key(row): row for row in rows}
 
 
+def _by_metric(
+    key: Callable[[Any], Any], rows: Mapping[str, Sequence[Mean] | Sequence[Effect]]
+) -> dict[str, Panel]:
+    """A panel for each metric, with a series for each set."""
+    return {
+        f"{m} F1": {
+            name: _by(key, (r for r in some if r.metric == m)) for name, some in rows.items()
+        }
+        for m in METRICS
+    }
+
+
 def _arms(arms: Mapping[str, Arms]) -> Plot:
-    """Means with intervals and a dot for each seed, one panel for each metric."""
-    return forest(
-        "arms",
-        "F1 of each pipeline, with 95% intervals",
-        _labels(arms),
-        {
-            f"{m} F1": {name: _by(_arm, pick(one.means, "all", m)) for name, one in arms.items()}
-            for m in METRICS
-        },
-        {name: SET_STYLES[name] for name in arms},
-        label="F1, %",
-        zero=False,
-        dots=lambda row: row.runs,
-    )
+    """Means with intervals and a dot for each seed."""
+    rows = {name: pick(one.means, "all") for name, one in arms.items()}
+    panels, styles = _by_metric(_arm, rows), {name: SET_STYLES[name] for name in arms}
+    title, labels = "F1 of each pipeline, with 95% intervals", _labels(arms)
+    return forest("arms", title, labels, panels, styles, label="F1, %", zero=False,
+                  dots=lambda row: row.runs)  # fmt: skip
 
 
 def _labels(arms: Mapping[str, Arms]) -> dict[Any, str]:
@@ -98,45 +97,30 @@ def _labels(arms: Mapping[str, Arms]) -> dict[Any, str]:
 
 
 def _comparisons(arms: Mapping[str, Arms]) -> Plot:
-    """What one arm has more than another, one panel for each metric."""
+    """What one arm has more than another."""
     rows = {name: pick(one.comparisons, "all") for name, one in arms.items()}
-    first, *_ = rows.values()
-    return forest(
-        "comparisons",
-        "Differences between pipelines, with 95% intervals",
-        {
-            _pair(row): f"{ARM_STYLES[row.level].title}\nagainst {ARM_STYLES[row.against].title}"
-            for row in first
-        },
-        {
-            f"{m} F1": {name: _by(_pair, pick(some, "all", m)) for name, some in rows.items()}
-            for m in METRICS
-        },
-        {name: SET_STYLES[name] for name in arms},
-        label="difference, points of F1",
-        row_height=0.52,
-    )
+    labels: dict[Any, str] = {
+        _pair(row): f"{ARM_STYLES[row.level].title}\nagainst {ARM_STYLES[row.against].title}"
+        for some in rows.values()
+        for row in some
+    }
+    panels, styles = _by_metric(_pair, rows), {name: SET_STYLES[name] for name in arms}
+    title = "Differences between pipelines, with 95% intervals"
+    label = "difference, points of F1"
+    return forest("comparisons", title, labels, panels, styles, label=label, row_height=0.52)
 
 
 def _seen(arms: Mapping[str, Arms]) -> Plot:
     """Entities whose text is one of the training part, and the others."""
-
-    def panel(one: Arms) -> Panel:
-        rows = pick(one.means, "seen")
-        return {
-            value: _by(_arm, (row for row in rows if row.part.value == value))
-            for value in titles.SEEN_STYLES
+    panels = {
+        SET_STYLES[name].title: {
+            value: _by(_arm, (r for r in pick(one.means, "seen") if r.part.value == value))
+            for value in SEEN_STYLES
         }
-
-    return forest(
-        "seen",
-        "F1 on entities seen and not seen in training",
-        _labels(arms),
-        {SET_STYLES[name].title: panel(one) for name, one in arms.items()},
-        titles.SEEN_STYLES,
-        label="micro F1, %",
-        zero=False,
-    )
+        for name, one in arms.items()
+    }
+    title, label = "F1 on entities seen and not seen in training", "micro F1, %"
+    return forest("seen", title, _labels(arms), panels, SEEN_STYLES, label=label, zero=False)
 
 
 def _types(one: Arms) -> Plot:
@@ -146,21 +130,17 @@ def _types(one: Arms) -> Plot:
         arm: {r.part: Interval(*[r.value] * 3) for r in pick(one.means, "type", arm=arm)}
         for arm in ("linear", "default")
     }
-    return forest(
-        "types",
-        "F1 by type, default config and plain linear head, rarest type first",
-        {part: f"{part.value}  {part.support}" for part in gains},
-        {"F1": f1, "difference": {"gain": gains}},
-        {arm: ARM_STYLES[arm] for arm in f1} | {"gain": Style("", titles.BLUE, "s")},
-        label=("%", "points"),
-        row_height=0.215,
-        beside=True,
-    )
+    rows: dict[Any, str] = {part: f"{part.value}  {part.support}" for part in gains}
+    styles = {arm: ARM_STYLES[arm] for arm in f1} | {"gain": Style("", titles.BLUE, "s")}
+    panels: dict[str, Panel] = {"F1": f1, "difference": {"gain": gains}}
+    title = "F1 by type, default config and plain linear head, rarest type first"
+    return forest("types", title, rows, panels, styles, label=("%", "points"), row_height=0.215,
+                  beside=True)  # fmt: skip
 
 
 def _lengths(screened: Screening | None, arms: Mapping[str, Arms]) -> list[Plot]:
     """Effects of blending and of the auxiliary task by length of the sentence."""
-    panels: dict[str, dict[str, dict[Any, Interval]]] = {}
+    panels: dict[str, Panel] = {}
     for factor, without in WITHOUT.items():
         effects = screened.effects if screened else []
         rows = {"screening": pick(effects, "length", factor=factor, level="any")} | {
@@ -170,18 +150,11 @@ def _lengths(screened: Screening | None, arms: Mapping[str, Arms]) -> list[Plot]
         panels[titles.FACTOR_TITLES[factor]] = {
             name: _by(lambda row: row.part.value, some) for name, some in rows.items() if some
         }
-    shown = {name for panel in panels.values() for name in panel}
-    plot = forest(
-        "length",
-        "Effects of blending and auxiliary task by length of the sentence",
-        {name: name for name in LENGTH_NAMES},
-        panels,
-        {name: style for name, style in titles.LENGTH_STYLES.items() if name in shown},
-        label="points of micro F1",
-        row_height=0.6,
-        columns=1,
-    )
-    return [plot] if shown else []
+    styles = {k: v for k, v in titles.LENGTH_STYLES.items() if any(k in p for p in panels.values())}
+    title = "Effects of blending and auxiliary task by length of the sentence"
+    names, label = dict(zip(LENGTH_NAMES, LENGTH_NAMES, strict=True)), "points of micro F1"
+    plot = forest("length", title, names, panels, styles, label=label, row_height=0.6, columns=1)
+    return [plot] if styles else []
 
 
 def _curves(curves: Sequence[Curve]) -> Plot:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 Levels = Mapping[str, str]
@@ -80,12 +81,8 @@ def _decays(levels: Levels) -> bool:
     return _helped(levels) and levels["schedule"] != "constant"
 
 
-def _recurrent(levels: Levels) -> bool:
-    return levels["head"].startswith("bilstm")
-
-
-def _not_recurrent(levels: Levels) -> bool:
-    return not _recurrent(levels)
+def _recurrent(levels: Levels, expected: bool = True) -> bool:
+    return levels["head"].startswith("bilstm") == expected
 
 
 RATES = ("10", "1", "3", "30")
@@ -103,7 +100,7 @@ FACTORS = (
     Factor("residual", ("0.1", "0.01", "0.4"), "residual of w", _decays),
     # One factor, whose effects are told apart: a BiLSTM at the encoder's own rate learns next to
     # nothing in a short training, and a head without one does well there
-    Factor("head_rate", RATES, f"{HEAD_RATE}out BiLSTM", _not_recurrent),
+    Factor("head_rate", RATES, f"{HEAD_RATE}out BiLSTM", partial(_recurrent, expected=False)),
     Factor("head_rate_bilstm", RATES, f"{HEAD_RATE} BiLSTM", _recurrent, of="head_rate"),
     Factor("layers", ("1", "3"), "last layers of the encoder"),
 )

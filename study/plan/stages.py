@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from study.plan.arms import ARMS, CANDIDATES, CLASSIC, TUNED
 from study.plan.design import d_optimal
@@ -122,8 +123,7 @@ class Stages:
         all with the first seed."""
         pairs = [(name, MIDDLE_RATE) for name in (*CANDIDATES, *TUNED)]
         pairs += [(name, rate) for rate in RATES for name in TUNED]
-        first = self.size.arm_seeds[0]
-        return [self._arm(name, rate, first) for name, rate in dict.fromkeys(pairs)]
+        return [self._arm(*pair, self.size.arm_seeds[0]) for pair in dict.fromkeys(pairs)]
 
     def screening(self, stage: str = "screening") -> list[Run]:
         """Each point of the design with each seed, at the middle rate of the grid; all points with
@@ -133,20 +133,15 @@ class Stages:
         of the head is left out, as heads that learn too slowly hide what the other techniques do.
         """
         factors = factors_with(self.pos, learning=stage == "followup")
-        points = d_optimal(factors, self.size.points)
-        epochs = self.size.sample_epochs
-        return [
-            Run(
-                name=f"{stage}-{number:02d}-seed{seed}",
-                stage=stage,
-                arm=f"point {number}",
-                seed=seed,
-                trainings=(Training(epochs=epochs, rate=MIDDLE_RATE, settings=settings(levels)),),
-                levels=levels,
-            )
-            for seed in self.size.seeds
-            for number, levels in enumerate(points)
-        ]
+        runs = []
+        for seed in self.size.seeds:
+            for number, levels in enumerate(d_optimal(factors, self.size.points)):
+                training = Training(
+                    epochs=self.size.sample_epochs, rate=MIDDLE_RATE, settings=settings(levels)
+                )
+                name, point = f"{stage}-{number:02d}-seed{seed}", f"point {number}"
+                runs.append(Run(name, stage, point, seed, (training,), levels=levels))
+        return runs
 
     def arms(self, rates: Mapping[str, float]) -> list[Run]:
         """The arms, each with the rate that was best in its grid. What the grid has done is a part
@@ -161,16 +156,16 @@ class Stages:
 
     def _arm(self, name: str, rate: float, seed: int) -> Run:
         arm = ARMS[name]
-        training = Training(
-            arm.pipeline,
-            self.size.part,
-            self.size.epochs,
-            rate,
-            settings(arm.levels) if arm.levels else {},
-            self.size.looks,
-        )
+        training = self._training(rate, arm.levels, pipeline=arm.pipeline)
         run = f"arm-{name}-{rate:.0e}-seed{seed}"
         return Run(run, "arms", name, seed, (training,), self.sets, arm.levels)
+
+    def _training(self, rate: float, levels: dict[str, str] | None, **more: Any) -> Training:
+        """On what arms train on, with a curve."""
+        size = self.size
+        block = settings(levels) if levels else {}
+        more = {"epochs": size.epochs, **more}
+        return Training(part=size.part, rate=rate, settings=block, looks=size.looks, **more)
 
     def classic(self) -> list[Run]:
         """The traditional CRF, without and (where there are any) with parts of speech. Its training
@@ -187,12 +182,6 @@ class Stages:
     def base(self) -> list[Run]:
         """The default config on a base-size encoder. Its rate is the lowest of the grid: larger
         encoders want smaller ones."""
-        training = Training(
-            part=self.size.part,
-            epochs=self.size.base_epochs,
-            rate=RATES[0],
-            settings=settings(DEFAULT),
-            looks=self.size.looks,
-            encoder="base",
-        )
+        epochs = self.size.base_epochs
+        training = self._training(RATES[0], DEFAULT, epochs=epochs, encoder="base")
         return [Run("base-default-seed0", "base", "base", 0, (training,), self.sets, DEFAULT)]

@@ -90,14 +90,11 @@ def _ner(training: Training, inputs: Inputs) -> Config:
 
 
 def _crf(training: Training, inputs: Inputs) -> Config:
+    """Without parts of speech, or with the parts of a trained pipeline that give them before it."""
     config = load_config(CONFIGS / "crf.cfg")
-    config["components"]["crf_ner"]["features"]["pos"] = False
-    return config
-
-
-def _crf_with_pos(training: Training, inputs: Inputs) -> Config:
-    """With the parts of a trained pipeline that give parts of speech before it."""
-    config = load_config(CONFIGS / "crf.cfg")
+    if training.pipeline == "crf":
+        config["components"]["crf_ner"]["features"]["pos"] = False
+        return config
     config["nlp"]["pipeline"] = [*TAGGERS, *config["nlp"]["pipeline"]]
     for name in TAGGERS:
         config["components"][name] = {"source": inputs.pos}
@@ -105,4 +102,4 @@ def _crf_with_pos(training: Training, inputs: Inputs) -> Config:
     return config
 
 
-PIPELINES = {"finegrained": _finegrained, "ner": _ner, "crf": _crf, "crf_pos": _crf_with_pos}
+PIPELINES = {"finegrained": _finegrained, "ner": _ner, "crf": _crf, "crf_pos": _crf}

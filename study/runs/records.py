@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -152,12 +152,12 @@ def check_same(run: Run, done: Run, folder: Path) -> None:
 
     Raises a StudyError if they differ in more than what is scored.
     """
-    for name in (one.name for one in fields(Run) if one.name != "sets"):
-        if getattr(run, name) != getattr(done, name):
+    for name, expected in vars(run).items():
+        if name != "sets" and (found := getattr(done, name)) != expected:
             raise StudyError(
                 f"{folder / 'runs' / run.name}.json is the record of a run with other settings: "
-                f"{name} is {getattr(done, name)!r}, expected {getattr(run, name)!r}. Give another "
-                "--output folder, or delete the record and the run is done again."
+                f"{name} is {found!r}, expected {expected!r}. Give another --output folder, or "
+                "delete the record and the run is done again."
             )
 
 

@@ -74,7 +74,7 @@ def record(run: Run, tables: dict[str, Gold], probability: float, seed: int) -> 
             for part in run.sets
         },
         threads=1,
-        versions={"spacy": "3.8.0"},
+        versions={"spacy": f"3.8.{run.seed}"},
         commit="abc1234",
         command=["python", "-m", "study", "run"],
     )

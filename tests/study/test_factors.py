@@ -19,7 +19,11 @@ BLENDING = {
     "learned": lambda window, place: build_average_v1(window, place, learned=True),
     "gated": build_gated_v1,
 }
-CASES = list(product(BLENDING, ("none", "coarse"), HEADS, (1, 2)))
+# Each with one of the two windows, in turn
+CASES = [
+    (*case, 1 + number % 2)
+    for number, case in enumerate(product(BLENDING, ("none", "coarse"), HEADS))
+]
 
 
 def tagger(blending: str, auxiliary: str, head: str, window: int, place: str) -> TaggerModule:

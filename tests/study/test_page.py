@@ -164,13 +164,6 @@ def test_nothing_is_missing_in_what_is_seen(markdown, html):
         assert not re.search(r"\b(nan|None|inf)\b", text)
 
 
-def test_rows_of_a_table_are_as_long_as_its_head(markdown):
-    found = tables(markdown)
-    assert len(found) > 15
-    for rows in found:
-        assert {len(row) for row in rows} == {len(rows[0])}
-
-
 def test_a_star_is_for_an_interval_without_0(markdown):
     stars = 0
     for rows in tables(markdown):
@@ -229,7 +222,10 @@ def test_only_the_grid(some, tmp_path):
 def test_arms_without_dev(some, tmp_path):
     records, _ = simulate()
     valid = next(r for r in records if r.run.name == "arm-linear-2e-04-seed0").sets["valid"]
-    found = some(lambda run: run.stage == "arms", sets={"valid": valid}, commit=None)
+    arms = ("default", "linear")
+    found = some(
+        lambda run: run.stage == "arms" and run.arm in arms, sets={"valid": valid}, commit=None
+    )
     assert "What the techniques add" in found
     text = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert "Dev part" not in text
@@ -237,7 +233,8 @@ def test_arms_without_dev(some, tmp_path):
 
 
 def test_some_arms_with_one_seed(some):
-    found = some(lambda run: run.stage == "arms" and (run.seed == 0 or run.arm == "default"))
+    one = {"default": (0, 1, 2), "linear": (0,), "ner": (0,)}
+    found = some(lambda run: run.stage == "arms" and run.seed in one.get(run.arm, ()))
     assert "What the techniques add" in found
 
 
@@ -252,17 +249,10 @@ def test_the_traditional_crf_with_pooled_counts_beside_the_papers(markdown):
     assert "the paper's traditional CRF with parts of speech | no | 75 | 70 |" in markdown
 
 
-def test_versions_that_differ_are_told(tmp_path):
-    records, gold = simulate()
-    some = [
-        replace(r, versions={"spacy": f"3.8.{r.run.seed}"})
-        for r in records
-        if r.run.stage == "screening"
-    ]
-    put(tmp_path, some, gold)
-    write_page(tmp_path, draws=DRAWS)
-    text = (tmp_path / "README.md").read_text(encoding="utf-8")
-    assert "| spacy | 3.8.0 | 36 |\n| spacy | 3.8.1 | 36 |" in text
+def test_versions_that_differ_are_told(markdown):
+    seeds = [record.run.seed for record in simulate()[0]]
+    for seed in (0, 1, 2):
+        assert f"| spacy | 3.8.{seed} | {seeds.count(seed)} |" in markdown
 
 
 def test_the_study_that_came_with_the_project():
