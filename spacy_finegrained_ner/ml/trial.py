@@ -16,6 +16,7 @@ from spacy_finegrained_ner.labels.bio import TagSet
 from spacy_finegrained_ner.labels.gold import Gold
 from spacy_finegrained_ner.ml.shim import ModuleShim
 from spacy_finegrained_ner.ml.tagger_layer import ScoreBatch
+from spacy_finegrained_ner.nn.trial import told
 
 
 def try_tok2vec(tok2vec: Model[Any, Any], docs: list[Doc]) -> None:
@@ -53,13 +54,9 @@ def try_out(tagger: Model[Any, Any], decoders: Sequence[tuple[Any, TagSet]]) -> 
     devices = [shim.device] if shim.device.type == "cuda" else []
     state = {name: buffer.clone() for name, buffer in shim._model.named_buffers()}
     with torch.random.fork_rng(devices=devices):
-        try:
+        what = "A layer of the tagger fails in training, on zeros of two texts of the lengths"
+        with told(f"{what} {lengths}"):
             (batch,), backprop = tagger.begin_update(zeros)
-        except Exception as error:
-            raise ValueError(
-                "A layer of the tagger fails in training, on vectors of 0 of two texts of the "
-                f"lengths {lengths}: {type(error).__name__}: {error}."
-            ) from error
     gradients = []
     for (decoder, tags), scores in zip(decoders, batch.tasks, strict=True):
         gold = [Gold.of_tags(np.zeros(length, np.int64), len(tags)) for length in lengths]
@@ -79,13 +76,9 @@ def try_out(tagger: Model[Any, Any], decoders: Sequence[tuple[Any, TagSet]]) -> 
     for name, buffer in shim._model.named_buffers():
         buffer.copy_(state[name])
     decoder, tags = decoders[0]
-    try:
+    kind = type(decoder).__name__
+    with told(f"The decoder {kind} fails on the scores of two texts of the lengths {lengths}"):
         entities = decoder.decode(batch.tasks[0], lengths)
-    except Exception as error:
-        raise ValueError(
-            f"The decoder {type(decoder).__name__} fails on the scores of two texts of the lengths "
-            f"{lengths}: {type(error).__name__}: {error}."
-        ) from error
     if not (
         isinstance(entities, list)
         and len(entities) == len(lengths)
@@ -95,7 +88,7 @@ def try_out(tagger: Model[Any, Any], decoders: Sequence[tuple[Any, TagSet]]) -> 
         )
     ):
         raise TypeError(
-            f"The decoder {type(decoder).__name__} gives {str(entities)[:80]} for two texts of the "
+            f"The decoder {kind} gives {str(entities)[:80]} for two texts of the "
             f"lengths {lengths}, expected for each a list of entities: first token, the token "
             f"behind the last, and one of the labels {list(tags.labels)[:5]} ..."
         )
@@ -110,13 +103,9 @@ def _gradient(
     divisor: int,
 ) -> tuple[Any, ...]:
     kind = type(decoder).__name__
-    try:
+    what = f"The loss of the decoder {kind} fails on the scores of two texts of the lengths"
+    with told(f"{what} {lengths}"):
         found = decoder.loss(scores, lengths, gold, weight, divisor)
-    except Exception as error:
-        raise ValueError(
-            f"The loss of the decoder {kind} fails on the scores of two texts of the lengths "
-            f"{lengths}: {type(error).__name__}: {error}."
-        ) from error
     shapes = [array.shape for array in scores]
     if not (isinstance(found, tuple) and len(found) == 2 and _is_number(found[0])):
         raise TypeError(

@@ -3,10 +3,20 @@ once, by its name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+
+
+@contextmanager
+def told(what: str, expected: str = "") -> Iterator[None]:
+    """Any error in here becomes a ValueError that begins with `what` and ends with `expected`."""
+    try:
+        yield
+    except Exception as error:
+        raise ValueError(f"{what}: {type(error).__name__}: {error}.{expected}") from error
 
 
 @torch.no_grad()
@@ -20,13 +30,9 @@ def made(build: Callable[[int], nn.Module], width: int, name: str) -> tuple[nn.M
     vectors of another shape or type, and for a text that gets other vectors in a batch than alone
     (padding leaks in).
     """
-    try:
+    expected = f"a function of the width of the vectors (here {width}) that gives a torch.nn.Module"
+    with told(f"{name} can't be made", f" Expected {expected}."):
         layer = build(width)
-    except Exception as error:
-        raise ValueError(
-            f"{name} can't be made: {type(error).__name__}: {error}. Expected a function of the "
-            f"width of the vectors (here {width}) that gives a torch.nn.Module."
-        ) from error
     if not isinstance(layer, nn.Module):
         raise TypeError(
             f"{name} makes a {type(layer).__name__}, expected a torch.nn.Module that takes "
@@ -61,14 +67,12 @@ def _run(
 ) -> Tensor:
     expected = (*vectors.shape[:2], width_out)
     kind = type(layer).__name__
-    try:
+    with told(
+        f"{name} makes a {kind} that fails on vectors of the shape {tuple(vectors.shape)} with "
+        f"the lengths {lengths}",
+        f" Expected vectors of the shape {expected}: (texts, tokens, width_out).",
+    ):
         found = layer(vectors, torch.tensor(lengths))
-    except Exception as error:
-        raise ValueError(
-            f"{name} makes a {kind} that fails on vectors of the shape {tuple(vectors.shape)} with "
-            f"the lengths {lengths}: {type(error).__name__}: {error}. Expected vectors of the "
-            f"shape {expected}: (texts, tokens, width_out)."
-        ) from error
     if not isinstance(found, Tensor):
         raise TypeError(
             f"{name} makes a {kind} that gives a {type(found).__name__}, expected a tensor of the "

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from spacy.errors import Errors
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -39,7 +40,6 @@ class Annotating(ReportsEntities):
     cfg: dict[str, Any]
     scorer: Callable[..., dict[str, Any]] | None
     _annotation: Annotation
-    _require_initialized: Callable[[], Any]
     # Made when they are asked for: loading replaces cfg
     _tags = TagSet(())
     _types: Mapping[str, str] | None = None
@@ -128,6 +128,18 @@ class Annotating(ReportsEntities):
         }
         scores: dict[str, Any] = super().score(examples, **given)  # type: ignore[misc]
         return scores
+
+    @property
+    def _is_trained(self) -> bool:
+        raise NotImplementedError
+
+    def _require_initialized(self) -> None:
+        if not self._is_trained:
+            raise ValueError(
+                Errors.E109.format(name=self.name)
+                + " Train it with spacy train (python -m spacy_finegrained_ner init-config), "
+                "call nlp.initialize with examples, or load a trained pipeline."
+            )
 
     def _set_annotation(self, how: str, spans_key: str) -> None:
         before = [self.annotate, self.spans_key]

@@ -5,7 +5,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from spacy.errors import Errors
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
@@ -279,13 +278,9 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
             super().from_disk(path, exclude=exclude)
         return self
 
-    def _require_initialized(self) -> None:
-        if not self.cfg["labels"] or not is_built(self.model.get_ref("tagger")):
-            raise ValueError(
-                Errors.E109.format(name=self.name)
-                + " Train it with spacy train or call nlp.initialize with examples, or load a "
-                "trained pipeline."
-            )
+    @property
+    def _is_trained(self) -> bool:
+        return bool(self.labels) and is_built(self.model.get_ref("tagger"))
 
 
 def _prediction(

@@ -69,7 +69,9 @@ class ListenerCheck:
     def _require_covered(self, model: Model[Any, Any], doc: Doc) -> None:
         """Last tokens that no span has are missing in what spacy-transformers gives."""
         encoder = self._encoder(model)
-        if encoder is not None and (left_out := uncovered_tokens(encoder, doc)):
+        if encoder is None or encoder.node is None:
+            return
+        if left_out := uncovered_tokens(encoder.node, doc):
             raise ValueError(
                 f"'{self.owner}' got no vectors for {len(left_out)} of {len(doc)} tokens of the "
                 f"text {doc.text[:60]!r} (the first is {left_out[0].text[:30]!r}, token "

@@ -88,11 +88,9 @@ def is_seen(token: Token) -> bool:
     return any(category(c)[0] in "LNPS" for c in token.text)
 
 
-def uncovered_tokens(encoder: Encoder, doc: Doc) -> list[Token]:
-    """Those that are in none of the spans; none where the encoder can't be seen."""
-    if encoder.node is None:
-        return []
-    covered = {token.i for span in encoder.node.attrs["get_spans"]([doc])[0] for token in span}
+def uncovered_tokens(node: Any, doc: Doc) -> list[Token]:
+    """Those that are in none of the spans that the encoder's node reads."""
+    covered = {token.i for span in node.attrs["get_spans"]([doc])[0] for token in span}
     return [token for token in doc if token.i not in covered]
 
 
@@ -100,13 +98,13 @@ def _causes(node: Any, doc: Doc, tokens: list[Token]) -> tuple[list[Token], list
     """Which of the tokens no span covers, and which have wordpieces that were cut off."""
     if node is None:
         return [], tokens  # the usual cause
-    spans = [span for span in node.attrs["get_spans"]([doc])[0] if len(span)]
-    covered = {token.i for span in spans for token in span}
-    uncovered = [token for token in tokens if token.i not in covered]
+    left_out = {token.i for token in uncovered_tokens(node, doc)}
+    uncovered = [token for token in tokens if token.i in left_out]
     if len(uncovered) == len(tokens):
         return uncovered, []
     # Here and not on import: what a pipeline without a transformer need not have
     from spacy_finegrained_ner.ml.encoder_batches import wordpieces_of_tokens
 
+    spans = [span for span in node.attrs["get_spans"]([doc])[0] if len(span)]
     pieces = wordpieces_of_tokens(node.tokenizer, spans)
-    return uncovered, [token for token in tokens if token.i in covered and pieces[token.i]]
+    return uncovered, [t for t in tokens if t.i not in left_out and pieces[t.i]]

@@ -4,13 +4,11 @@ import json
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
-from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import Any, TypeVar
 
 from spacy import util
-from spacy.errors import Errors
 from spacy.language import Language
 from spacy.pipeline import Pipe
 from spacy.tokens import Doc
@@ -154,8 +152,8 @@ class CrfNER(Annotating, Pipe):
 
     def predict(self, docs: Iterable[Doc]) -> list[Prediction]:
         """The prediction of each Doc. The Docs are not changed."""
-        model = self._require_initialized()
-        return [Prediction(self._entities(doc, model)) for doc in docs]
+        self._require_initialized()
+        return [Prediction(self._entities(doc)) for doc in docs]
 
     def __call__(self, doc: Doc) -> Doc:
         """Write the entities of a Doc into it. RETURNS: the Doc."""
@@ -174,18 +172,17 @@ class CrfNER(Annotating, Pipe):
 
     def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:
         """Into a folder: `cfg`, `model` (of CRFsuite; empty before the training), `gazetteer`."""
-        writers: dict[str, Callable[[Path], Any]] = {
-            name: partial(_write, get) for name, get in self._parts().items()
-        }
-        util.to_disk(path, writers, exclude)
+        Path(path).mkdir(parents=True, exist_ok=True)
+        for name, get in self._parts().items():
+            if name not in exclude:
+                (Path(path) / name).write_bytes(get())
 
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "CrfNER":
         """The way back. A ValueError where the model is not the one that was saved. RETURNS: the
         component itself."""
-        readers: dict[str, Callable[[Path], Any]] = {
-            name: partial(_read, put) for name, put in self._readers().items()
-        }
-        util.from_disk(path, readers, exclude)
+        for name, put in self._readers().items():
+            if name not in exclude:
+                put((Path(path) / name).read_bytes())
         return self
 
     def _parts(self) -> dict[str, Callable[[], bytes]]:
@@ -239,7 +236,7 @@ class CrfNER(Annotating, Pipe):
             words, self.features, pos=found.pos, tags=found.tags, gazetteer=marks
         )
 
-    def _entities(self, doc: Doc, model: CrfModel) -> list[Entity]:
+    def _entities(self, doc: Doc) -> list[Entity]:
         words = words_of(doc)
         if not words:
             return []
@@ -247,22 +244,17 @@ class CrfNER(Annotating, Pipe):
         if self.cfg["pos"]:  # what it was not trained with, it would not know
             found = parts_of_speech(doc)
             self._pos.in_prediction(doc, [k for k in self.cfg["pos"] if k not in found.kinds])
-        tags = model.tag(self._featurize(doc, found, self._gazetteer))
+        assert self._model is not None
+        tags = self._model.tag(self._featurize(doc, found, self._gazetteer))
         ids = [self._tag_set.ids[tag] for tag in tags]
         # CRFsuite learns which tag follows which, and forbids nothing
         entities = self._tag_set.decode(ids, lenient=True)
         # Whitespace within an entity belongs to it.
         return [(words[start].i, words[end - 1].i + 1, label) for start, end, label in entities]
 
-    def _require_initialized(self) -> CrfModel:
-        if self._model is None:
-            raise ValueError(
-                Errors.E109.format(name=self.name)
-                + " Train it with spacy train and a config of python -m spacy_finegrained_ner "
-                "init-config --base crf, or call nlp.initialize with "
-                "examples, or load a trained pipeline."
-            )
-        return self._model
+    @property
+    def _is_trained(self) -> bool:
+        return self._model is not None
 
 
 def settings_of(kind: type[S], found: Any, block: str) -> S:
@@ -278,14 +270,6 @@ def settings_of(kind: type[S], found: Any, block: str) -> S:
 
 def _json(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, indent=0).encode()
-
-
-def _write(get: Callable[[], bytes], file: Path) -> None:
-    file.write_bytes(get())
-
-
-def _read(put: Callable[[bytes], None], file: Path) -> None:
-    put(file.read_bytes())
 
 
 def _tokens(nlp: Language | None) -> Callable[[str], list[str]] | None:

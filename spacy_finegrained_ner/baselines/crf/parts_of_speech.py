@@ -2,8 +2,9 @@
 training."""
 
 import warnings
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import tee
 from typing import Any, NamedTuple
 
 from spacy.language import Language
@@ -50,18 +51,12 @@ def annotated(
 
     nlp: None for texts that are annotated already.
     """
-    references: deque[Doc] = deque()
-
-    def copies() -> Iterator[Doc]:
-        for example in examples:
-            references.append(example.reference)
-            yield example.predicted.copy()
-
-    docs = copies()
+    examples, again = tee(examples)
+    docs: Iterable[Doc] = (example.predicted.copy() for example in again)
     for _, pipe in _before(nlp, component):
         docs = pipe.pipe(docs, batch_size=256) if hasattr(pipe, "pipe") else map(pipe, docs)
-    for doc in docs:
-        yield Example(doc, references.popleft())
+    for doc, example in zip(docs, examples, strict=True):
+        yield Example(doc, example.reference)
 
 
 def _before(nlp: Language | None, component: Any) -> list[tuple[str, Any]]:
