@@ -94,7 +94,7 @@ class Plot:
 
 def draw(name: str, title: str, height: float, paint: Callable[[Figure], None]) -> Plot:
     """height: inches. paint: puts everything on the figure."""
-    with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         paint(figure)
         written = io.StringIO()
@@ -118,6 +118,14 @@ def _embedded(svg: str, name: str, title: str) -> str:
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)
     svg = re.sub(r"\s*<defs>\s*<style[^>]*>.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"font-family: [^;\"]*", f"font-family: {FONTS}".replace('"', "'"), svg)
+    # The layout is sure to a millionth, and ids are made of it
+    svg = re.sub("<[^>]*>", lambda tag: re.sub(r"\d+\.\d{3,}", _rounded, tag[0]), svg)
+    ids: dict[str, str] = {}
+    svg = re.sub(
+        r'(?<= id=")[^"]+|(?<=url\(#)[^)]+|(?<=href="#)[^"]+',
+        lambda found: ids.setdefault(found[0], f"{name}_{len(ids)}"),
+        svg,
+    )
     # Line ends inside of paths are half of a page
     svg = re.sub(r"\s*\n\s*", "\n", svg)
     svg = re.sub(r'(?<=[0-9z])\s*\n(?=[LCQMz"])', " ", svg)
@@ -130,6 +138,10 @@ def _embedded(svg: str, name: str, title: str) -> str:
         svg,
     )
     return svg
+
+
+def _rounded(number: re.Match[str]) -> str:
+    return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")
 
 
 def _with_size(box: re.Match[str]) -> str:

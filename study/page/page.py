@@ -14,7 +14,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from spacy_finegrained_ner.pages.document import to_html
 from study.analysis.analysis import DRAWS, analyse
 from study.page import plots, tables
-from study.plan.stages import StudyError
+from study.page.titles import pick, set_title
+from study.plan.arms import CANDIDATES, TUNED
+from study.plan.stages import MIDDLE_RATE, StudyError
 from study.runs.records import read_gold, read_records
 
 
@@ -41,9 +43,17 @@ def write_page(folder: Path, output: Path | None = None, draws: int = DRAWS) -> 
     text = _TEMPLATES.get_template("page.md").render(
         conclusions=conclusions.read_text(encoding="utf-8") if conclusions.exists() else "",
         plots={plot.name: plot for plot in drawn},
-        **tables.of_arms(analysis),
-        **tables.of_screenings(analysis),
-        made=tables.of_records(records, gold),
+        analysis=analysis,
+        # The part to report on comes first
+        stages={
+            stage: {f"{set_title(name).capitalize()} part": sets[name] for name in reversed(sets)}
+            for stage, sets in analysis.arms.items()
+        },
+        tables=tables,
+        pick=pick,
+        made=tables.made(records, gold),
+        tuned=[r for r in analysis.tried if r.arm in TUNED],
+        candidates=[r for r in analysis.tried if r.arm in CANDIDATES and r.rate == MIDDLE_RATE],
         records=records,
         gold=scored,
         folder=os.path.relpath(folder, output).replace(os.sep, "/"),

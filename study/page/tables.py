@@ -1,4 +1,4 @@
-"""The tables of the page, from the analysis: by the name of their place in the template."""
+"""The tables of the page, as the template asks for them: none where there are no rows."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from spacy_finegrained_ner.pages.document import Table
 from spacy_finegrained_ner.pages.intervals import p_value, percent
-from study.analysis.rows import Analysis, Arms, Effect, Mean, Screening, Tried
+from study.analysis.rows import Arms, Effect, Mean, Screening, Tried
 from study.analysis.scores import LENGTH_NAMES, METRICS, RARITY
 from study.page.titles import ARM_TITLES, STAGE_TITLES, effect_title, gains, pick, set_title
-from study.plan.arms import CANDIDATES, TUNED
-from study.plan.stages import MIDDLE_RATE
 from study.runs.records import Gold, Record
 
 ALPHA = 0.05
 PARTS = {
-    "by words of a sentence": (*LENGTH_NAMES, "short less long"),
-    "seen and unseen": ("seen", "unseen", "unseen less seen"),
+    "length": (*LENGTH_NAMES, "short less long"),
+    "seen": ("seen", "unseen", "unseen less seen"),
+    "rarity": RARITY,
 }
 Rows = Iterable[tuple[str, Mapping[str, str]]]
 """Name and cells by column. Several of a name are one row."""
@@ -36,44 +35,7 @@ def table(caption: str, name: str, rows: Rows) -> list[Table]:
     return [Table(caption, [name, *head], body)] if cells else []
 
 
-def of_arms(analysis: Analysis) -> dict[str, list[Table]]:
-    """The part to report on comes first."""
-    arms, base, classic = (
-        {_of_set(name): one for name, one in reversed(analysis.arms.get(stage, {}).items())}
-        for stage in ("arms", "base", "classic")
-    )
-    pooled = (
-        (ARM_TITLES[arm], {f"{m} F1, %": percent(s[k])})
-        for arm, s in analysis.together.items()
-        for m, k in zip(METRICS, ("ents_f", "ents_macro_f"), strict=True)
-    )
-    found: dict[str, list[Table]] = {
-        "means": [t for name, one in arms.items() for t in _means(name, one.means)],
-        "candidates": _tried(
-            r for r in analysis.tried if r.arm in CANDIDATES and r.rate == MIDDLE_RATE
-        ),
-        "grid": _tried(r for r in analysis.tried if r.arm in TUNED),
-        "classic": [t for name, one in classic.items() for t in _means(name, one.means)]
-        + table("Training and dev part pooled", "pipeline", pooled),
-        **{slot: [] for slot in ("base", "comparisons", "claim", "parts", "types")},
-    }
-    for name, one in base.items():
-        beside = [row for row in arms[name].means if row.arm == "default"] if name in arms else []
-        found["base"] += _means(name, [*beside, *one.means])
-    for name, one in arms.items():
-        whole = pick(one.comparisons, "all")
-        found["comparisons"] += _effects(name, whole)
-        found["claim"] += _effects(name, pick(whole, "all", "macro", against="linear"))
-        found["parts"] += _parts(name, one)
-        found["types"] += _types(name, one)
-    return found
-
-
-def _of_set(name: str) -> str:
-    return f"{set_title(name).capitalize()} part"
-
-
-def _means(caption: str, means: Iterable[Mean]) -> list[Table]:
+def means(caption: str, rows: Iterable[Mean]) -> list[Table]:
     """F1 of each pipeline on all entities."""
 
     def cells(row: Mean) -> dict[str, str]:
@@ -81,24 +43,24 @@ def _means(caption: str, means: Iterable[Mean]) -> list[Table]:
         f1 = {f"{row.metric} F1, %": percent(row.value) + spread}
         return {"runs": str(len(row.runs)), **f1, f"{row.metric}, 95% interval": row.range}
 
-    rows = ((ARM_TITLES[row.arm], cells(row)) for row in pick(means, "all"))
-    return table(caption, "pipeline", rows)
+    found = ((ARM_TITLES[row.arm], cells(row)) for row in pick(rows, "all"))
+    return table(caption, "pipeline", found)
 
 
-def _effects(
-    caption: str, effects: Sequence[Effect], inflation: Mapping[str, float] | None = None
+def effects(
+    caption: str, rows: Iterable[Effect], inflation: Mapping[str, float] | None = None
 ) -> list[Table]:
     """In points, all metrics beside each other. inflation: of each of them, or none."""
 
-    def rows() -> Rows:
-        for r in effects:
+    def cells() -> Rows:
+        for r in rows:
             p = f"{p_value(r.p)} ({p_value(r.holm)})"
-            cells = {f"{r.metric} F1 (95%)": starred(r), f"p (Holm), {r.metric}": p}
-            yield effect_title(r), cells
+            found = {f"{r.metric} F1 (95%)": starred(r), f"p (Holm), {r.metric}": p}
+            yield effect_title(r), found
             if inflation and r.metric == METRICS[-1]:
                 yield effect_title(r), {"inflation": f"{inflation[f'{r.factor}: {r.level}']:.1f}"}
 
-    return table(caption, "effect", rows())
+    return table(caption, "effect", cells())
 
 
 def starred(row: Effect) -> str:
@@ -106,40 +68,47 @@ def starred(row: Effect) -> str:
     return row.signed + " *" * (row.sign != 0 and row.holm < ALPHA)
 
 
-def _tried(tried: Iterable[Tried]) -> list[Table]:
+def tried(rows: Iterable[Tried]) -> list[Table]:
+    """F1 with the first seed."""
+
     def cells(r: Tried) -> dict[str, str]:
         f1 = {"micro F1, %": percent(r.micro), "macro F1, %": percent(r.macro)}
         return {**f1, "rate taken": "yes" * r.chosen}
 
-    rows = ((f"{ARM_TITLES[r.arm]}, {r.rate:g}", cells(r)) for r in tried)
-    return table("Validation part", "pipeline, rate", rows)
+    found = ((f"{ARM_TITLES[r.arm]}, {r.rate:g}", cells(r)) for r in rows)
+    return table("Validation part", "pipeline, rate", found)
 
 
-def _parts(caption: str, one: Arms) -> list[Table]:
-    tables = []
-    for kind, by in (("seen", "seen and unseen"), ("length", "by words of a sentence")):
-        rows = (
-            (ARM_TITLES[row.arm], {f"{row.part.value} ({row.part.support:,})": row.printed})
-            for row in pick(one.means, kind)
-        )
-        head = "micro F1 in percent (in the head: entities)"
-        tables += table(f"{caption}: {head}, {by}", "pipeline", rows)
-    return tables + _by_part(caption, one.comparisons, PARTS)
+def together(scores: Mapping[str, Mapping[str, float]]) -> list[Table]:
+    """scores: of each arm, on training and dev part at once."""
+    rows = (
+        (ARM_TITLES[arm], {f"{m} F1, %": percent(of[k])})
+        for arm, of in scores.items()
+        for m, k in zip(METRICS, ("ents_f", "ents_macro_f"), strict=True)
+    )
+    return table("Training and dev part pooled", "pipeline", rows)
 
 
-def _by_part(
-    caption: str, effects: Sequence[Effect], parts: Mapping[str, Sequence[str]]
-) -> list[Table]:
-    """A table for each kind of parts."""
-    tables = []
-    for by, values in parts.items():
-        some = [row for row in effects if row.part.value in values]
-        rows = ((effect_title(row), {row.part.value: starred(row)}) for row in some)
-        tables += table(f"{caption}, {by}: points of micro F1", "effect", rows)
-    return tables
+def parts(caption: str, means: Iterable[Mean], kind: str) -> list[Table]:
+    """Micro F1 in percent."""
+    rows = (
+        (ARM_TITLES[row.arm], {f"{row.part.value} ({row.part.support:,})": row.printed})
+        for row in pick(means, kind)
+    )
+    return table(f"{caption}: micro F1 in percent (in the head: entities)", "pipeline", rows)
 
 
-def _types(caption: str, one: Arms) -> list[Table]:
+def by_part(caption: str, rows: Iterable[Effect], kind: str) -> list[Table]:
+    """In points of micro F1. kind: see `PARTS`."""
+    found = (
+        (effect_title(row), {row.part.value: starred(row)})
+        for row in rows
+        if row.part.value in PARTS[kind]
+    )
+    return table(f"{caption}: points of micro F1", "effect", found)
+
+
+def types(caption: str, one: Arms) -> list[Table]:
     """The default config and the plain linear head by type, the rarest first."""
     f1 = {(row.arm, row.part): percent(row.value) for row in pick(one.means, "type")}
 
@@ -149,29 +118,14 @@ def _types(caption: str, one: Arms) -> list[Table]:
         return {"entities": str(row.part.support), **gain, **of_arms}
 
     rows = [(row.part.value, cells(row)) for row in gains(one)]
-    thirds = {"types in thirds by their entities": RARITY} if rows else {}
-    by_type = table(f"{caption}: micro F1 by type", "type", rows)
-    return _by_part(caption, one.comparisons, thirds) + by_type
+    thirds = by_part(caption, one.comparisons, "rarity") if rows else []
+    return thirds + table(f"{caption}: micro F1 by type", "type", rows)
 
 
-def of_screenings(analysis: Analysis) -> dict[str, list[Table]]:
-    found = analysis.screenings.get("screening")
-    effects = found.effects if found else []
-    caption, pooled = "Screening, validation part", [row for row in effects if row.pooled]
-    auxiliary = [row for row in pick(effects, "all") if row.factor == "auxiliary"]
-    return {
-        **{name: _screening(analysis.screenings.get(name)) for name in ("screening", "all_rates")},
-        "auxiliary": _effects(caption, auxiliary),
-        "screening_parts": _by_part(caption, pooled, PARTS),
-    }
-
-
-def _screening(one: Screening | None) -> list[Table]:
-    """How well the model does, and the effects on all entities."""
-    if one is None or not one.effects:
-        return []
+def fits(one: Screening) -> list[Table]:
+    """How well the model of a screening does."""
     seeds = " or ".join(map(str, one.seeds))
-    fits = [
+    rows = [
         (f"{metric} F1", {
             "explained": f"{fit.r2:.0%}",
             "unexplained (sd)": percent(fit.unexplained),
@@ -180,15 +134,10 @@ def _screening(one: Screening | None) -> list[Table]:
         })
         for metric, fit in one.fit.items()
     ]  # fmt: skip
-    levels, pooled = (pick(one.effects, "all", pooled=pooled) for pooled in (False, True))
-    return [
-        *table(f"{len(one.points)} points, each with {seeds} seeds", "model of", fits),
-        *_effects("All levels", levels, one.inflation),
-        *_effects("Pooled over levels, and one level against another", pooled),
-    ]
+    return table(f"{len(one.points)} points, each with {seeds} seeds", "model of", rows)
 
 
-def of_records(records: Sequence[Record], gold: Mapping[str, Gold]) -> list[Table]:
+def made(records: Sequence[Record], gold: Mapping[str, Gold]) -> list[Table]:
     """What was run, on what, and with what. gold: tables by name of the set."""
 
     def cells(some: Sequence[Record]) -> dict[str, str]:

@@ -77,6 +77,20 @@ def test_rows_and_headings_of_a_plot_are_in_their_order():
     assert {"only row", "panel", "s"} <= set(found)
 
 
+def test_a_drawing_has_ids_of_its_own_and_no_more_digits_than_are_sure():
+    rows, panels = {"a": "0.12345"}, {"panel": {"series": {"a": Interval(0.5, 1 / 3, 2 / 3)}}}
+    styles = {"series": Style("s", BLUE, "o")}
+    one, same, other = (
+        forest(name, "t", rows, panels, styles, label="F1, %").svg for name in ("x", "x", "y")
+    )
+    assert one == same
+    ids = [{*re.findall(r' id="([^"]+)"', svg)} for svg in (one, other)]
+    assert not ids[0] & ids[1]
+    assert {*re.findall(r'(?:url\(|href=")#([^")]+)', one)} <= ids[0]
+    assert ">0.12345<" in one
+    assert not re.search(r"\d\.\d{3}", "".join(re.findall("<[^>]*>", one)))
+
+
 @given(st.floats(-1, 1), st.floats(0, 0.5), st.floats(0, 0.5))
 def test_a_sign_is_that_of_what_is_printed(value, below, above):
     interval = Interval(value, value - below, value + above)
