@@ -208,14 +208,14 @@ def read_layer_decay(settings: dict[str, Any]) -> LayerDecay:
         factor: PartAboveZero,
         layers: Count,
         # The names of Hugging Face's BERT, RoBERTa, DeBERTa, ELECTRA
-        pattern: Regex = r"(?:^|\.)layer\.(\d+)\.",
-        embeddings: Regex = r"(?:^|\.)embeddings\.",
+        pattern: Regex = re.compile(r"(?:^|\.)layer\.(\d+)\."),
+        embeddings: Regex = re.compile(r"(?:^|\.)embeddings\."),
     ) -> LayerDecay:
         layer = re.compile(pattern)
         if layer.groups != 1:
             raise ValueError(
-                f"pattern of {block} is {pattern!r}, with {layer.groups} capture groups, expected "
-                "one, for the number of the layer."
+                f"pattern of {block} is {layer.pattern!r}, with {layer.groups} capture groups, "
+                "expected one, for the number of the layer."
             )
         return LayerDecay(factor, layers, layer, re.compile(embeddings))
 
