@@ -4,6 +4,7 @@ Types that come out of a config are not what the annotation says: confection 1.x
 for a number.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, wraps
 from inspect import signature
@@ -33,6 +34,7 @@ Steps = Annotated[
     "a whole number >= 1. It follows [training] max_steps, where 0 means an open end: set a number "
     "of steps there",
 ]
+Regex = Annotated[re.Pattern[str], "a regular expression"]
 Reference = Annotated[str, Field(pattern=r"^\$\{")]
 """As spaCy hands it over where nothing is interpolated, outside of `spacy train`."""
 # pydantic would wrap a generator of its own around it

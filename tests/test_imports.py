@@ -36,6 +36,7 @@ STANDARD |= {
     "threading",
     "unicodedata",
     "warnings",
+    "weakref",
 }
 OUTSIDE = {
     "labels": {"numpy", "tomllib", "json", "colorsys", "types"},
@@ -63,18 +64,8 @@ OUTSIDE = {
         *("contextlib", "copy", "gc", "importlib", "multiprocessing", "platform", "random"),
         *("resource", "statistics", "sys", "tempfile", "time", "unittest"),
     },
-    "pipeline": {"spacy", "thinc", "numpy", "weakref"},
-    "baselines": {
-        "spacy",
-        "thinc",
-        "numpy",
-        "pycrfsuite",
-        "json",
-        "sys",
-        "tempfile",
-        "hashlib",
-        "pydantic",
-    },
+    "pipeline": {"spacy", "thinc", "numpy"},
+    "baselines": {"spacy", "thinc", "numpy", "pycrfsuite", "json", "sys", "tempfile", "hashlib"},
     "pages": {"jinja2", "markdown_it", "markupsafe", "matplotlib", "html", "textwrap"},
 }
 

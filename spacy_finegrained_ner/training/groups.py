@@ -8,7 +8,14 @@ from typing import Any, TypeVar
 
 from spacy.util import logger
 
-from spacy_finegrained_ner.settings import Count, NotNegative, PartAboveZero, RateSchedule, check
+from spacy_finegrained_ner.settings import (
+    Count,
+    NotNegative,
+    PartAboveZero,
+    RateSchedule,
+    Regex,
+    check,
+)
 
 T = TypeVar("T")
 
@@ -168,7 +175,7 @@ def _read_group(name: str, settings: dict[str, Any]) -> Group:
     block = f"[training.optimizer.groups.{name}]"
 
     def build(
-        pattern: str,
+        pattern: Regex,
         factor: NotNegative = 1.0,
         schedule: NotNegative | RateSchedule | None = None,
         weight_decay: NotNegative | None = None,
@@ -178,7 +185,7 @@ def _read_group(name: str, settings: dict[str, Any]) -> Group:
                 f"{block} has both 'factor' and 'schedule', expected at most one: a factor on the "
                 "shared rate, or a rate of its own."
             )
-        group = Group(name, _compiled(block, "pattern", pattern), factor, weight_decay=weight_decay)
+        group = Group(name, re.compile(pattern), factor, weight_decay=weight_decay)
         if isinstance(schedule, Iterator):
             group.schedule = schedule
             schedule = _read(block, _own_rate, {"schedule": next(schedule, None)})
@@ -201,40 +208,28 @@ def read_layer_decay(settings: dict[str, Any]) -> LayerDecay:
         factor: PartAboveZero,
         layers: Count,
         # The names of Hugging Face's BERT, RoBERTa, DeBERTa, ELECTRA
-        pattern: str = r"(?:^|\.)layer\.(\d+)\.",
-        embeddings: str = r"(?:^|\.)embeddings\.",
+        pattern: Regex = re.compile(r"(?:^|\.)layer\.(\d+)\."),
+        embeddings: Regex = re.compile(r"(?:^|\.)embeddings\."),
     ) -> LayerDecay:
-        layer = _compiled(block, "pattern", pattern)
+        layer = re.compile(pattern)
         if layer.groups != 1:
             raise ValueError(
-                f"pattern of {block} is {pattern!r}, with {layer.groups} capture groups, expected "
-                "one, for the number of the layer."
+                f"pattern of {block} is {layer.pattern!r}, with {layer.groups} capture groups, "
+                "expected one, for the number of the layer."
             )
-        return LayerDecay(factor, layers, layer, _compiled(block, "embeddings", embeddings))
+        return LayerDecay(factor, layers, layer, re.compile(embeddings))
 
     return _read(block, build, settings)
 
 
 def _read(block: str, build: Callable[..., T], settings: Any) -> T:
     """What is built of the settings of a block: names and types are those of the arguments."""
-    if not isinstance(settings, dict):
-        raise ValueError(f"{block} is {settings!r}, expected a block of settings.")
-    parameters = signature(build).parameters.values()
-    required = {one.name for one in parameters if one.default is one.empty}
-    optional = {one.name for one in parameters} - required
-    if not required <= set(settings) <= required | optional:
+    takes = signature(build)
+    try:
+        takes.bind(**settings)
+    except TypeError as error:
         raise ValueError(
-            f"{block} has {sorted(settings)}, expected {sorted(required)} and, where wanted, "
-            f"{sorted(optional)}."
-        )
+            f"{block} is {settings!r}: {error}. Expected a block of {', '.join(takes.parameters)}."
+        ) from None
     check(block, build, settings)
     return build(**settings)
-
-
-def _compiled(block: str, setting: str, value: Any) -> re.Pattern[str]:
-    try:
-        return re.compile(value)
-    except (re.error, TypeError) as error:
-        raise ValueError(
-            f"{setting} of {block} is {value!r}, expected a regular expression: {error}."
-        ) from None

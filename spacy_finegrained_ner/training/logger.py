@@ -109,8 +109,8 @@ def build_logger_v1(
     progress_bar: "train" (to the end), "eval" (to the next row) or null; under the table.
     console_output: print the table.
     output_file: for JSON Lines, a record for each row (see `make_record`; scores are 0 to 1), with
-        the recipe in the first one. A file that exists is kept, with a warning, and nothing is
-        written.
+        the recipe in the first one, and again when the run has told the epochs. A file that exists
+        is kept, with a warning, and nothing is written.
 
     Raises a ValueError for another progress bar, and (spaCy's E916) in the first row for a score of
     [training.score_weights] that is no number.
@@ -153,12 +153,10 @@ def build_logger_v1(
                 return
             record = make_record(nlp, info, steps, idle, rates)
             info |= for_other_loggers(record)
-            length = None
+            length = []
             if recipe["steps_per_epoch"] is None:
-                found = epochs.add(info["step"], info["epoch"])
-                if found is not None:
-                    recipe = with_steps(recipe, found)
-                    length = length_told(recipe)
+                recipe = with_steps(recipe, epochs.add(info["step"], info["epoch"]))
+                length = [length_told(recipe)] if recipe["steps_per_epoch"] else []
             if first or length:
                 record["recipe"] = recipe
             warned = watch.look(nlp, record, idle)
@@ -174,7 +172,7 @@ def build_logger_v1(
                 spacy_logger.warning("%s", line)
             if console_output:
                 write(row(columns, [column.value(record) for column in columns]))
-                for line in [*warned, *([length] if length else [])]:
+                for line in [*warned, *length]:
                     write(line)
                 bar = _bar(nlp, progress_bar, info, stderr)
 

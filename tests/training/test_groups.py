@@ -42,11 +42,11 @@ def test_a_group_says_its_rate_and_its_decay():
 @pytest.mark.parametrize(
     ("group", "message"),
     [
-        ({}, r"has \[\], expected \['pattern'\] and, where wanted, \['factor', 'sch"),
-        ({"factor": 1.0}, r"has \['factor'\], expected \['pattern'\]"),
-        ({"pattern": "x", "lr": 2}, r"has \['lr', 'pattern'\]"),
+        ({}, "missing a required argument: 'pattern'. Expected a block of pattern, factor, sch"),
+        ({"factor": 1.0}, "missing a required argument: 'pattern'"),
+        ({"pattern": "x", "lr": 2}, "got an unexpected keyword argument 'lr'"),
         ({"pattern": "x", "factor": 1.0, "schedule": 0.1}, "has both 'factor' and 'schedule'"),
-        ("^x", r"is '\^x', expected a block"),
+        ("^x", r"is '\^x': .* Expected a block of pattern"),
         ({"pattern": "(", "factor": 1.0}, r"pattern of .* is '\(', expected a regular expr"),
         ({"pattern": None}, r"pattern of .* is None, expected a regular expr"),
         ({"pattern": "x", "factor": -1}, r"factor of .* is -1, expected a number >= 0"),
@@ -158,10 +158,7 @@ def test_a_layer_without_a_number_is_named():
         ({"pattern": r"(layer)\.(\d+)"}, "with 2 capture groups, expected one"),
         ({"pattern": "("}, r"pattern of .* is '\(', expected a regular expression"),
         ({"embeddings": 3}, "embeddings of .* is 3, expected a regular expression"),
-        (
-            {"rate": 1},
-            r"decay\] has \['factor', 'layers', 'rate'\], expected \['factor', 'layers'\] and",
-        ),
+        ({"rate": 1}, "got an unexpected keyword argument 'rate'"),
     ],
 )
 def test_a_bad_decay_over_layers_is_named(change, message):
@@ -170,9 +167,7 @@ def test_a_bad_decay_over_layers_is_named(change, message):
 
 
 def test_a_decay_over_layers_needs_the_number_of_layers():
-    with pytest.raises(
-        ValueError, match=r"layer_decay\] has \['factor'\], expected \['factor', 'l"
-    ):
+    with pytest.raises(ValueError, match=r"layer_decay\] .*missing a required argument: 'layers'"):
         read_layer_decay({"factor": 0.9})
 
 

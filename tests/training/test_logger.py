@@ -130,16 +130,6 @@ def test_steps_in_which_a_task_has_no_weight_do_not_count_for_its_mean():
     ]
 
 
-def test_w_is_that_of_the_moment():
-    pipe = component(1.0)
-    stdout = io.StringIO()
-    log_step, _ = build_logger_v1()(fake_nlp(ner=pipe), stdout, io.StringIO())
-    log_step(info(0, {"ner": 1.0}))
-    pipe.auxiliary_weight = 0.083
-    log_step(info(1, {"ner": 1.0}))
-    assert [cells(row)[5] for row in stdout.getvalue().splitlines()[-2:]] == ["1.00", "0.08"]
-
-
 def test_without_an_auxiliary_task_there_is_one_column():
     pipe = component()
     pipe.task_losses = {}
