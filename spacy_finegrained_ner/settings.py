@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache, wraps
 from inspect import signature
 from types import NoneType
-from typing import Annotated, Any, ParamSpec, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, cast, get_args
 
 from pydantic import ConfigDict, Field, GetPydanticSchema, TypeAdapter, ValidationError
 from pydantic_core import core_schema
 from thinc.types import Generator
 
-P, R = ParamSpec("P"), TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
 
 # The last is what an error says was expected.
 Count = Annotated[int, Field(ge=1), "a whole number >= 1"]
@@ -41,19 +41,19 @@ RateSchedule = Annotated[
 ]
 
 
-def checked(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def checked(name: str) -> Callable[[F], F]:
     """Decorator of the function that is registered as `name`: arguments whose annotation is one of
     the types above, alone or in a union, are checked. Types are strict, but for a whole number
     where a float is expected; infinity and NaN are no numbers. Raises a ValueError that names
     function and setting, what was found and what was expected."""
 
-    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+    def decorate(function: F) -> F:
         @wraps(function)  # with the signature, which is how spaCy knows settings and defaults
-        def build(*args: P.args, **kwargs: P.kwargs) -> R:
+        def build(*args: Any, **kwargs: Any) -> Any:
             check(name, function, signature(function).bind(*args, **kwargs).arguments)
             return function(*args, **kwargs)
 
-        return build
+        return cast(F, build)
 
     return decorate
 

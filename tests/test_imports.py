@@ -36,6 +36,7 @@ STANDARD |= {
     "threading",
     "unicodedata",
     "warnings",
+    "weakref",
 }
 OUTSIDE = {
     "labels": {"numpy", "tomllib", "colorsys", "types"},
@@ -63,17 +64,10 @@ OUTSIDE = {
         *("contextlib", "copy", "gc", "importlib", "multiprocessing", "platform", "random"),
         *("resource", "statistics", "sys", "tempfile", "time", "unittest"),
     },
-    "pipeline": {"spacy", "thinc", "numpy", "weakref"},
+    "pipeline": {"spacy", "thinc", "numpy"},
     "baselines": {
-        "spacy",
-        "thinc",
-        "numpy",
-        "pycrfsuite",
-        "json",
-        "sys",
-        "tempfile",
-        "hashlib",
-        "pydantic",
+        *("spacy", "thinc", "numpy", "pycrfsuite", "pydantic"),
+        *("json", "sys", "tempfile", "hashlib"),
     },
     "pages": {"markdown_it", "matplotlib", "html", "textwrap"},
 }

@@ -13,7 +13,7 @@ from spacy_finegrained_ner.settings import Reference, Steps, checked
 BeforeUpdate = Callable[[Language, dict[str, Any]], None]
 """From the pipeline and {"step": int, "epoch": int}, both from 0 on."""
 
-_AUXILIARY_WEIGHT = "spacy-finegrained-ner.auxiliary_weight.v1"
+AUXILIARY_WEIGHT = "spacy-finegrained-ner.auxiliary_weight.v1"
 
 
 def set_auxiliary_weight(
@@ -27,13 +27,13 @@ def set_auxiliary_weight(
     """Set `auxiliary_weight` of the component to what the schedule has for this step."""
     if component not in nlp.component_names:
         raise ValueError(
-            f"{_AUXILIARY_WEIGHT} has component = {component!r}, which is not in the pipeline. "
+            f"{AUXILIARY_WEIGHT} has component = {component!r}, which is not in the pipeline. "
             f"Expected one of {nlp.component_names}."
         )
     pipe: Any = nlp.get_pipe(component)
     if not isinstance(pipe, HasAuxiliaryWeight):
         raise ValueError(
-            f"{_AUXILIARY_WEIGHT} has component = {component!r}, a {type(pipe).__name__} without "
+            f"{AUXILIARY_WEIGHT} has component = {component!r}, a {type(pipe).__name__} without "
             "an auxiliary_weight. Expected a component of the factory 'finegrained_ner'."
         )
     if isinstance(total_steps, str):
@@ -47,12 +47,12 @@ def _weight(schedule: Schedule, progress: float) -> float:
         weight: Any = schedule(progress)
     except TypeError as error:
         raise TypeError(
-            f"The schedule of {_AUXILIARY_WEIGHT} can't be called with {progress}: {error}. "
+            f"The schedule of {AUXILIARY_WEIGHT} can't be called with {progress}: {error}. "
             "Expected a function of the progress of the training, 0 to 1."
         ) from error
     if not (isinstance(weight, Real) and 0.0 <= float(weight) <= 1.0):
         raise ValueError(
-            f"The schedule of {_AUXILIARY_WEIGHT} gives {weight!r} at progress {progress}, "
+            f"The schedule of {AUXILIARY_WEIGHT} gives {weight!r} at progress {progress}, "
             "expected a weight from 0 to 1."
         )
     return float(weight)
@@ -64,7 +64,7 @@ def run_all(nlp: Language, info: dict[str, Any], *, callbacks: tuple[BeforeUpdat
         callback(nlp, info)
 
 
-@checked(_AUXILIARY_WEIGHT)
+@checked(AUXILIARY_WEIGHT)
 def build_auxiliary_weight_v1(
     schedule: Schedule,
     total_steps: Steps | Reference,

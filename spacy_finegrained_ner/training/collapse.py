@@ -2,15 +2,13 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from itertools import repeat
+from collections.abc import Iterator
 from typing import Any
 
 from spacy.language import Language
-from spacy.util import registry
-from thinc.api import Config
 
 from spacy_finegrained_ner.contracts import ReportsEntities, TrainsTasks
+from spacy_finegrained_ner.training.rates import LearnRates
 
 EARLY = 100
 """So many steps after the warm-up a model may need for its first entity, as long as it learns."""
@@ -70,44 +68,20 @@ class EmptyEvaluations:
         return min((loss for step, loss in self._losses if step <= until), default=math.inf)
 
 
-class Rates:
-    """When a learning rate went where it had not been yet, as in a warm-up. By the schedules of
-    [training.optimizer], made once more: a logger is not shown the optimizer."""
-
-    def __init__(self, optimizer: dict[str, Any]) -> None:
-        groups = (optimizer.get("groups") or {}).values()
-        settings = [optimizer.get("learn_rate"), *(group.get("schedule") for group in groups)]
-        blocks = {str(i): rate for i, rate in enumerate(settings) if rate is not None}
-        self._rates = [_iterator(rate) for rate in registry.resolve(blocks).values()]
-        self._highest = [0.0] * len(self._rates)
-        self._step, self._rose = -1, 0
-
-    def settled(self, step: int) -> int:
-        """How many steps ago a rate rose last, 0 in a warm-up. For one step after the other."""
-        while self._step < step:
-            self._step += 1
-            for i, rates in enumerate(self._rates):
-                rate = float(next(rates, 0.0))
-                # More than by the last digit, at the second peak of a cycle
-                if rate > self._highest[i] * (1.0 + 1e-6):
-                    self._highest[i], self._rose = rate, self._step
-        return step - self._rose
-
-
 class Watch:
     """Looks at the evaluations of a training for the logger.
 
-    nlp: without the components that are frozen, as a logger gets it at first.
+    nlp: without the components that are frozen, as a logger gets it at first. config: of the
+    pipeline, interpolated.
 
     Where the loop trains nothing (`crf_ner` alone, which `initialize` trains), what the first
     evaluation says stays, and it is told at once.
     """
 
-    def __init__(self, nlp: Language) -> None:
-        self._config = Config(nlp.config).interpolate()
+    def __init__(self, nlp: Language, config: dict[str, Any], rates: LearnRates) -> None:
+        self._config, self._rates = config, rates
         self._names = set(_scored(nlp))
         self._trains = any(getattr(pipe, "is_trainable", False) for _, pipe in nlp.pipeline)
-        self._rates = Rates(self._config["training"].get("optimizer") or {})
         self._evaluations = {name: EmptyEvaluations() for name in self._names}
         self._told: set[str] = set()
 
@@ -132,8 +106,9 @@ class Watch:
         predicted, gold = scores.get(f"{prefix}_predicted"), scores.get(f"{prefix}_gold")
         if predicted is None or gold is None:
             return None
-        pipe = nlp.get_pipe(name)
-        fine = (pipe.task_losses if isinstance(pipe, TrainsTasks) else {}).get("fine", name)
+        pipe: Any = nlp.get_pipe(name)
+        tasks = pipe.task_losses if isinstance(pipe, TrainsTasks) else {}
+        fine = tasks.get("fine", name)
         if self._trains:
             empty = self._evaluations[name].add(
                 step,
@@ -214,12 +189,9 @@ def _written(value: Any) -> str:
 
 def _scored(nlp: Language) -> dict[str, str]:
     """The components that report scores of entities, and what the names of these begin with."""
+    pipes: list[tuple[str, Any]] = nlp.pipeline
     return {
         name: pipe.score_prefix
-        for name, pipe in nlp.pipeline
+        for name, pipe in pipes
         if isinstance(pipe, ReportsEntities) and pipe.scorer is not None
     }
-
-
-def _iterator(rate: float | Iterable[float]) -> Iterator[float]:
-    return iter(rate) if isinstance(rate, Iterable) else repeat(rate)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any, cast
+from weakref import WeakKeyDictionary, ref
 
 import torch
 from spacy.language import Language
@@ -20,6 +21,9 @@ NAME = "spacy-finegrained-ner.freeze.v1"
 
 _FROZEN = "_frozen_by_finegrained_ner"
 """Of a transformer: the names of the parameters that a callback has frozen, and not freed yet."""
+
+_LAST: WeakKeyDictionary[nn.Module, ref[Any]] = WeakKeyDictionary()
+"""The callback that has acted on a transformer last."""
 
 
 def frozen_parts(frozen_at_first: int, progress: float) -> int:
@@ -56,8 +60,9 @@ def build_freeze_v1(
     pipeline that was trained, until another such callback says what is frozen from then on, and is
     free in one that is loaded from it.
 
-    Raises a ValueError that names the setting for a value out of range, and in the first step, when
-    the encoder is known, for a component without transformer or with fewer layers.
+    Raises a ValueError that names the setting for a value out of range; in the first step, when the
+    encoder is known, for a component without transformer or with fewer layers; and in the second,
+    where two such callbacks act on one encoder.
     """
     if until is not None and isinstance(total_steps, int) and total_steps < 1:
         raise ValueError(
@@ -71,6 +76,13 @@ def build_freeze_v1(
         transformer = _find_transformer(nlp, component)
         if freezer is None or freezer.transformer is not transformer:
             freezer = _Freezer(transformer, layers, gradual=until is not None)
+        elif _LAST.get(transformer) != ref(freeze):
+            raise ValueError(
+                f"Two callbacks {NAME} act on the component {component!r}, and each would take "
+                "back what the other does. Expected one for each component: set its layers to the "
+                "most that are to be frozen."
+            )
+        _LAST[transformer] = ref(freeze)
         progress = 0.0
         if until is not None and isinstance(total_steps, int):
             progress = info["step"] / (until * total_steps)

@@ -9,11 +9,14 @@ from typing import IO, Annotated, Any, Literal
 
 from spacy.language import Language
 from spacy.util import logger as spacy_logger
+from thinc.api import Config
 from tqdm import tqdm
 
 from spacy_finegrained_ner.contracts import TrainsTasks, factors_of, sees_losses
 from spacy_finegrained_ner.settings import checked
 from spacy_finegrained_ner.training.collapse import Watch
+from spacy_finegrained_ner.training.rates import LearnRates
+from spacy_finegrained_ner.training.recipe import Epochs, length_told, make_recipe, told, with_steps
 from spacy_finegrained_ner.training.scores import without_a_weight
 from spacy_finegrained_ner.training.table import header, make_columns, row
 
@@ -38,13 +41,18 @@ def idle_tasks(nlp: Language) -> list[str]:
     return idle
 
 
-def make_record(nlp: Language, info: Info, steps: int, idle: Counter[str]) -> dict[str, Any]:
+def make_record(
+    nlp: Language, info: Info, steps: int, idle: Counter[str], rates: LearnRates
+) -> dict[str, Any]:
     """What is known at an evaluation, as it goes to the file.
 
     losses: of everything that components report, the mean over the `steps` since the last
         evaluation, without the `idle` steps in which the loss was not computed.
-    auxiliary_weights: w of the step just done, by component. scores: as the scorers give them.
+    auxiliary_weights: w of the step just done, by component. learn_rate: of that step, the one
+        that all share; group_rates: those of the optimizer's groups, by name.
+    scores: as the scorers give them.
     """
+    by_group = rates.at(info["step"])
     return {
         "epoch": info["epoch"],
         "step": info["step"],
@@ -55,6 +63,8 @@ def make_record(nlp: Language, info: Info, steps: int, idle: Counter[str]) -> di
         "auxiliary_weights": {
             name: pipe.auxiliary_weight for name, pipe in _with_tasks(nlp).items()
         },
+        "learn_rate": by_group.pop(None),
+        "group_rates": by_group,
         "scores": info["other_scores"],
         "score": info["score"],
     }
@@ -78,13 +88,16 @@ def build_logger_v1(
 ) -> Logger:
     """Registered as `spacy-finegrained-ner.logger.v1` (loggers).
 
-    A row for each evaluation, as `spacy.ConsoleLogger.v3` has it. Losses are means per step since
-    the row above (spaCy's loggers print the sum, and the first row is one step alone), so that
-    rows can be compared. Where a component has an auxiliary task, its combined `loss` is followed
-    by that of the `fine` and of the auxiliary (`aux`) task (mean per token, over the steps in which
-    it has a weight, "-" if there are none), and by w, the weight of the latter in the last step.
-    Scores are percentages, but for `score`, the weighted one, `speed` and counts. With
-    [training] accumulate_gradient, losses are sums over the parts of a step.
+    Before the table, what the training is made of (see `recipe.make_recipe`): parameters, rate and
+    weight decay of each group, epochs, losses; where the batches depend on lengths, the epochs as
+    soon as the run has told them. Then a row for each evaluation, as `spacy.ConsoleLogger.v3` has
+    it. Losses are means per step since the row above (spaCy's loggers print the sum, and the first
+    row is one step alone), so that rows can be compared. Where a component has an auxiliary task,
+    its combined `loss` is followed by that of the `fine` and of the auxiliary (`aux`) task (mean
+    per token, over the steps in which it has a weight, "-" if there are none), and by w, the weight
+    of the latter in the last step. Scores are percentages, but for `score`, the weighted one,
+    `speed` and counts. With [training] accumulate_gradient, losses are sums over the parts of a
+    step.
 
     Other loggers get the means and w, too, where they come behind this one in a chain: in the info
     of the step, as `mean_loss.<name>` and `auxiliary_weight.<component>`.
@@ -95,8 +108,9 @@ def build_logger_v1(
 
     progress_bar: "train" (to the end), "eval" (to the next row) or null; under the table.
     console_output: print the table.
-    output_file: for JSON Lines, a record for each row (see `make_record`; scores are 0 to 1). A
-        file that exists is kept, with a warning, and nothing is written.
+    output_file: for JSON Lines, a record for each row (see `make_record`; scores are 0 to 1), with
+        the recipe in the first one. A file that exists is kept, with a warning, and nothing is
+        written.
 
     Raises a ValueError for another progress bar, and (spaCy's E916) in the first row for a score of
     [training.score_weights] that is no number.
@@ -108,6 +122,9 @@ def build_logger_v1(
         def write(line: str) -> None:
             print(line, file=stdout, flush=True)
 
+        config = Config(nlp.config).interpolate()
+        rates = LearnRates(config["training"].get("optimizer") or {})
+        recipe, epochs = make_recipe(nlp, config, rates), Epochs()
         columns = make_columns(nlp)
         file: IO | None = None
         if output_file is not None:
@@ -120,36 +137,44 @@ def build_logger_v1(
                 # A line is written at once: a run that is killed leaves its log.
                 file = path.open("w", encoding="utf-8", buffering=1)
         if console_output:
-            for line in header(columns):
+            for line in [*told(recipe), "", *header(columns)]:
                 write(line.rstrip())
         bar: tqdm | None = None
         steps, idle, first = 0, Counter[str](), True
-        watch = Watch(nlp)
+        watch = Watch(nlp, config, rates)
 
         def log_step(info: Info | None) -> None:
-            nonlocal bar, steps, idle, first
+            nonlocal bar, steps, idle, first, recipe
             steps += 1
             idle.update(idle_tasks(nlp))
             if info is None:  # a step without an evaluation
                 if bar is not None:
                     bar.update(1)
                 return
-            record = make_record(nlp, info, steps, idle)
+            record = make_record(nlp, info, steps, idle, rates)
             info |= for_other_loggers(record)
-            told = watch.look(nlp, record, idle)
+            length = None
+            if recipe["steps_per_epoch"] is None:
+                found = epochs.add(info["step"], info["epoch"])
+                if found is not None:
+                    recipe = with_steps(recipe, found)
+                    length = length_told(recipe)
+            if first or length:
+                record["recipe"] = recipe
+            warned = watch.look(nlp, record, idle)
             steps, idle = 0, Counter()
             if file is not None:
                 file.write(json.dumps(record, default=float) + "\n")
             if bar is not None:
                 bar.close()
             if first:
-                told += without_a_weight(nlp, record["scores"])
+                warned += without_a_weight(nlp, record["scores"])
             first = False
-            for line in told:
+            for line in warned:
                 spacy_logger.warning("%s", line)
             if console_output:
                 write(row(columns, [column.value(record) for column in columns]))
-                for line in told:
+                for line in [*warned, *([length] if length else [])]:
                     write(line)
                 bar = _bar(nlp, progress_bar, info, stderr)
 
@@ -166,10 +191,9 @@ def build_logger_v1(
 
 def _with_tasks(nlp: Language) -> dict[str, TrainsTasks]:
     """The components that have an auxiliary task, by name."""
+    pipes: list[tuple[str, Any]] = nlp.pipeline
     return {
-        name: pipe
-        for name, pipe in nlp.pipeline
-        if isinstance(pipe, TrainsTasks) and pipe.task_losses
+        name: pipe for name, pipe in pipes if isinstance(pipe, TrainsTasks) and pipe.task_losses
     }
 
 

@@ -38,5 +38,6 @@ def without_a_weight(nlp: Language, scores: dict[str, Any]) -> list[str]:
 
 
 def _span_groups(nlp: Language) -> list[str]:
-    pipes = (pipe for _, pipe in nlp.pipeline if isinstance(pipe, ReportsEntities))
+    # Any: mypy knows no attributes of a component
+    pipes: list[Any] = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, ReportsEntities)]
     return [prefix for prefix in dict.fromkeys(p.score_prefix for p in pipes) if prefix != "ents"]

@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from spacy_finegrained_ner.training.collapse import EmptyEvaluations, Rates, message
+from spacy_finegrained_ner.training.collapse import EmptyEvaluations, message
+from spacy_finegrained_ner.training.rates import LearnRates
 
 WARMUP = {"@schedules": "spacy-finegrained-ner.warmup_linear.v1", "rate": 0.1, "warmup": 0.1}
 
@@ -126,9 +127,9 @@ def test_a_task_without_weight_has_not_been_learned():
     ],
 )
 def test_the_warm_up_lasts_until_no_rate_rises(optimizer, expected):
-    rates = Rates(optimizer)
+    rates = LearnRates(optimizer)
     assert [rates.settled(step) for step in range(6)] == expected
-    assert Rates(optimizer).settled(5) == expected[5]  # not each step is looked at
+    assert LearnRates(optimizer).settled(5) == expected[5]  # not each step is looked at
 
 
 @pytest.mark.parametrize(

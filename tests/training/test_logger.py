@@ -60,7 +60,8 @@ def log(nlp, infos: list, **settings) -> list[str]:
     for one in infos:
         log_step(one)
     finalize()
-    return stdout.getvalue().splitlines()
+    lines = stdout.getvalue().splitlines()
+    return [line for line in lines if line and not line.startswith(("Length:", "Loss of"))]
 
 
 def cells(line: str) -> list[str]:
@@ -190,6 +191,8 @@ def test_the_file_keeps_everything(tmp_path):
         "seconds": 62,
         "losses": {"ner": 3.0, "ner_fine": 2.0},
         "auxiliary_weights": {"ner": 0.25},
+        "learn_rate": 0.0,
+        "group_rates": {},
         "scores": scores,
         "score": 0.75,
     }

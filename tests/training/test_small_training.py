@@ -70,7 +70,9 @@ def test_a_small_training_with_batcher_callbacks_and_logger(tmp_path):
     stdout = io.StringIO()
     train(init_nlp(config), stdout=stdout, stderr=io.StringIO())
 
-    rows = [line.split() for line in stdout.getvalue().splitlines()[-3:]]
+    lines = stdout.getvalue().splitlines()
+    assert "Length: 8 steps are 4.0 epochs of 5 texts: 2 steps an epoch, 2.5 texts a batch" in lines
+    rows = [line.split() for line in lines[-3:]]
     assert [row[:2] for row in rows] == [["0", "0"], ["2", "4"], ["4", "8"]]
     assert [row[5] for row in rows] == ["1.00", "0.50", "0.00"]
     records = [json.loads(line) for line in (tmp_path / "log.jsonl").open(encoding="utf-8")]
@@ -79,6 +81,8 @@ def test_a_small_training_with_batcher_callbacks_and_logger(tmp_path):
         {"finegrained_ner": 0.5},
         {"finegrained_ner": 0.0},
     ]
+    assert [record["learn_rate"] for record in records] == [0.01] * 3
+    assert [record.get("recipe", {}).get("epochs") for record in records] == [4.0, None, None]
     assert "finegrained_ner_fine" not in records[0]["losses"], "w is 1"
     for record in records[1:]:
         for task in ("fine", "auxiliary"):
