@@ -150,16 +150,8 @@ def build_tok2vec_transformer_layers_v1(
     listener. The settings are those of the encoder and of `TransformerListener.v1`.
     """
     model = build_transformer_layers_v1(
-        name,
-        get_spans,
-        layers,
-        combine,
-        max_batch_wordpieces,
-        tokenizer_config,
-        transformer_config,
-        mixed_precision,
-        grad_scaler_config,
-        precision,
+        *(name, get_spans, layers, combine, max_batch_wordpieces, tokenizer_config),
+        *(transformer_config, mixed_precision, grad_scaler_config, precision),
     )
     # A chain in a chain, as a replaced listener is: both load what the other has saved.
     return chain(

@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 from spacy.errors import Errors
@@ -122,7 +121,7 @@ class Annotating(ReportsEntities):
     def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
         """Scores of what `annotate` says the component writes."""
         given = {
-            "read": partial(self._annotation.read, taxonomy=self.taxonomy),
+            "read": self.read,
             "prefix": self.score_prefix,
             **kwargs,
         }

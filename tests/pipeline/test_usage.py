@@ -241,6 +241,7 @@ print(torch.get_num_threads())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="nothing is forked there")
+@pytest.mark.parametrize("saved", ["transformer"], indirect=True)
 def test_forked_processes_after_torch_has_started_threads(saved):
     """They would wait forever for threads that a fork does not have."""
     command = [sys.executable, "-W", "ignore", "-c", FORK, str(saved)]

@@ -227,7 +227,10 @@ class CrfNER(Annotating, Pipe):
                 path,
             )
             return self._gazetteer
-        return read_gazetteer(path, _tokens(nlp))
+        if nlp is None:
+            return read_gazetteer(path)
+        # As the pipeline tokenizes a name
+        return read_gazetteer(path, lambda name: [t.text for t in words_of(nlp.make_doc(name))])
 
     def _featurize(self, doc: Doc, found: PartsOfSpeech, names: Gazetteer) -> list[Features]:
         words = [token.text for token in words_of(doc)]
@@ -270,10 +273,3 @@ def settings_of(kind: type[S], found: Any, block: str) -> S:
 
 def _json(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, indent=0).encode()
-
-
-def _tokens(nlp: Language | None) -> Callable[[str], list[str]] | None:
-    """How the pipeline tokenizes a name."""
-    if nlp is None:
-        return None
-    return lambda name: [token.text for token in words_of(nlp.make_doc(name))]
