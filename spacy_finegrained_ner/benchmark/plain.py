@@ -93,7 +93,7 @@ class Modules:
         component: Any = ours.nlp.get_pipe("finegrained_ner")
         self.tokenizer = transformer.model.tokenizer
         self.encoder = copy.deepcopy(transformer.model.transformer)
-        self.tagger = copy.deepcopy(component.model.get_ref("tagger").shims[0]._model)
+        self.tagger = copy.deepcopy(component.model.get_ref("tagger").shims[0].module)
 
     def train(self, mode: bool = True) -> None:
         self.encoder.train(mode)

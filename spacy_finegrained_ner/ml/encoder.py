@@ -52,11 +52,11 @@ class Encoder(Model[list[Doc], EncoderBatch]):
 
     @property
     def tokenizer(self) -> Any:
-        return self.shim._hfmodel.tokenizer
+        return self.shim.held.tokenizer
 
     @property
     def transformer(self) -> Any:
-        return self.shim._hfmodel.transformer
+        return self.shim.held.transformer
 
     def _copy(self, seen: Any = None) -> "Encoder":
         """thinc makes a plain Model."""
@@ -162,13 +162,11 @@ def build_tok2vec_transformer_layers_v1(
 def _init(model: Any, X: Any = None, Y: Any = None) -> None:
     if model.attrs["has_transformer"]:
         return  # loaded: the folder it came from may be gone
-    name, held = str(model.attrs["name"]), model.shim._hfmodel
+    name, shim = str(model.attrs["name"]), model.shim
     with encoder_is_needed(name) as options:
-        tokenizer = AutoTokenizer.from_pretrained(
-            name, **{**options, **held._init_tokenizer_config}
-        )
+        tokenizer = AutoTokenizer.from_pretrained(name, **{**options, **shim.tokenizer_config})
         config, unused = AutoConfig.from_pretrained(
-            name, return_unused_kwargs=True, **{**options, **held._init_transformer_config}
+            name, return_unused_kwargs=True, **{**options, **shim.transformer_config}
         )
         transformer = AutoModel.from_pretrained(name, config=config, **options).float()
     unknown = sorted(set(unused) - {"gradient_checkpointing"})
@@ -204,8 +202,8 @@ def _forward(
     spans = list(flatten.from_iterable(nested))
     if not spans:
         return cast(EncoderBatch, EncoderBatch.empty(len(docs))), lambda gradient: docs
-    wordpieces, align = tokenize(shim._hfmodel.tokenizer, spans)
-    config, device = shim._hfmodel.transformer.config, shim.device
+    wordpieces, align = tokenize(shim.held.tokenizer, spans)
+    config, device = shim.held.transformer.config, shim.device
     more = [name for name in ("hidden_states", "attentions") if getattr(config, f"output_{name}")]
 
     def inputs(batch: WordpieceBatch) -> ArgsKwargs:

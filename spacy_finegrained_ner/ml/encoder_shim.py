@@ -40,22 +40,34 @@ class EncoderShim(ModuleShim):
         grad_scaler_config: dict[str, Any],
         precision: Precision,
     ) -> None:
-        scaler = PyTorchGradScaler(**{"enabled": mixed_precision, **grad_scaler_config})
+        scaling = {"enabled": mixed_precision, **grad_scaler_config}
+        scaler = PyTorchGradScaler(**scaling)
         super().__init__(
             None, mixed_precision=mixed_precision, grad_scaler=scaler, precision=precision
         )
-        # Of spacy-transformers, whose pipe and whose users look for it here
-        self._hfmodel = HFObjects(None, None, None, tokenizer_config, transformer_config)
+        self._scales = mixed_precision and scaling["enabled"]
+        self._configure(tokenizer_config, transformer_config)
         self._checkpointing = bool(transformer_config.get("gradient_checkpointing"))
         self._words: nn.Embedding | None = None
         self._seen: list[Any] = []  # ids of wordpieces in the batches of a step, of dense gradients
         self._dense: Tensor | None = None  # gradient of the word embeddings, 0 between steps
 
+    def _configure(self, tokenizer: dict[str, Any], transformer: dict[str, Any]) -> None:
+        """How both are loaded."""
+        self.tokenizer_config, self.transformer_config = tokenizer, transformer
+        # Of spacy-transformers, whose pipe and whose users look for it here
+        self._hfmodel = HFObjects(None, None, None, tokenizer, transformer)
+
+    @property
+    def held(self) -> HFObjects:
+        """Tokenizer and encoder; None each until there is one."""
+        return self._hfmodel
+
     def take(self, hf_model: HFObjects) -> None:
         """Hold the encoder of `hf_model`, at rest, and its tokenizer."""
-        self._hfmodel.tokenizer, transformer = hf_model.tokenizer, hf_model.transformer
+        self.held.tokenizer, transformer = hf_model.tokenizer, hf_model.transformer
         # As it will be asked in the end: another thread's first call would change its settings
-        self._hfmodel.tokenizer("")
+        self.held.tokenizer("")
         # A config that has no such attribute drops the word; and transformers' own choice of form
         # fails with DeBERTa and with frozen embeddings
         if self._checkpointing or getattr(transformer, "is_gradient_checkpointing", False):
@@ -68,13 +80,13 @@ class EncoderShim(ModuleShim):
             words = transformer.get_input_embeddings()
         except (NotImplementedError, AttributeError):  # Canine hashes characters
             words = None
-        owners = [p for m in transformer.modules() for p in m._parameters.values()]
+        owners = [p for _, p in transformer.named_parameters(remove_duplicate=False)]
         # Whose rows are those of a batch: not if another module has the same weights, as in BART
         own = isinstance(words, nn.Embedding) and sum(p is words.weight for p in owners) == 1
         self._words = words if own else None
         self._dense = None
         self.hold(transformer)
-        self._hfmodel.transformer = self._model
+        self.held.transformer = self.module
 
     def saw(self, ids: Any) -> None:
         """Which wordpieces a batch has that is learned from."""
@@ -84,7 +96,7 @@ class EncoderShim(ModuleShim):
     def begin_update(self, inputs: ArgsKwargs) -> Any:
         """As in thinc. A ValueError for mixed precision on a CPU, with the setting's name."""
         on_cpu = self.device.type == "cpu"
-        if self._mixed_precision and self._grad_scaler._enabled and on_cpu:
+        if self._scales and on_cpu:
             raise ValueError(
                 "mixed_precision is true in the encoder's block of the config "
                 "([components.transformer.model]), but the encoder is on the CPU, where it can't "
@@ -92,7 +104,7 @@ class EncoderShim(ModuleShim):
             )
         if self._words is not None:
             # Mixed precision looks for overflow in the gradients, which takes dense ones
-            self._words.sparse = on_cpu and not self._mixed_precision
+            self._words.sparse = on_cpu and not self._mixed
         return super().begin_update(inputs)
 
     def _step(self, optimizer: Any, parameters: list[tuple[str, nn.Parameter]]) -> None:
@@ -106,7 +118,8 @@ class EncoderShim(ModuleShim):
     def _densed(self, gradient: Tensor) -> Tensor:
         if self._dense is None:
             self._dense = torch.zeros(gradient.shape, device=gradient.device)
-        return self._dense.index_add_(0, gradient._indices()[0], gradient._values())
+        gradient = gradient.coalesce()
+        return self._dense.index_add_(0, gradient.indices()[0], gradient.values())
 
     def _reached(self, gradient: Tensor) -> Tensor:
         """The rows of a dense gradient that a step has seen. Which ones is known without waiting
@@ -122,9 +135,9 @@ class EncoderShim(ModuleShim):
         """On a CPU gradients are kept and set to 0: memory that is new to the process is slow."""
         self._seen.clear()
         if self.device.type == "cpu":
-            dense = [p.grad for p in parameters if p.grad is not None and not p.grad.is_sparse]
-            if dense:
-                torch._foreach_zero_(dense)
+            for parameter in parameters:
+                if parameter.grad is not None and not parameter.grad.is_sparse:
+                    parameter.grad.zero_()
             if self._words is not None and self._words.sparse:
                 self._words.weight.grad = None
         else:
@@ -132,15 +145,14 @@ class EncoderShim(ModuleShim):
 
     def to_bytes(self) -> bytes:
         """In the form of spacy-transformers."""
-        held = self._hfmodel
         message: dict[str, Any] = {"config": {}, "state": b"", "tokenizer": {}}
-        message["_init_tokenizer_config"] = held._init_tokenizer_config
-        message["_init_transformer_config"] = held._init_transformer_config
-        if held.transformer is not None:
+        message["_init_tokenizer_config"] = self.tokenizer_config
+        message["_init_transformer_config"] = self.transformer_config
+        if self.held.transformer is not None:
             state = io.BytesIO()
-            torch.save(self._model.state_dict(), state)
-            message |= {"config": self._model.config.to_dict(), "state": state.getvalue()}
-            message["tokenizer"] = _files(held.tokenizer)
+            torch.save(self.module.state_dict(), state)
+            message |= {"config": self.module.config.to_dict(), "state": state.getvalue()}
+            message["tokenizer"] = _files(self.held.tokenizer)
         return srsly.msgpack_dumps(message)
 
     def from_bytes(self, data: bytes) -> EncoderShim:
@@ -149,9 +161,7 @@ class EncoderShim(ModuleShim):
         Raises a ValueError for parameters of the encoder that were not saved: they would be random.
         """
         message, state = split_off(data)
-        held = self._hfmodel
-        held._init_tokenizer_config = message["_init_tokenizer_config"]
-        held._init_transformer_config = message["_init_transformer_config"]
+        self._configure(message["_init_tokenizer_config"], message["_init_transformer_config"])
         if not message["config"]:
             return self
         device = get_torch_default_device()
@@ -183,7 +193,7 @@ class EncoderShim(ModuleShim):
                 stacklevel=2,
             )
         self.take(HFObjects(tokenizer, transformer, None))
-        self._grad_scaler.to_(device)
+        self._scaler.to_(device)
         return self
 
 

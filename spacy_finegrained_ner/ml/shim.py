@@ -10,6 +10,7 @@ import torch
 from thinc.api import (
     ArgsKwargs,
     Optimizer,
+    PyTorchGradScaler,
     PyTorchShim,
     Shim,
     get_torch_default_device,
@@ -34,11 +35,25 @@ class ModuleShim(PyTorchShim):
     gets all parameters at once; any other thinc optimizer is called for each.
     """
 
-    def __init__(self, *args: Any, precision: Precision = "fp32", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        precision: Precision = "fp32",
+        mixed_precision: bool = False,
+        grad_scaler: PyTorchGradScaler | None = None,
+        **kwargs: Any,
+    ) -> None:
         one_thread_in_forks()  # before weights are loaded, which starts torch's threads
-        super().__init__(*args, **kwargs)
+        self._mixed = mixed_precision
+        self._scaler = grad_scaler or PyTorchGradScaler(False)
+        super().__init__(*args, mixed_precision=mixed_precision, grad_scaler=self._scaler, **kwargs)
         self._precision = precision
         self._learned = False  # whether a gradient came back since the last step
+
+    @property
+    def module(self) -> Any:
+        """The torch module; None until there is one."""
+        return self._model
 
     def hold(self, module: nn.Module) -> None:
         """Take a module in, to the device that thinc is set to."""
@@ -66,8 +81,7 @@ class ModuleShim(PyTorchShim):
         def backprop(gradients: ArgsKwargs) -> ArgsKwargs:
             if gradients.args[0]:
                 self._learned = True
-                scaler = self._grad_scaler
-                grads = scaler.scale(gradients.kwargs["grad_tensors"], inplace=scaler._enabled)
+                grads = self._scaler.scale(gradients.kwargs["grad_tensors"], inplace=True)
                 # Checkpointing runs the forward pass again, in the mode that it had
                 again = getattr(self._model, "is_gradient_checkpointing", False)
                 with self._training() if again else nullcontext(), self._numbers(backward=True):
@@ -89,10 +103,10 @@ class ModuleShim(PyTorchShim):
         named = self._model.named_parameters()
         reached = [(n, p) for n, p in named if p.grad is not None and p.requires_grad]
         # Once a step: of a part of it that is unscaled again nothing would be left
-        if not self._grad_scaler.unscale([p.grad for _, p in reached]):
+        if not self._scaler.unscale([p.grad for _, p in reached]):
             self._step(optimizer, reached)
         self._clear([p for _, p in reached])
-        self._grad_scaler.update()
+        self._scaler.update()
 
     def _step(self, optimizer: Any, parameters: list[tuple[str, nn.Parameter]]) -> None:
         if hasattr(optimizer, "step_parameters"):
@@ -128,7 +142,7 @@ class ModuleShim(PyTorchShim):
         """In which numbers a pass computes. Autocast is not for backward passes."""
         if self._precision == "tf32":
             return tf32() if self.device.type == "cuda" else nullcontext()
-        if self._mixed_precision:
+        if self._mixed:
             return torch.autocast("cuda", enabled=not backward)
         if self._precision == "bf16":
             return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=not backward)

@@ -52,7 +52,7 @@ def try_out(tagger: Model[Any, Any], decoders: Sequence[tuple[Any, TagSet]]) -> 
     shim, lengths = cast(ModuleShim, tagger.shims[0]), [3, 1]
     zeros = [tagger.ops.alloc2f(length, tagger.get_dim("nI")) for length in lengths]
     devices = [shim.device] if shim.device.type == "cuda" else []
-    state = {name: buffer.clone() for name, buffer in shim._model.named_buffers()}
+    state = {name: buffer.clone() for name, buffer in shim.module.named_buffers()}
     with torch.random.fork_rng(devices=devices):
         what = "A layer of the tagger fails in training, on zeros of two texts of the lengths"
         with told(f"{what} {lengths}"):
@@ -73,7 +73,7 @@ def try_out(tagger: Model[Any, Any], decoders: Sequence[tuple[Any, TagSet]]) -> 
         gradients.append(gradient)
     backprop([ScoreBatch(gradients, batch.lengths, batch.rows)])
     shim.forget()
-    for name, buffer in shim._model.named_buffers():
+    for name, buffer in shim.module.named_buffers():
         buffer.copy_(state[name])
     decoder, tags = decoders[0]
     kind = type(decoder).__name__

@@ -69,7 +69,7 @@ def test_the_gradient_is_sparse_on_a_cpu_and_dense_with_mixed_precision(tmp_path
     nlp = make(tiny_bert(tmp_path / "encoder"), NAME)
     shim = nlp.get_pipe("transformer").model.layers[0].shims[0]
     for mixed in (False, True, False):
-        shim._mixed_precision = mixed
+        shim._mixed = mixed
         nlp.update(examples(nlp)[:2], sgd=False)
         gradients = {name: p.grad for name, p in parameters(nlp).items() if p.grad is not None}
         sparse = [name for name, gradient in gradients.items() if gradient.is_sparse]
@@ -108,7 +108,7 @@ def test_with_a_lazy_optimizer_words_that_no_batch_has_stay(tmp_path):
     optimizer = build_adamw_v1(1e-2, weight_decay=0.5, lazy=True)
     data = examples(nlp)[1:2]
     for mixed in (False, True):  # sparse, and dense
-        nlp.get_pipe("transformer").model.layers[0].shims[0]._mixed_precision = mixed
+        nlp.get_pipe("transformer").model.layers[0].shims[0]._mixed = mixed
         nlp.update(data, sgd=False)
         nlp.get_pipe("transformer").finish_update(optimizer)
         optimizer.step_schedules()

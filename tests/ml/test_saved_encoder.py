@@ -179,7 +179,7 @@ def test_saved_before_it_is_initialized_it_keeps_its_settings(folders):
     assert not loaded.attrs["has_transformer"]
     loaded.initialize()
     assert loaded.transformer.config.hidden_dropout_prob == 0.5
-    assert loaded.shim._hfmodel._init_tokenizer_config == {"use_fast": True}
+    assert loaded.shim.tokenizer_config == {"use_fast": True}
 
 
 @pytest.mark.parametrize("size", [0, 1, 255, 256, 65535, 65536, 70000])

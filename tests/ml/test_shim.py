@@ -252,12 +252,12 @@ def test_an_encoder_under_mixed_precision_takes_the_steps_of_float32(lazy, tmp_p
         )
         shim = nlp.get_pipe("transformer").model.shim
         if mixed:
-            shim._mixed_precision, shim._grad_scaler = True, EncoderScaler()
+            shim._mixed, shim._scaler = True, EncoderScaler()
         data, optimizer = encoder_examples(nlp), build_adamw_v1(1e-3, lazy=lazy, clip="module")
         for step in range(5):
             skipped = step == 3
             if mixed:
-                shim._grad_scaler.factor = torch.inf if skipped else 1.0
+                shim._scaler.factor = torch.inf if skipped else 1.0
             for part in range(2 if mixed or not skipped else 0):  # of which nothing shall be left
                 nlp.update(data[(step + part) % 3 :][:1], sgd=False)
             before = weights(shim)["embeddings.LayerNorm.weight"]
@@ -267,7 +267,7 @@ def test_an_encoder_under_mixed_precision_takes_the_steps_of_float32(lazy, tmp_p
             assert same == (skipped or not step)
             nlp.get_pipe("tagger").finish_update(SGD(0.0) if skipped else optimizer)
         found.append(weights(shim))
-    assert float(shim._grad_scaler._scale) == 2.0**15
+    assert float(shim._scaler._scale) == 2.0**15
     torch.testing.assert_close(*found, rtol=1e-3, atol=1e-6)
 
 
