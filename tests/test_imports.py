@@ -109,7 +109,7 @@ def test_imports_follow_the_table(path):
 def test_a_file_has_a_docstring_and_fits_a_head(path):
     source = path.read_text(encoding="utf-8")
     assert ast.get_docstring(ast.parse(source)), path
-    assert len(source.splitlines()) <= 350, path
+    assert len(source.splitlines()) <= 300, path
 
 
 def of_the_study():
@@ -131,3 +131,8 @@ def test_the_study_follows_its_datas_way(path):
 @pytest.mark.parametrize("path", modules(), ids=lambda p: f"{p.parent.name}/{p.name}")
 def test_the_package_does_not_know_the_study(path):
     assert not any(name.split(".")[0] == "study" for name in imports(path))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").glob("**/*.py")), ids=lambda p: p.name)
+def test_a_file_of_tests_fits_a_head(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300, path
