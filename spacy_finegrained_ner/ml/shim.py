@@ -46,7 +46,8 @@ class ModuleShim(PyTorchShim):
         one_thread_in_forks()  # before weights are loaded, which starts torch's threads
         self._mixed = mixed_precision
         self._scaler = grad_scaler or PyTorchGradScaler(False)
-        super().__init__(*args, mixed_precision=mixed_precision, grad_scaler=self._scaler, **kwargs)
+        kwargs |= {"mixed_precision": mixed_precision, "grad_scaler": self._scaler}
+        super().__init__(*args, **kwargs)
         self._precision = precision
         self._learned = False  # whether a gradient came back since the last step
 
