@@ -86,8 +86,8 @@ def print_calibration(report: dict[str, Any]) -> None:
         f"Expected calibration error on {report['reported_on']}",
         "level",
         numbers=("before", "after", "95% interval", "floor", "mean p", "right"),
-        caption=f"{report['after']['entities']:,} entities; 10 bins of equal mass; floor: of a "
-        "perfectly calibrated model on as many",
+        caption=f"{report['after']['entities']:,} entities{_others(report['after'])}; 10 bins of "
+        "equal mass; floor: of a perfectly calibrated model on as many",
     )
     for level in ("fine", "coarse", "span"):
         before, after = report["before"][level], report["after"][level]
@@ -102,6 +102,11 @@ def print_calibration(report: dict[str, Any]) -> None:
             f"{after['right']:.3f}",
         )
     _console().print(table)
+
+
+def _others(report: dict[str, Any]) -> str:
+    found = report["others"]
+    return f", and {found:,} without a confidence left out" if found else ""
 
 
 def print_back_off(report: dict[str, Any]) -> None:

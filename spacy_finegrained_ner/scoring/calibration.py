@@ -49,7 +49,11 @@ def calibration_report(found: Judgements, samples: int = 200, seed: int = 0) -> 
     texts), its floor, and the reliability table; JSON can hold it."""
     rng = np.random.default_rng(seed)
     drawn = [found.drawn(rng) for _ in range(samples)]
-    report: dict[str, Any] = {"entities": len(found.sentence), "texts": len(found.gold)}
+    report: dict[str, Any] = {
+        "entities": len(found.sentence),
+        "others": found.others,
+        "texts": len(found.gold),
+    }
     for level, name in enumerate(LEVELS):
         p, right = found.probability[:, level], found.right[:, level]
         errors = [

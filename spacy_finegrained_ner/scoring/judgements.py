@@ -30,12 +30,14 @@ class Judgements:
     right: whether exactly this span is an entity of that fine label, of that coarse type, of any.
         *Shape:* (entities, 3).
     gold: the number of entities that there are in each text. *Shape:* (texts,).
+    others: how many predicted entities have no confidence, as those of rules, and are left out.
     """
 
     sentence: npt.NDArray[np.int64]
     probability: Floats
     right: Bools
     gold: npt.NDArray[np.int64]
+    others: int = 0
 
     def drawn(self, rng: np.random.Generator) -> Judgements:
         """A bootstrap sample: as many texts, with replacement."""
@@ -72,10 +74,11 @@ def right_of(
 def judge(examples: Iterable[Example], taxonomy: Taxonomy, read: Read) -> Judgements:
     """examples: annotated, with the tokens of the gold. read: the component's.
 
-    Raises a UserError where entities have no confidence.
+    Raises a UserError where no entity has a confidence.
     """
     rows: list[tuple[int, list[float], list[bool]]] = []
     gold: list[int] = []
+    others = 0
     for example in examples:
         if not example.reference.has_annotation("ENT_IOB"):
             continue  # nothing is known of this text
@@ -83,17 +86,19 @@ def judge(examples: Iterable[Example], taxonomy: Taxonomy, read: Read) -> Judgem
         facts = read(example.predicted).facts
         for entity, flags in right.items():
             if CONFIDENCE not in facts.get(entity, {}):
-                start, end, label = entity
-                raise UserError(
-                    f"The entity {example.predicted[start:end].text!r} ({label}) has no "
-                    "confidence: set confidence = true in the block of the component, and let no "
-                    "other component replace its entities."
-                )
+                others += 1
+                continue
             rows.append((len(gold), [facts[entity][key] for key in LEVELS.values()], flags))
         gold.append(count)
+    if others and not rows:
+        raise UserError(
+            f"None of {others} entities has a confidence: set confidence = true in the block of "
+            "the component, and let no other component replace all of its entities."
+        )
     return Judgements(
         np.array([row[0] for row in rows], dtype=np.int64),
         np.array([row[1] for row in rows], dtype=np.float64).reshape(-1, len(LEVELS)),
         np.array([row[2] for row in rows], dtype=bool).reshape(-1, len(LEVELS)),
         np.array(gold, dtype=np.int64),
+        others,
     )

@@ -116,3 +116,16 @@ def test_thresholds_are_tuned_and_stored_in_the_config(gold, overconfident, tmp_
 def test_too_little_is_told(nlp, gold):
     with pytest.raises(ValueError, match=r"finds . entities in 3 texts, expected at least 30"):
         fit_temperatures(nlp, NAME, gold[:3])
+
+
+def test_entities_of_rules_are_left_out_and_counted(nlp, gold, tmp_path):
+    nlp.to_disk(tmp_path / "model")
+    ruled = spacy.load(tmp_path / "model")
+    ruler = ruled.add_pipe("entity_ruler", config={"overwrite_ents": True})
+    ruler.add_patterns([{"label": "Drink", "pattern": "green"}])
+    plain, found = judged(nlp, NAME, gold[:60]), judged(ruled, NAME, gold[:60])
+    assert found.others == sum(token.text == "green" for doc in gold[:60] for token in doc) > 0
+    assert len(plain.sentence) - found.others <= len(found.sentence) <= len(plain.sentence)
+    ruled.get_pipe(NAME).certainty.on = False
+    with pytest.raises(ValueError, match=r"None of .* entities has a confidence"):
+        judged(ruled, NAME, gold[:60])
