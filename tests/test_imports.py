@@ -23,7 +23,8 @@ INSIDE = {
     # of pipeline only what all components have in common (annotating)
     "baselines": {"labels", "data", "scoring", "pipeline"},
     "pages": set(),
-    "cli": {"labels", "data", "scoring", "pipeline", "benchmark"},
+    "app": {"labels", "scoring"},
+    "cli": {"labels", "data", "scoring", "pipeline", "benchmark", "app"},
 }
 STANDARD = {"collections", "dataclasses", "functools", "io", "itertools", "pathlib", "re", "typing"}
 STANDARD |= {
@@ -75,6 +76,7 @@ OUTSIDE = {
         "hashlib",
         "pydantic",
     },
+    "app": {"spacy", "starlette", "pydantic", "jinja2", "markupsafe", "base64", "hashlib"},
     "pages": {"jinja2", "markdown_it", "markupsafe", "matplotlib", "html", "textwrap"},
 }
 
