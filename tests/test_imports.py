@@ -23,7 +23,8 @@ INSIDE = {
     # of pipeline only what all components have in common (annotating)
     "baselines": {"labels", "data", "scoring", "pipeline"},
     "pages": set(),
-    "cli": {"labels", "data", "scoring", "pipeline", "benchmark"},
+    "app": {"labels", "scoring"},
+    "cli": {"labels", "data", "scoring", "pipeline", "benchmark", "app"},
 }
 STANDARD = {"collections", "dataclasses", "functools", "io", "itertools", "pathlib", "re", "typing"}
 STANDARD |= {
@@ -69,6 +70,7 @@ OUTSIDE = {
         *("spacy", "thinc", "numpy", "pycrfsuite", "pydantic"),
         *("json", "sys", "tempfile", "hashlib"),
     },
+    "app": {"spacy", "starlette", "pydantic", "jinja2", "markupsafe", "base64", "hashlib"},
     "pages": {"jinja2", "markdown_it", "markupsafe", "matplotlib", "html", "textwrap"},
 }
 

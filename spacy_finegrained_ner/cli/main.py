@@ -14,6 +14,7 @@ from spacy_finegrained_ner.cli.fetch_encoder import fetch_encoder
 from spacy_finegrained_ner.cli.init_config import init_config
 from spacy_finegrained_ner.cli.init_taxonomy import init_taxonomy
 from spacy_finegrained_ner.cli.meta import meta
+from spacy_finegrained_ner.cli.serve import serve
 from spacy_finegrained_ner.cli.show import show
 from spacy_finegrained_ner.errors import UserError
 
@@ -39,7 +40,7 @@ app = typer.Typer(
 )
 VERBS = (
     *(fetch_encoder, convert, init_taxonomy, init_config),
-    *(calibrate, back_off, evaluate, check_name, meta, show),
+    *(calibrate, back_off, evaluate, check_name, meta, show, serve),
 )
 for verb in VERBS:
     app.command(verb.__name__.replace("_", "-"))(verb)

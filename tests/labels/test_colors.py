@@ -74,6 +74,9 @@ def test_displacy_draws_types_of_a_users_own_as_soon_as_their_pipeline_is_there(
     doc = nlp.make_doc("my t480 hangs")
     doc.ents = [Span(doc, 1, 2, "LAPTOP")]
     doc.spans["sc"] = [Span(doc, 1, 2, "LAPTOP"), Span(doc, 2, 3, "Problem")]
-    html = displacy.render(doc, style=style, jupyter=False)
+    html = displacy.render(doc, style=style, page=True, jupyter=False)
+    assert html.startswith("<!DOCTYPE html>")
     assert colors["LAPTOP"] in html
     assert style == "ent" or colors["Problem"] in html
+    # What displacy.serve shows then
+    assert b"".join(displacy.app({}, lambda *_: None)).decode() == html

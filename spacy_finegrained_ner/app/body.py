@@ -1,0 +1,37 @@
+"""Bodies of requests: JSON of a known form and size, or an answer that says what is wrong."""
+
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+Form = TypeVar("Form", bound=BaseModel)
+
+
+async def read_json(request: Request, form: type[Form], max_bytes: int) -> Form:
+    """The body of a request, of which no more than `max_bytes` are ever held.
+
+    Raises an HTTPException: 415 where it is not sent as JSON (a page of another site can send
+    other types without asking), 413 where it is larger, 422 where it has another form.
+    """
+    sent = request.headers.get("content-type", "")
+    if sent.partition(";")[0].strip().lower() != "application/json":
+        raise HTTPException(
+            415, f"Content-Type is {sent[:80]!r}, expected application/json, with a JSON body."
+        )
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > max_bytes:
+            raise HTTPException(
+                413, f"The body has more than {max_bytes:,} bytes. Send the text in parts."
+            )
+    try:
+        return form.model_validate_json(bytes(body))
+    except ValidationError as error:
+        wrong = [
+            f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg']}"
+            for each in error.errors(include_url=False, include_context=False, include_input=False)
+        ]
+        raise HTTPException(422, f"{'; '.join(wrong)}.") from None
