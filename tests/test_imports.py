@@ -23,7 +23,7 @@ INSIDE = {
     # of pipeline only what all components have in common (annotating)
     "baselines": {"labels", "data", "scoring", "pipeline"},
     "pages": set(),
-    "cli": {"labels", "data", "scoring", "pipeline", "benchmark"},
+    "cli": {"labels", "data", "scoring", "pipeline", "benchmark", "pages"},
 }
 STANDARD = {"collections", "dataclasses", "functools", "io", "itertools", "pathlib", "re", "typing"}
 STANDARD |= {
