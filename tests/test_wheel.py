@@ -50,6 +50,7 @@ def test_configs_and_templates_travel_in_the_wheel(tmp_path):
     configs = tmp_path / "site" / "spacy_finegrained_ner" / "configs"
     assert {p.name for p in configs.iterdir()} == {p.name for p in ROOT.glob("configs/*.cfg")}
     assert (configs.parent / "pages" / "templates" / "document.html").exists()
+    assert (configs.parent / "cli" / "card.md").exists()
     code = (
         f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r})\n"
         "from spacy_finegrained_ner.cli import configs\n"

@@ -45,7 +45,7 @@ def meta(
     author: Annotated[str, typer.Option(help="Of the pipeline.")] = "",
     code: Code = None,
 ) -> None:
-    """Write the meta.json of a package, and its model card into the pipeline's folder (README.md)."""
+    """Write the meta.json of a package, and its model card into the folder of the pipeline."""
     import srsly
     from spacy.vocab import Vocab
 
