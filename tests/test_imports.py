@@ -24,7 +24,7 @@ INSIDE = {
     "baselines": {"labels", "data", "scoring", "pipeline"},
     "pages": set(),
     "app": {"labels", "scoring"},
-    "cli": {"labels", "data", "scoring", "pipeline", "benchmark", "app"},
+    "cli": {"labels", "data", "scoring", "pipeline", "benchmark", "pages", "app"},
 }
 STANDARD = {"collections", "dataclasses", "functools", "io", "itertools", "pathlib", "re", "typing"}
 STANDARD |= {

@@ -51,6 +51,7 @@ def test_configs_and_templates_travel_in_the_wheel(tmp_path):
     assert {p.name for p in configs.iterdir()} == {p.name for p in ROOT.glob("configs/*.cfg")}
     assert (configs.parent / "pages" / "templates" / "document.html").exists()
     assert {p.name for p in configs.parent.glob("app/templates/*")} == {"page.html", "page.js"}
+    assert (configs.parent / "cli" / "card.md").exists()
     code = (
         f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r})\n"
         "from spacy_finegrained_ner.cli import configs\n"

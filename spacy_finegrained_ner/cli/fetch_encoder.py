@@ -38,7 +38,7 @@ def fetch_encoder(
         )
     weights = target / "model.safetensors"
     if (target / "config.json").is_file():
-        if weights.is_file() and _sha256(weights) == WEIGHTS_SHA256:
+        if is_default(target):
             messages.good(f"{NAME} is in {target} already.")
         else:
             messages.good(f"{target} holds another encoder than {NAME}: it is used as it is.")
@@ -68,6 +68,12 @@ def fetch_encoder(
         except OSError as error:
             raise UserError(f"{target} is in the way: {error}. Remove it first.") from None
     messages.good(f"Put {NAME} in {target} (SHA-256 of its weights checked).")
+
+
+def is_default(folder: Path) -> bool:
+    """Whether the folder holds the weights of the default encoder."""
+    weights = folder / "model.safetensors"
+    return weights.is_file() and _sha256(weights) == WEIGHTS_SHA256
 
 
 def _sha256(path: Path) -> str:

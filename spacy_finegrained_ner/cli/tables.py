@@ -15,7 +15,7 @@ from spacy_finegrained_ner.labels.readers import looks_packaged
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 from spacy_finegrained_ner.scoring.evaluation import NOTHING
 
-_LEVELS = (
+LEVELS = (
     ("fine types, micro", "ents"),
     ("fine types, macro", "ents_macro"),
     ("coarse types, micro", "ents_coarse"),
@@ -63,7 +63,7 @@ def print_scores(report: dict[str, Any], *, per_type: bool) -> None:
         caption += f"; on running text the tokenizer does not split at the bounds of {lost} of them"
     table = _table(title, "exact spans", "tokens", numbers="PRF", caption=caption)
     flat = Taxonomy(report["taxonomy"]).flat
-    for name, key in _LEVELS:
+    for name, key in LEVELS:
         if flat and "coarse" in key:
             continue  # they would be those of the fine types again
         for label, side in scored.items():

@@ -84,3 +84,24 @@ def f_scores(counts: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float64], npt.NDA
 
     types = np.maximum(counts.any(axis=-1).sum(axis=-1), 1)
     return f1(counts.sum(axis=-2)), f1(counts).sum(axis=-1) / types
+
+
+def type_intervals(
+    counts: npt.NDArray[np.int64], samples: int, seed: int = 0, level: float = 0.95
+) -> list[tuple[float, float] | None]:
+    """The same intervals of the F1 of each type, over the samples that have an entity of it; None
+    where no sample has.
+
+    counts: *Shape:* (sentences, types, 3), see `sentence_counts`.
+    """
+    rng = np.random.default_rng(seed)
+    n = len(counts)
+    times = (np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(samples))
+    drawn = np.stack([np.tensordot(t, counts, axes=1) for t in times])
+    edges = [(1 - level) / 2, (1 + level) / 2]
+    found: list[tuple[float, float] | None] = []
+    for of_type in np.moveaxis(drawn, 1, 0):
+        tp, fp, fn = of_type[of_type.any(axis=1)].T
+        ends = np.quantile(2 * tp / (2 * tp + fp + fn), edges).tolist() if len(tp) else None
+        found.append(None if ends is None else (ends[0], ends[1]))
+    return found

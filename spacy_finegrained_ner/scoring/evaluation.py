@@ -12,7 +12,7 @@ from spacy_finegrained_ner.data.corpus import bare_copy
 from spacy_finegrained_ner.data.entities import entities_of
 from spacy_finegrained_ner.data.files import read_gold
 from spacy_finegrained_ner.errors import UserError
-from spacy_finegrained_ner.scoring.bootstrap import bootstrap
+from spacy_finegrained_ner.scoring.bootstrap import bootstrap, sentence_counts, type_intervals
 
 NOTHING = "nothing to score: no entity in gold or prediction"
 
@@ -92,4 +92,8 @@ def _scores(nlp: Language, component: Any, examples: list[Example], samples: int
     if samples:
         intervals = bootstrap(annotated, samples, taxonomy=component.taxonomy, read=component.read)
         scores["bootstrap"] = {"samples": samples, "level": 0.95, "intervals": intervals}
+        if types := scores["ents_per_type"]:
+            counts = sentence_counts(annotated, component.taxonomy, component.read)
+            of_types = type_intervals(counts, samples)  # both sorted
+            scores["bootstrap"]["per_type"] = dict(zip(types, of_types, strict=True))
     return scores

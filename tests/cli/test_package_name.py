@@ -3,10 +3,8 @@
 import re
 
 import pytest
-import spacy
 import srsly
-from spacy.tokens import DocBin
-from test_commands import run
+from test_commands import run, write_spacy
 
 
 @pytest.mark.parametrize(
@@ -41,17 +39,15 @@ def test_a_name_that_would_become_another(name, version, message):
     assert re.search(message, printed), printed
 
 
-def test_meta_has_the_name_and_checks_it(tmp_path):
-    spacy.blank("de").to_disk(tmp_path / "model")
-    DocBin(docs=[spacy.blank("de")("grüner tee")]).to_disk(tmp_path / "train.spacy")
-    meta = ["meta", tmp_path / "model", "--train", tmp_path / "train.spacy"]
+def test_meta_has_the_name_and_checks_it(model, tmp_path):
+    meta = ["meta", model, "--train", write_spacy(tmp_path / "train.spacy")]
     meta += ["--output", tmp_path / "meta.json", "--version", "1.2"]
     code, printed = run(*meta, "--name", "tickets")
     assert code == 0, printed
     written = srsly.read_json(tmp_path / "meta.json")
-    assert (written["lang"], written["name"], written["version"]) == ("de", "tickets", "1.2")
+    assert (written["lang"], written["name"], written["version"]) == ("en", "tickets", "1.2")
     (tmp_path / "meta.json").unlink()
-    code, printed = run(*meta, "--name", "de_tickets")
+    code, printed = run(*meta, "--name", "en_tickets")
     assert code == 1
     assert "Expected it without, 'tickets'" in printed
     assert not (tmp_path / "meta.json").exists()

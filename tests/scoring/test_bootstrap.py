@@ -5,7 +5,12 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
-from spacy_finegrained_ner.scoring.bootstrap import bootstrap, f_scores, sentence_counts
+from spacy_finegrained_ner.scoring.bootstrap import (
+    bootstrap,
+    f_scores,
+    sentence_counts,
+    type_intervals,
+)
 from spacy_finegrained_ner.scoring.scorer import score_entities
 
 VOCAB = spacy.blank("en").vocab
@@ -48,6 +53,23 @@ def test_the_intervals_are_quantiles_of_scores_of_drawn_sentences():
     found = bootstrap(examples, 40, seed=3, level=0.9, taxonomy=TAXONOMY)
     assert found["ents_f"] == pytest.approx((low[0], high[0]))
     assert found["ents_macro_f"] == pytest.approx((low[1], high[1]))
+
+
+def test_the_intervals_of_a_type_are_over_the_samples_that_have_it():
+    examples = [*data(sentences=20), Example(doc("W"), doc("X"))]
+    taxonomy = Taxonomy({**TAXONOMY.coarse_of, "W": "D"})
+    rng = np.random.default_rng(3)
+    drawn = {label: [] for label in "WXYZ"}
+    for _ in range(40):
+        sample = [examples[i] for i in rng.integers(len(examples), size=len(examples))]
+        for label, score in score_entities(sample, taxonomy=taxonomy)["ents_per_type"].items():
+            drawn[label].append(score["f"])
+    assert len(drawn["W"]) < 40
+    found = type_intervals(sentence_counts(examples, taxonomy), 40, seed=3, level=0.9)
+    for interval, scores in zip(found, drawn.values(), strict=True):
+        assert interval == pytest.approx(np.quantile(scores, [0.05, 0.95]))
+    once = type_intervals(np.array([[[1, 0, 0], [0, 0, 0]]]), 1)
+    assert once == [(1.0, 1.0), None]
 
 
 def test_more_sentences_make_it_narrower_and_the_score_lies_within():
