@@ -23,7 +23,8 @@ INSIDE = {
     # of pipeline only what all components have in common (annotating)
     "baselines": {"labels", "data", "scoring", "pipeline"},
     "pages": set(),
-    "cli": {"labels", "data", "scoring", "pipeline", "benchmark"},
+    "report": {"labels", "data", "scoring", "pages"},
+    "cli": {"labels", "data", "scoring", "pipeline", "benchmark", "report"},
 }
 STANDARD = {"collections", "dataclasses", "functools", "io", "itertools", "pathlib", "re", "typing"}
 STANDARD |= {
@@ -76,6 +77,7 @@ OUTSIDE = {
         "pydantic",
     },
     "pages": {"jinja2", "markdown_it", "markupsafe", "matplotlib", "html", "textwrap"},
+    "report": {"spacy", "numpy", "markupsafe", "matplotlib"},
 }
 
 

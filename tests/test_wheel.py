@@ -49,7 +49,8 @@ def test_configs_and_templates_travel_in_the_wheel(tmp_path):
         archive.extractall(tmp_path / "site")
     configs = tmp_path / "site" / "spacy_finegrained_ner" / "configs"
     assert {p.name for p in configs.iterdir()} == {p.name for p in ROOT.glob("configs/*.cfg")}
-    assert (configs.parent / "pages" / "templates" / "document.html").exists()
+    for template in ("pages/templates/document.html", "report/templates/report.js"):
+        assert (configs.parent / template).exists()
     code = (
         f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r})\n"
         "from spacy_finegrained_ner.cli import configs\n"
