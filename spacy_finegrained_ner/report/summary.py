@@ -21,7 +21,7 @@ def summary(
     return [
         _scores(texts, scores, every),
         _cost(scores[0].level, every, kinds),
-        _trust(calibration),
+        _trust(calibration, every),
     ]
 
 
@@ -48,9 +48,9 @@ def _cost(types: str, every: Tally, kinds: Mapping[str, str]) -> str:
     )
 
 
-def _trust(calibration: Mapping[str, Any] | None) -> str:
+def _trust(calibration: Mapping[str, Any] | None, every: Tally) -> str:
     if calibration is None:
-        return "The entities have no confidence."
+        return "The entities have no confidence." if every.predicted else "Nothing was found."
     fine = calibration["fine"]
     said, right = fine["probability"], fine["right"]
     if fine["interval"][0] <= fine["floor"]:

@@ -148,6 +148,18 @@ def test_data_without_entities_is_told():
         page(texts=TEXTS[2:])
 
 
+def test_what_finds_nothing_has_a_report():
+    text = page(texts=[("paris/B-City sleeps/O", "paris/O sleeps/O")])
+    assert "Nothing was found." in text
+    assert rows(text, "Errors by kind")["missed"][:3] == ["1", "0", "100.0"]
+
+
+def test_what_is_right_has_no_error():
+    text = page(texts=[("paris/B-City sleeps/O", "paris/B-City sleeps/O")])
+    assert "There is no error." in text
+    assert "100.0 (100.0 to 100.0)" in text
+
+
 def test_pieces_are_the_text_and_later_ones_of_overlapping_spans():
     words = ["a ", "b ", "c", ".\n"]
     one, two = (Mark(*bounds, "X", "X", "", "right", None) for bounds in ((1, 3), (2, 4)))
