@@ -27,7 +27,7 @@ def told() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in ("matplotlib", "scipy"):
+        if (error.name or "").split(".")[0] != "scipy":
             raise
         message = f'The page needs {error.name}: python -m pip install ".[study]"'
     except (OSError, StudyError, UserError) as error:

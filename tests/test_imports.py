@@ -24,7 +24,11 @@ INSIDE = {
     "baselines": {"labels", "data", "scoring", "pipeline"},
     "pages": set(),
     "app": {"labels", "scoring"},
-    "cli": {"labels", "data", "scoring", "pipeline", "benchmark", "pages", "app"},
+    "report": {"labels", "data", "scoring", "pages"},
+    "cli": {
+        *("labels", "data", "scoring", "pipeline", "benchmark"),
+        *("pages", "app", "report"),
+    },
 }
 STANDARD = {"collections", "dataclasses", "functools", "io", "itertools", "pathlib", "re", "typing"}
 STANDARD |= {
@@ -72,6 +76,7 @@ OUTSIDE = {
     },
     "app": {"spacy", "starlette", "pydantic", "jinja2", "markupsafe", "base64", "hashlib"},
     "pages": {"jinja2", "markdown_it", "markupsafe", "matplotlib", "html", "textwrap"},
+    "report": {"spacy", "numpy", "markupsafe", "matplotlib"},
 }
 
 

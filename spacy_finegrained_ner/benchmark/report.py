@@ -8,7 +8,6 @@ from statistics import median
 from typing import Any
 
 from spacy_finegrained_ner.benchmark.growth import AXES, OURS, THEIRS
-from spacy_finegrained_ner.errors import UserError
 
 
 def speed_markdown(report: dict[str, Any]) -> str:
@@ -106,16 +105,9 @@ def growth_markdown(report: dict[str, Any]) -> str:
 
 
 def growth_plot(report: dict[str, Any], path: Path) -> None:
-    """Time (above) and memory (below) against each number, both sides, logarithmic.
+    """Time (above) and memory (below) against each number, both sides, logarithmic."""
+    import matplotlib
 
-    Raises a `UserError` without matplotlib.
-    """
-    try:
-        import matplotlib
-    except ImportError:
-        raise UserError(
-            "The plot needs matplotlib: pip install 'spacy-finegrained-ner[benchmark]'"
-        ) from None
     matplotlib.use("svg")
     from matplotlib import pyplot
 

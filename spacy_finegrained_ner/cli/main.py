@@ -14,6 +14,7 @@ from spacy_finegrained_ner.cli.fetch_encoder import fetch_encoder
 from spacy_finegrained_ner.cli.init_config import init_config
 from spacy_finegrained_ner.cli.init_taxonomy import init_taxonomy
 from spacy_finegrained_ner.cli.meta import meta
+from spacy_finegrained_ner.cli.report import report
 from spacy_finegrained_ner.cli.serve import serve
 from spacy_finegrained_ner.cli.show import show
 from spacy_finegrained_ner.errors import UserError
@@ -34,13 +35,13 @@ class Verbs(TyperGroup):
 app = typer.Typer(
     cls=Verbs,
     name="finegrained-ner",
-    help="Fine-grained NER: fetch, init, convert, calibrate, evaluate, show, benchmark.",
+    help="Fine-grained NER: fetch, init, convert, calibrate, evaluate, report, show, benchmark.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
 VERBS = (
     *(fetch_encoder, convert, init_taxonomy, init_config),
-    *(calibrate, back_off, evaluate, check_name, meta, show, serve),
+    *(calibrate, back_off, evaluate, check_name, meta, show, report, serve),
 )
 for verb in VERBS:
     app.command(verb.__name__.replace("_", "-"))(verb)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from spacy.training import Example
 
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
-from spacy_finegrained_ner.scoring.scorer import Read, entity_spans
+from spacy_finegrained_ner.scoring.scorer import Read, Spans, entity_spans
 
 
 def bootstrap(
@@ -35,7 +35,13 @@ def bootstrap(
     """
     if samples < 1:
         raise ValueError(f"The bootstrap has {samples} samples, expected at least 1.")
-    counts = sentence_counts(examples, taxonomy, read)
+    return intervals(sentence_counts(examples, taxonomy, read), samples, seed, level)
+
+
+def intervals(
+    counts: npt.NDArray[np.int64], samples: int, seed: int = 0, level: float = 0.95
+) -> dict[str, tuple[float, float] | None]:
+    """The same of counts. counts: see `counts_of`."""
     rng = np.random.default_rng(seed)
     sentences = len(counts)
     scores = []
@@ -55,17 +61,28 @@ def bootstrap(
 def sentence_counts(
     examples: Iterable[Example], taxonomy: Taxonomy, read: Read | None = None
 ) -> npt.NDArray[np.int64]:
-    """*Shape:* (sentences, types, 3): true positives, false positives, false negatives."""
+    """Of the sentences that are annotated, see `counts_of`."""
+    return counts_of(
+        [
+            entity_spans(example, taxonomy, read)
+            for example in examples
+            if example.reference.has_annotation("ENT_IOB")
+        ]
+    )
+
+
+def counts_of(found: Sequence[tuple[Spans, Spans]]) -> npt.NDArray[np.int64]:
+    """True positives, false positives, false negatives.
+
+    found: the predicted and the gold entities of each sentence.
+    RETURNS: *Shape:* (sentences, types, 3).
+    """
     rows: list[tuple[int, str, int]] = []
-    sentences = 0
-    for example in examples:
-        if example.reference.has_annotation("ENT_IOB"):
-            predicted, gold = entity_spans(example, taxonomy, read)
-            for kind, spans in enumerate((predicted & gold, predicted - gold, gold - predicted)):
-                rows += [(sentences, label, kind) for _, _, label in spans]
-            sentences += 1
+    for sentence, (predicted, gold) in enumerate(found):
+        for kind, spans in enumerate((predicted & gold, predicted - gold, gold - predicted)):
+            rows += [(sentence, label, kind) for _, _, label in spans]
     types = {label: i for i, label in enumerate(sorted({label for _, label, _ in rows}))}
-    counts = np.zeros((sentences, len(types), 3), dtype=np.int64)
+    counts = np.zeros((len(found), len(types), 3), dtype=np.int64)
     for sentence, label, kind in rows:
         counts[sentence, types[label], kind] += 1
     return counts

@@ -285,12 +285,12 @@ def test_the_command_tells_what_is_missing(tmp_path, monkeypatch):
 
     genuine = builtins.__import__
 
-    def without_matplotlib(name, *arguments, **keywords):
+    def without_scipy(name, *arguments, **keywords):
         if name == "study.page.page":
-            raise ModuleNotFoundError("No module named 'matplotlib'", name="matplotlib")
+            raise ModuleNotFoundError("No module named 'scipy'", name="scipy")
         return genuine(name, *arguments, **keywords)
 
-    monkeypatch.setattr(builtins, "__import__", without_matplotlib)
+    monkeypatch.setattr(builtins, "__import__", without_scipy)
     result = CliRunner().invoke(app, ["page", str(tmp_path)])
     assert result.exit_code == 1
-    assert 'matplotlib: python -m pip install ".[study]"' in result.output
+    assert 'scipy: python -m pip install ".[study]"' in result.output
