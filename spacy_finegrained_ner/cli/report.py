@@ -37,7 +37,8 @@ def report(
     _, component = component_of(nlp)
     taxonomy = component.taxonomy
     gold = read_gold(nlp.vocab, data, taxonomy)
-    training = train and read_training(read_gold(nlp.vocab, train, taxonomy), taxonomy)
+    seen = None if train is None else read_gold(nlp.vocab, train, taxonomy)
+    training = None if seen is None else read_training(seen, taxonomy)
     name = f"{nlp.meta['lang']}_{nlp.meta['name']} {nlp.meta['version']}"
     subject = Subject(name, data.name, nlp.meta["lang"])
     page = render(subject, annotated(nlp, gold), taxonomy, component.read, training, samples)
