@@ -59,11 +59,13 @@ def right_of(
     left out.
     """
     predicted, there = entity_spans(example, taxonomy, read)
-    coarse = {(start, end): taxonomy.coarse_label(label) for start, end, label in there}
+    # Of flat labels, the gold may have others than the training data
+    coarse_of = taxonomy.coarse_of
+    coarse = {(start, end): coarse_of.get(label, label) for start, end, label in there}
     right = {
         (start, end, label): [
             (start, end, label) in there,
-            coarse.get((start, end), "") == taxonomy.coarse_label(label),
+            coarse.get((start, end), "") == coarse_of[label],
             (start, end) in coarse,
         ]
         for start, end, label in sorted(predicted)

@@ -12,6 +12,7 @@ from spacy.tokens import Doc, DocBin, Span
 from typer.testing import CliRunner
 
 from spacy_finegrained_ner.cli.main import app
+from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 from spacy_finegrained_ner.pipeline.calibration import fit_temperatures, judged
 
 NAME = "finegrained_ner"
@@ -129,3 +130,16 @@ def test_entities_of_rules_are_left_out_and_counted(nlp, gold, tmp_path):
     ruled.get_pipe(NAME).certainty.on = False
     with pytest.raises(ValueError, match=r"None of .* entities has a confidence"):
         judged(ruled, NAME, gold[:60])
+
+
+def test_of_flat_labels_the_gold_may_have_others(nlp, gold):
+    flat = make_nlp()
+    flat.get_pipe(NAME).initialize(
+        lambda: examples(flat),
+        nlp=flat,
+        taxonomy=Taxonomy({label: label for label in nlp.get_pipe(NAME).labels}),
+    )
+    docs = [Doc(flat.vocab, words=["a", "b"], ents=["B-Unheard", "O"])] * 3
+    found = judged(flat, NAME, docs)
+    assert not found.right[:, :2].any()
+    assert found.gold.tolist() == [1, 1, 1]
