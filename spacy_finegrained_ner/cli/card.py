@@ -16,6 +16,7 @@ from spacy.language import Language
 from spacy.util import dot_to_object
 
 from spacy_finegrained_ner.cli.tables import LEVELS
+from spacy_finegrained_ner.labels.confidence import NAMES
 from spacy_finegrained_ner.pages.document import Table, plain
 from spacy_finegrained_ner.pages.intervals import Interval, percent
 from spacy_finegrained_ner.scoring.evaluation import component_of
@@ -69,7 +70,7 @@ def render_card(
 
 def _use(nlp: Language, name: str, component: Any) -> dict[str, Any]:
     """How its entities are read."""
-    names = nlp.config["components"][name]["extensions"]
+    names = NAMES | nlp.config["components"][name]["extensions"]
     group = component.annotate == "spans"
     span = "span" if group else "ent"
     coarse = None if component.taxonomy.flat else names["coarse_label"]

@@ -112,8 +112,8 @@ def _report(path: Path, verb: str, keys: set[str]) -> dict[str, Any]:
 def _check(path: Path, what: str, found: Any, expected: Any) -> None:
     if found != expected:
         raise UserError(
-            f"{path} is of another pipeline or an earlier training: it has the {what} {found}, "
-            f"expected {expected}. Run that command again."
+            f"{path} is of another pipeline or an earlier training: it has the {what} "
+            f"{str(found)[:80]}, expected {str(expected)[:80]}. Run that command again."
         )
 
 

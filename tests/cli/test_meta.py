@@ -179,6 +179,18 @@ def test_the_lines_of_the_card_run(kind, tmp_path, monkeypatch, capsys):
     assert "no scores here" in card
 
 
+def test_a_component_without_probabilities(tmp_path):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("crf_ner")
+    nlp.initialize(lambda: examples(nlp))
+    nlp.to_disk(tmp_path / "model")
+    write_spacy(tmp_path / "train.spacy")
+    _, printed, card, _ = meta(tmp_path)
+    assert card, printed
+    assert "print(ent.text, ent.label_, ent._.coarse_label)\n" in card
+    assert "probability" not in card
+
+
 def test_labels_are_text():
     odd = ("a|b", "<img src=x>", '"q" & `c`', "_e_ *f* [g](h)", "back\\slash")
     nlp = make_nlp(model=LINEAR)
