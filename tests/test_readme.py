@@ -22,7 +22,7 @@ def test_there_are_two_lines_to_copy():
     lines = [line for line in README.splitlines() if line.startswith("python -m pip install ")]
     assert len(lines) == 2
     assert lines[0].endswith("&& python -m spacy project run all")
-    assert lines[1].endswith("&& python -m pytest")
+    assert lines[1].endswith("&& python -m pytest -n 2")
 
 
 def test_the_example_of_data_and_its_taxonomy_can_be_read(tmp_path):

@@ -20,14 +20,15 @@ def calibrate(
 ) -> None:
     """Fit the temperatures of a trained pipeline on held-out data, and store them in it.
 
-    Where it finds too few entities there, a warning says so, and the pipeline stays as it is.
+    Where it knows no probabilities, or finds too few entities there, a warning says so, and the
+    pipeline stays as it is.
     """
     import srsly
 
     from spacy_finegrained_ner.cli.tables import print_calibration
     from spacy_finegrained_ner.data.files import read_gold
     from spacy_finegrained_ner.pipeline.calibration import (
-        TooFewEntities,
+        NothingToCalibrate,
         fit_temperatures,
         judged,
     )
@@ -39,20 +40,19 @@ def calibrate(
     gold = read_gold(nlp.vocab, data, component.taxonomy)
     other = gold if check is None else read_gold(nlp.vocab, check, component.taxonomy)
     report: dict[str, Any] = {"fitted_on": str(data), "reported_on": str(check or data)}
-    for side in ("before", "after"):
-        component.cfg["temperatures"] = {}
-        if side == "after":
-            try:
-                component.cfg["temperatures"] = fit_temperatures(nlp, name, gold)
-            except TooFewEntities as error:
-                messages.warn(f"Not calibrated: {error}")
-                return
+    try:
+        found = fit_temperatures(nlp, name, gold)
+    except NothingToCalibrate as error:
+        messages.warn(f"Not calibrated: {error}")
+        return
+    for side, temperatures in (("before", {}), ("after", found)):
+        component.cfg["temperatures"] = temperatures
         report[side] = calibration_report(judged(nlp, name, other))
-    report["temperatures"] = component.temperatures
+    report["temperatures"] = found
     component.to_disk(model / name, exclude=["model", "vocab"])
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
         srsly.write_json(output, report)
     print_calibration(report)
-    found = ", ".join(f"{key} {value:.3f}" for key, value in component.temperatures.items())
-    messages.good(f"The temperatures of '{name}' ({found}) are stored in {model}")
+    values = ", ".join(f"{key} {value:.3f}" for key, value in found.items())
+    messages.good(f"The temperatures of '{name}' ({values}) are stored in {model}")

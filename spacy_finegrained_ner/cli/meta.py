@@ -1,5 +1,6 @@
 """The verb `meta`: the meta.json and the model card of a packaged pipeline."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -137,8 +138,6 @@ def _performance(
 
 def _source(text: str) -> dict[str, str]:
     """`name | license | URL`, as spaCy has sources."""
-    import re
-
     parts = [part.strip() for part in text.split("|")]
     name, licence, url = (*parts, "", "")[:3]
     if len(parts) > 3 or not name or (url and not re.fullmatch(r"https?://[^\s()<>]+", url)):
@@ -152,8 +151,6 @@ def _source(text: str) -> dict[str, str]:
 def _encoder(nlp: "Language") -> list[dict[str, str]]:
     """The encoder that the training began with, where the config still says which: its name, and
     the license that its own card has."""
-    from huggingface_hub import ModelCard
-
     from spacy_finegrained_ner.cli.fetch_encoder import NAME, is_default
 
     given = nlp.config.get("paths", {}).get("encoder")
@@ -167,8 +164,8 @@ def _encoder(nlp: "Language") -> list[dict[str, str]]:
     source = {"name": folder.name if folder.exists() or folder.is_absolute() else given}
     card = folder / "README.md"
     if card.is_file():
-        text = card.read_text(encoding="utf-8")
-        licence = ModelCard(text, ignore_metadata_errors=True).data.get("license")
-        if isinstance(licence, str):
-            source["license"] = licence
+        text = card.read_text(encoding="utf-8", errors="replace")
+        # A line of its front matter, which may be no YAML
+        if stated := re.match(r"---\n(?:(?!---).*\n)*?license: *([\w.+-]+)", text):
+            source["license"] = stated[1]
     return [source]

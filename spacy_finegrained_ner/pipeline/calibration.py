@@ -33,8 +33,8 @@ _ENOUGH = 30
 """Entities, at least: fewer say nothing of a temperature."""
 
 
-class TooFewEntities(UserError):
-    """What is found on the data says nothing of a temperature."""
+class NothingToCalibrate(UserError):
+    """The component knows no probabilities, or finds too few entities on the data."""
 
 
 def annotated(nlp: Language, gold: Iterable[Doc]) -> list[Example]:
@@ -56,19 +56,21 @@ def fit_temperatures(nlp: Language, name: str, gold: Iterable[Doc]) -> dict[str,
     whether their labels are.
 
     name: of the component in the pipeline. gold: data that it has not learned from.
-    Raises a UserError where the component knows no probabilities, and TooFewEntities.
+    Raises NothingToCalibrate.
     """
     component: Any = nlp.get_pipe(name)
     if component.certainty is None or not component.certainty.on:
-        raise UserError(f"'{name}' has no confidence = true: there is nothing to calibrate.")
+        raise NothingToCalibrate(
+            f"'{name}' has no confidence = true: there is nothing to calibrate."
+        )
     decoder = component._decoder(component._tag_set)
     if not has_posteriors(decoder):
-        raise UserError(f"The decoder of '{name}' knows no probabilities (`posteriors`).")
+        raise NothingToCalibrate(f"The decoder of '{name}' knows no probabilities (`posteriors`).")
     gold = list(gold)
     batches = list(_batches(nlp, name, gold))
     pairs = [pair for batch in batches for pair in batch[2]]
     if len(pairs) < _ENOUGH:
-        raise TooFewEntities(
+        raise NothingToCalibrate(
             f"'{name}' finds {len(pairs)} entities in {len(gold)} texts, expected at least "
             f"{_ENOUGH}: give more data."
         )

@@ -90,7 +90,9 @@ def test_the_encoder_is_a_source(made, tmp_path, monkeypatch):
     with_config(made, tmp_path, paths__encoder=str(encoder))
     shutil.copy(made / "train.spacy", tmp_path)
     assert meta(tmp_path)[3]["sources"] == [{"name": "my encoder"}]
-    (encoder / "README.md").write_text("---\nlicense: cc-by-sa-4.0\n---\n# Encoder\n")
+    (encoder / "README.md").write_text("---\ntags: [\n---\nlicense: mit\n")  # no front matter of it
+    assert meta(tmp_path)[3]["sources"] == [{"name": "my encoder"}]
+    (encoder / "README.md").write_text("---\ntags:\n- a\nlicense: cc-by-sa-4.0\n---\n# Encoder\n")
     _, _, card, found = meta(tmp_path, "--source", "Data")
     assert found["sources"] == [{"name": "Data"}, {"name": "my encoder", "license": "cc-by-sa-4.0"}]
     assert "- Data: license not given\n- my encoder: cc-by-sa-4.0\n" in card
