@@ -162,6 +162,7 @@ def run(folder: Path, command: str, *overrides: str, **options) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_steps_run_once_and_again_after_an_edit(copy):
     # A path with a space, and one that is absolute
     paths = ["--vars.data", "my data", "--vars.taxonomy", str(copy / "my data" / "types.toml")]
