@@ -39,7 +39,8 @@ def back_off(
     nlp = load(str(model), code)
     name, component = component_of(nlp)
     tuned = judged(nlp, name, read_gold(nlp.vocab, data, component.taxonomy))
-    best = best_thresholds(tuned, precision, credit)
+    two_levels = not component.taxonomy.flat
+    best = best_thresholds(tuned, precision, credit, coarse=two_levels)
     other = tuned
     if check is not None:
         other = judged(nlp, name, read_gold(nlp.vocab, check, component.taxonomy))
@@ -48,7 +49,7 @@ def back_off(
         "reported_on": str(check or data),
         "precision": precision,
         "credit": credit,
-        "ways": compare(tuned, other, precision, credit),
+        "ways": compare(tuned, other, precision, credit, coarse=two_levels),
     }
     path = model / "config.cfg"
     config = Config().from_disk(path, interpolate=False)
@@ -61,5 +62,7 @@ def back_off(
     print_back_off(report)
     messages.good(
         f"Stored in {path}: [components.{name}.back_off] fine = {best.fine:.4f}, "
-        f"coarse = {best.coarse:.4f}"
+        f"coarse = {best.coarse:.4f} (1.01: never)"
     )
+    if block["spans_key"] is None:
+        messages.info("Set spans_key there too, to have this view as a span group.")

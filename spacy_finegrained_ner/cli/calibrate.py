@@ -27,6 +27,7 @@ def calibrate(
 
     from spacy_finegrained_ner.cli.tables import print_calibration
     from spacy_finegrained_ner.data.files import read_gold
+    from spacy_finegrained_ner.labels.confidence import BACK_OFF
     from spacy_finegrained_ner.pipeline.calibration import (
         NothingToCalibrate,
         fit_temperatures,
@@ -46,13 +47,20 @@ def calibrate(
         messages.warn(f"Not calibrated: {error}")
         return
     for side, temperatures in (("before", {}), ("after", found)):
-        component.cfg["temperatures"] = temperatures
+        component.temperatures = temperatures
         report[side] = calibration_report(judged(nlp, name, other))
     report["temperatures"] = found
-    component.to_disk(model / name, exclude=["model", "vocab"])
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
         srsly.write_json(output, report)
     print_calibration(report)
+    component.to_disk(model / name, exclude=["model", "vocab"])
+    if (block := nlp.config["components"][name]["back_off"]) != {
+        **BACK_OFF,
+        "spans_key": block["spans_key"],
+    }:
+        messages.warn(
+            "The thresholds in back_off were for the probabilities of before: tune them again."
+        )
     values = ", ".join(f"{key} {value:.3f}" for key, value in found.items())
     messages.good(f"The temperatures of '{name}' ({values}) are stored in {model}")

@@ -34,14 +34,16 @@ def report(
     from spacy_finegrained_ner.scoring.evaluation import component_of
 
     nlp = load(model, code)
-    _, component = component_of(nlp)
+    component_name, component = component_of(nlp)
     taxonomy = component.taxonomy
     gold = read_gold(nlp.vocab, data, taxonomy)
     seen = None if train is None else read_gold(nlp.vocab, train, taxonomy)
     training = None if seen is None else read_training(seen, taxonomy)
     name = f"{nlp.meta['lang']}_{nlp.meta['name']} {nlp.meta['version']}"
     subject = Subject(name, data.name, nlp.meta["lang"])
-    page = render(subject, annotated(nlp, gold), taxonomy, component.read, training, samples)
+    page = render(
+        subject, annotated(nlp, component_name, gold), taxonomy, component.read, training, samples
+    )
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(page, encoding="utf-8")
     messages.good(f"The report on {len(gold):,} texts: {output}")

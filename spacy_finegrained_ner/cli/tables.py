@@ -87,21 +87,21 @@ def print_calibration(report: dict[str, Any]) -> None:
         "level",
         numbers=("before", "after", "95% interval", "floor", "mean p", "right"),
         caption=f"{report['after']['entities']:,} entities{_others(report['after'])}; 10 bins of "
-        "equal mass; floor: of a perfectly calibrated model on as many",
+        "equal mass; floor: of a perfectly calibrated model on as many"
+        + _same(report["fitted_on"], report["reported_on"]),
     )
     for level in ("fine", "coarse", "span"):
         before, after = report["before"][level], report["after"][level]
-        low, high = after["interval"] or (float("nan"),) * 2
-        numbers = (before["ece"], after["ece"])
-        table.add_row(
-            level,
-            *(f"{number:.3f}" for number in numbers),
-            f"{low:.3f} to {high:.3f}",
-            f"{after['floor']:.3f}",
-            f"{after['probability']:.3f}",
-            f"{after['right']:.3f}",
-        )
+        low, high = after["interval"] or (None, None)
+        numbers = [before["ece"], after["ece"], low, high, after["floor"]]
+        numbers += [after["probability"], after["right"]]
+        a, b, c, d, *more = ("-" if x is None else f"{x:.3f}" for x in numbers)
+        table.add_row(level, a, b, f"{c} to {d}", *more)
     _console().print(table)
+
+
+def _same(fitted: str, reported: str) -> str:
+    return "" if fitted != reported else ". Fitted on these texts, so too favorable: see --check"
 
 
 def _others(report: dict[str, Any]) -> str:
@@ -116,7 +116,8 @@ def print_back_off(report: dict[str, Any]) -> None:
         "labels",
         numbers=("fine", "coarse", "none", "precision", "credit per gold", "gain"),
         caption=f"thresholds from {report['tuned_on']}; a right coarse type counts "
-        f"{report['credit']:g}, a right fine label 1; gain: of both, with 95% interval",
+        f"{report['credit']:g}, a right fine label 1; gain: of both, with 95% interval"
+        + _same(report["tuned_on"], report["reported_on"]),
     )
     for name, way in report["ways"].items():
         gain = way.get("gain_of_both")

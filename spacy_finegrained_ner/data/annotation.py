@@ -91,9 +91,14 @@ class Annotation:
         self._told = False
 
     @property
+    def group(self) -> str | None:
+        """The key of the span group that it writes; None where it writes `doc.ents`."""
+        return self.spans_key if self.how == "spans" else None
+
+    @property
     def score_prefix(self) -> str:
         """Of the names of scores, as spaCy's components have them: one for each place."""
-        return f"spans_{self.spans_key}" if self.how == "spans" else "ents"
+        return "ents" if self.group is None else f"spans_{self.group}"
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -118,6 +123,7 @@ class Annotation:
             facts = [prediction.facts.get(entity, {}) for entity in prediction.entities]
             if all(CONFIDENCE in some for some in facts):
                 attrs[SCORES] = np.array([some[CONFIDENCE] for some in facts], dtype="float32")
+            stale = []  # facts there may be those of doc.ents
             doc.spans[self.spans_key] = SpanGroup(
                 doc, name=self.spans_key, spans=spans, attrs=attrs
             )
@@ -128,9 +134,9 @@ class Annotation:
                 doc.set_ents(spans, default="outside")
             else:
                 stale = spans = _fill(doc, spans)
-            for span in stale:  # facts of an earlier annotation
-                if facts_of(span):
-                    keep_facts(span, {})
+        for span in stale:  # facts of an earlier annotation
+            if facts_of(span):
+                keep_facts(span, {})
         for span in spans:
             known = prediction.facts.get((span.start, span.end, span.label_))
             if known:
@@ -164,7 +170,7 @@ class Annotation:
     def read(self, doc: Doc, taxonomy: Taxonomy) -> Prediction:
         """What counts as prediction of the component in an annotated Doc: see
         `read_prediction`."""
-        return read_prediction(doc, taxonomy, self.spans_key if self.how == "spans" else None)
+        return read_prediction(doc, taxonomy, self.group)
 
 
 def _fill(doc: Doc, spans: list[Span]) -> list[Span]:

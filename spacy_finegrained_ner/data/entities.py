@@ -18,6 +18,11 @@ def trimmed(doc: Doc, start: int, end: int) -> tuple[int, int]:
     return start, end
 
 
+def trimmed_entity(doc: Doc, entity: Entity) -> Entity:
+    """The entity without whitespace tokens at either end; an empty one where that is all it has."""
+    return *trimmed(doc, *entity[:2]), entity[2]
+
+
 def entity_of(span: Span, label: str) -> Entity | None:
     """The span under this label, without whitespace at its ends; None where that is all it has."""
     start, end = trimmed(span.doc, span.start, span.end)

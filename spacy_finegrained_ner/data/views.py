@@ -35,8 +35,8 @@ class View:
                 expected = "a key of doc.spans, or null"
             else:
                 right = isinstance(value, int | float) and not isinstance(value, bool)
-                right = right and value > 0.0
-                expected = "a probability above 0 (one above 1: never)"
+                right = right and (value > 0.0 if key == "at_least" else value >= 0.0)
+                expected = f"a probability{' above 0' * (key == 'at_least')} (one above 1: never)"
             if not right:
                 raise ValueError(f"{setting}.{key} of '{owner}' is {value!r}, expected {expected}.")
         return cls(**block)

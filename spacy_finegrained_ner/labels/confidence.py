@@ -31,6 +31,9 @@ NAMES = {
 }
 """The attributes of a span (`data.extensions`), by the names that they have unless a pipeline gives
 them others."""
+WITHOUT_CONFIDENCE = {name: None for name in NAMES if name != "coarse_label"}
+"""The names of a component that knows no probabilities."""
+
 CANDIDATES = {"spans_key": None, "at_least": 0.1}
 BACK_OFF = {"spans_key": None, "fine": 0.5, "coarse": 0.5}
 """Settings of the span groups in `data.views`, as they are where a config says nothing."""
@@ -95,8 +98,11 @@ def label_at(
 ) -> str | None:
     """The label where it is sure enough, else its coarse type where that is, else None.
 
-    An entity without a confidence keeps its label: somebody else gave it, such as a rule.
+    An entity without a confidence keeps its label: somebody else gave it, such as a rule. Where
+    labels are flat, and a coarse type is the label again, only `fine` counts.
     """
     if CONFIDENCE not in facts or facts[CONFIDENCE] >= fine:
         return label
+    if coarse_label == label:
+        return None
     return coarse_label if facts[COARSE_CONFIDENCE] >= coarse else None

@@ -144,8 +144,10 @@ class Annotating(ReportsEntities):
         before = [self.annotate, self.spans_key]
         self._annotation.set(how, spans_key)
         try:
+            if self.certainty is not None:
+                self.certainty.check_keys(self._annotation.group)
             self._annotation.share(self.vocab, self.cfg["taxonomy"])
-        except ValueError:  # another component disagrees on doc.ents
+        except ValueError:  # another component disagrees on doc.ents; or two groups of one key
             self._annotation.set(*before)
             raise
         self.cfg["annotate"] = {"config": self._annotation.configured, "now": [how, spans_key]}
@@ -191,7 +193,8 @@ class Annotating(ReportsEntities):
     def _loading(self) -> Iterator[None]:
         """Around what loads another cfg: the vocab gets its taxonomy."""
         replace = bool(self.cfg["taxonomy"])
-        self.cfg.pop("annotate", None)  # spaCy adds what was saved to what is there
+        for key in ("annotate", "temperatures"):  # spaCy adds what was saved to what is there
+            self.cfg.pop(key, None)
         yield
         if later := self.cfg.get("annotate"):
             if later["config"] == self._annotation.configured:

@@ -16,6 +16,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
+from spacy_finegrained_ner.contracts import ReportsEntities
 from spacy_finegrained_ner.data.corpus import bare_copy
 from spacy_finegrained_ner.errors import UserError
 from spacy_finegrained_ner.labels.bio import Entity
@@ -29,25 +30,30 @@ Span = tuple[int, int, int, str]
 """The row of a text in its batch, start, end, label."""
 
 _RANGE = (0.2, 8.0)
-_ENOUGH = 30
-"""Entities, at least: fewer say nothing of a temperature."""
+_ENOUGH = 10
+"""Right ones and wrong ones, at least: fewer say nothing of a temperature."""
 
 
 class NothingToCalibrate(UserError):
     """The component knows no probabilities, or finds too few entities on the data."""
 
 
-def annotated(nlp: Language, gold: Iterable[Doc]) -> list[Example]:
-    """The gold with what the pipeline finds on its tokens."""
+def annotated(nlp: Language, name: str, gold: Iterable[Doc]) -> list[Example]:
+    """The gold with what the pipeline finds on its tokens. Later components of this package are
+    left out: facts of a place and label are those of the last that writes them."""
     gold = list(gold)
-    docs = nlp.pipe([bare_copy(doc, nlp.vocab) for doc in gold])
+    names = nlp.pipe_names
+    later = names[names.index(name) + 1 :]
+    ours = [other for other in later if isinstance(nlp.get_pipe(other), ReportsEntities)]
+    with nlp.select_pipes(disable=ours):
+        docs = list(nlp.pipe([bare_copy(doc, nlp.vocab) for doc in gold]))
     return [Example(doc, reference) for doc, reference in zip(docs, gold, strict=True)]
 
 
 def judged(nlp: Language, name: str, gold: Iterable[Doc]) -> Judgements:
     """What the component of this name finds, on the tokens of the gold, and what of it is right."""
     component: Any = nlp.get_pipe(name)
-    return judge(annotated(nlp, gold), component.taxonomy, component.read)
+    return judge(annotated(nlp, name, gold), component.taxonomy, component.read)
 
 
 def fit_temperatures(nlp: Language, name: str, gold: Iterable[Doc]) -> dict[str, float]:
@@ -63,17 +69,14 @@ def fit_temperatures(nlp: Language, name: str, gold: Iterable[Doc]) -> dict[str,
         raise NothingToCalibrate(
             f"'{name}' has no confidence = true: there is nothing to calibrate."
         )
-    decoder = component._decoder(component._tag_set)
+    decoder = component.decoder
     if not has_posteriors(decoder):
         raise NothingToCalibrate(f"The decoder of '{name}' knows no probabilities (`posteriors`).")
     gold = list(gold)
     batches = list(_batches(nlp, name, gold))
     pairs = [pair for batch in batches for pair in batch[2]]
-    if len(pairs) < _ENOUGH:
-        raise NothingToCalibrate(
-            f"'{name}' finds {len(pairs)} entities in {len(gold)} texts, expected at least "
-            f"{_ENOUGH}: give more data."
-        )
+    if not pairs:
+        raise NothingToCalibrate(f"'{name}' finds nothing in {len(gold)} texts. Give more data.")
     right = np.array([flags for _, flags in pairs], dtype=bool)
     labels = component.labels
     chosen = np.array([labels.index(span[3]) for span, _ in pairs])
@@ -87,22 +90,34 @@ def fit_temperatures(nlp: Language, name: str, gold: Iterable[Doc]) -> dict[str,
                 found.append(log_posteriors(all_spans, [span[:3] for span, _ in of_batch]))
         return np.concatenate(found)
 
-    def of_span(path: float) -> float:
-        total = np.logaddexp.reduce(posteriors(path), axis=1)
-        return _cross_entropy(total, right[:, 2])
-
-    path = _lowest(of_span)
-    log = posteriors(path)
-    rows = np.arange(len(chosen))
-    label = _lowest(lambda t: _cross_entropy(tempered(log, t)[rows, chosen], right[:, 0]))
+    path = label = 1.0
+    rows, right_span, right_label = np.arange(len(chosen)), right[:, 2], right[:, 0]
+    if _tells(right_span):
+        path = _lowest(
+            lambda t: _cross_entropy(np.logaddexp.reduce(posteriors(t), axis=1), right_span)
+        )
+    if _tells(right_label):
+        log = posteriors(path)
+        label = _lowest(lambda t: _cross_entropy(tempered(log, t)[rows, chosen], right_label))
+    if path == label == 1.0:
+        raise NothingToCalibrate(
+            f"of {len(right)} entities that '{name}' finds in {len(gold)} texts {right_span.sum()} "
+            f"have the right span and {right_label.sum()} the right label: that says nothing of a "
+            f"temperature, which takes {_ENOUGH} right and {_ENOUGH} wrong ones. Give more data."
+        )
     return {"path": path, "label": label}
+
+
+def _tells(right: npt.NDArray[np.bool_]) -> bool:
+    """Where nearly all are right, or wrong, any temperature that makes all sure is as good."""
+    return min(right.sum(), (~right).sum()) >= _ENOUGH
 
 
 def _batches(
     nlp: Language, name: str, gold: list[Doc]
 ) -> Iterator[tuple[Any, list[int], list[tuple[Span, list[bool]]]]]:
-    """Scores, lengths, and the entities found (row, start, end, label) with what of them is right.
-    The encoder runs once, for all temperatures."""
+    """Scores, lengths, and the entities found (row, start, end, label), with what of each is
+    right."""
     component: Any = nlp.get_pipe(name)
     names = nlp.pipe_names
     later = names[names.index(name) :]
@@ -110,24 +125,25 @@ def _batches(
         stream = iter(gold)
         while some := list(islice(stream, 256)):
             docs = list(nlp.pipe([bare_copy(doc, nlp.vocab) for doc in some]))
-            predictions = component.predict(docs)
-            full = [i for i, doc in enumerate(docs) if len(doc)]
-            right = [_right(docs[i], some[i], predictions[i], component.taxonomy) for i in full]
-            for batch in component.model.predict([docs[i] for i in full]):
+            for rows, batch, found in component.scored(docs):
+                right = [
+                    _right(Example(docs[i], some[i]), entities, component.taxonomy)
+                    for i, entities in zip(rows, found, strict=True)
+                ]
                 spans = [
                     ((row, *entity), flags)
-                    for row, place in enumerate(batch.rows)
-                    for entity, flags in right[place].items()
+                    for row, of_text in enumerate(right)
+                    for entity, flags in of_text.items()
                 ]
                 yield batch.tasks[0], batch.lengths, spans
 
 
 def _right(
-    doc: Doc, reference: Doc, prediction: Prediction, taxonomy: Taxonomy
+    example: Example, entities: list[Entity], taxonomy: Taxonomy
 ) -> dict[Entity, list[bool]]:
-    if not reference.has_annotation("ENT_IOB"):
+    if not example.reference.has_annotation("ENT_IOB"):
         return {}
-    return right_of(Example(doc, reference), taxonomy, lambda _: prediction)[0]
+    return right_of(example, taxonomy, lambda _: Prediction(entities))[0]
 
 
 def _cross_entropy(log: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> float:
@@ -137,10 +153,13 @@ def _cross_entropy(log: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -
 
 
 def _lowest(loss: Callable[[float], float]) -> float:
-    """The temperature of the lowest loss, to about a hundredth: a grid, made finer twice."""
+    """The temperature of the lowest loss, to about a hundredth: a grid, made finer twice. 1 where
+    that lies at the end of the range: the data does not bound it."""
     low, high = np.log(_RANGE)
-    for _ in range(3):
+    for number in range(3):
         grid = np.linspace(low, high, 11)
         best = int(np.argmin([loss(float(np.exp(x))) for x in grid]))
-        low, high = grid[max(0, best - 1)], grid[min(len(grid) - 1, best + 1)]
-    return round(float(np.exp((low + high) / 2)), 4)
+        if not number and best in (0, 10):
+            return 1.0
+        low, high = grid[max(0, best - 1)], grid[min(10, best + 1)]
+    return round(float(np.exp(grid[best])), 4)

@@ -1,6 +1,6 @@
 """How sure the component is: settings, and the facts and candidates of a batch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from spacy_finegrained_ner.labels.confidence import coarse_matrix, facts_of_enti
 from spacy_finegrained_ner.labels.prediction import Facts
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 from spacy_finegrained_ner.ml.decoder import has_posteriors, log_posteriors
+from spacy_finegrained_ner.settings import CountOrZero, Switch, check
 
 
 class Confidence:
@@ -26,18 +27,13 @@ class Confidence:
     def __init__(
         self,
         owner: str,
-        on: bool,
-        alternatives: int,
+        on: Switch,
+        alternatives: CountOrZero,
         candidates: Mapping[str, Any],
         back_off: Mapping[str, Any],
     ) -> None:
-        if not isinstance(on, bool):
-            raise ValueError(f"confidence of '{owner}' is {on!r}, expected true or false.")
-        if isinstance(alternatives, bool) or not isinstance(alternatives, int) or alternatives < 0:
-            raise ValueError(
-                f"alternatives of '{owner}' is {alternatives!r}, expected how many labels of an "
-                "entity to keep with their probabilities: a whole number from 0 on."
-            )
+        check(f"'{owner}'", Confidence.__init__, {"on": on, "alternatives": alternatives})
+        self.owner = owner
         self.on = on
         self.alternatives = alternatives
         self.candidates = Candidates.of(candidates, "candidates", owner)
@@ -48,6 +44,21 @@ class Confidence:
                 f"confidence of entities: set confidence = true in [components.{owner}], or "
                 "spans_key = null."
             )
+
+    def check_keys(self, own: str | None) -> None:
+        """A ValueError where two span groups would have one key. own: that of the entities."""
+        groups = {
+            "spans_key": own,
+            "candidates.spans_key": self.candidates.spans_key,
+            "back_off.spans_key": self.back_off.spans_key,
+        }
+        there: dict[str, str] = {}
+        for setting, key in groups.items():
+            if key is not None and there.setdefault(key, setting) != setting:
+                raise ValueError(
+                    f"{there[key]} and {setting} of '{self.owner}' are both {key!r}, expected a "
+                    "key for each: one span group would take the place of the other."
+                )
 
     def of_batch(
         self,
@@ -70,10 +81,11 @@ class Confidence:
         wanted = (self.on and spans) or others
         if not wanted or not has_posteriors(decoder):
             return facts, candidates
-        posteriors = decoder.posteriors(scores, lengths, temperatures.get("path", 1.0))
+        path, label = temperatures.get("path", 1.0), temperatures.get("label", 1.0)
+        posteriors = decoder.posteriors(scores, lengths, path)
         if self.on and spans:
             log = log_posteriors(posteriors, [span[:3] for span in spans])
-            log = tempered(log, temperatures.get("label", 1.0))
+            log = tempered(log, label)
             chosen = np.array([(tag_set.begin(span[3]) - 1) // 2 for span in spans])
             same = coarse_matrix(tag_set.labels, taxonomy)
             every = facts_of_entities(np.exp(log), chosen, tag_set.labels, same, self.alternatives)
@@ -81,9 +93,23 @@ class Confidence:
                 facts[row].append(some)
         if others:
             taken = set(spans)
-            likely = posteriors.likely(self.candidates.at_least)
-            for row, start, end, label, log_p in zip(*(x.tolist() for x in likely), strict=True):
-                span = (start, end, tag_set.labels[label])
-                if (row, *span) not in taken:
-                    candidates[row].append((span, min(1.0, float(np.exp(log_p)))))
+            for row, entity, p in self._likely(posteriors, tag_set.labels, label):
+                if (row, *entity) not in taken:
+                    candidates[row].append((entity, p))
         return facts, candidates
+
+    def _likely(
+        self, posteriors: Any, labels: Sequence[str], temperature: float
+    ) -> Iterator[tuple[int, Entity, float]]:
+        """All spans and labels that are probable enough, with their text."""
+        bound = self.candidates.at_least
+        # One label of a span has that share of its probability at least, whatever the temperature
+        least = bound if temperature == 1.0 else bound / len(labels)
+        rows, starts, ends, *_ = posteriors.likely(least)
+        found = sorted({*zip(rows.tolist(), starts.tolist(), ends.tolist(), strict=True)})
+        if not found:
+            return
+        every = np.exp(tempered(log_posteriors(posteriors, found), temperature))
+        for span, number in zip(*np.nonzero(every >= bound), strict=True):
+            row, start, end = found[span]
+            yield row, (start, end, labels[number]), min(1.0, float(every[span, number]))

@@ -1,6 +1,6 @@
 """The trainable component: from Docs to entities, and from Examples to what is learned of them."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,15 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 
 from spacy_finegrained_ner.contracts import AnyCombination, factors_of
 from spacy_finegrained_ner.data.annotation import Annotation
-from spacy_finegrained_ner.data.entities import trimmed
+from spacy_finegrained_ner.data.entities import trimmed_entity
 from spacy_finegrained_ner.labels.bio import Entity, TagSet
-from spacy_finegrained_ner.labels.confidence import BACK_OFF, CANDIDATES, NAMES
-from spacy_finegrained_ner.labels.prediction import Facts, Prediction
+from spacy_finegrained_ner.labels.confidence import (
+    BACK_OFF,
+    CANDIDATES,
+    NAMES,
+    WITHOUT_CONFIDENCE,
+)
+from spacy_finegrained_ner.labels.prediction import Prediction
 from spacy_finegrained_ner.labels.readers import TaxonomySetting
 from spacy_finegrained_ner.ml.tagger_layer import ScoreBatch, is_built
 from spacy_finegrained_ner.pipeline.annotating import Annotating
@@ -82,8 +87,11 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
         self.combination = loss
         self.scorer = scorer
         self.cfg: dict[str, Any] = {"labels": [], "taxonomy": {}}  # saved as JSON
+        if not confidence:
+            extensions = {**extensions, **WITHOUT_CONFIDENCE}
         self._annotation = Annotation(annotate, spans_key, name, extensions)
         self.certainty = Confidence(name, confidence, alternatives, candidates, back_off)
+        self.certainty.check_keys(self._annotation.group)
         self.listener_check = ListenerCheck(name)
         # Whether nothing was known of any batch since the last step; None if there was no batch
         self._nothing_known: bool | None = None
@@ -152,37 +160,40 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
         docs = list(docs)
         self._require_initialized()
         predictions = [Prediction() for _ in docs]
-        full = [i for i, doc in enumerate(docs) if len(doc)]
-        if not full:
-            return predictions
-        self.listener_check.check(self.model, docs)
-        decoder = self._decoder(self._tag_set)
-        for batch in self.model.predict([docs[i] for i in full]):
-            rows = [full[place] for place in batch.rows]
-            fine = batch.tasks[0]
-            assert fine is not None
-            some = [docs[i] for i in rows]
-            self.listener_check.require_lengths(self.model, some, batch.lengths)
-            found = decoder.decode(fine, batch.lengths)
+        for rows, batch, found in self.scored(docs):
             facts, candidates = self.certainty.of_batch(
-                decoder,
-                fine,
+                self.decoder,
+                batch.tasks[0],
                 batch.lengths,
                 found,
                 self._tag_set,
                 self._taxonomy,
                 self.temperatures,
             )
-            for i, *of_text in zip(rows, found, facts, candidates, strict=True):
-                predictions[i] = _prediction(docs[i], *of_text)
-            self.listener_check.count_without_vector(self.model, some, batch.blank)
+            for i, entities, known, others in zip(rows, found, facts, candidates, strict=True):
+                whole = [one for one in others if trimmed_entity(docs[i], one[0]) == one[0]]
+                predictions[i] = Prediction(
+                    entities, dict(zip(entities, known, strict=False)), whole
+                )
         return predictions
 
-    @property
-    def temperatures(self) -> dict[str, float]:
-        """What calibration has found (`pipeline.calibration`): "path" divides all scores of the
-        CRF, "label" those of the labels of a span against one another; 1 where there is none."""
-        return dict(self.cfg.get("temperatures", {}))
+    def scored(self, docs: list[Doc]) -> Iterator[tuple[list[int], ScoreBatch, list[list[Entity]]]]:
+        """In batches the Docs that have tokens: their places, their scores, and their entities,
+        without whitespace at the ends."""
+        full = [i for i, doc in enumerate(docs) if len(doc)]
+        if not full:
+            return
+        self.listener_check.check(self.model, docs)
+        for batch in self.model.predict([docs[i] for i in full]):
+            rows = [full[place] for place in batch.rows]
+            some = [docs[i] for i in rows]
+            self.listener_check.require_lengths(self.model, some, batch.lengths)
+            found = self.decoder.decode(batch.tasks[0], batch.lengths)
+            bounds = [
+                [trimmed_entity(doc, e) for e in es] for doc, es in zip(some, found, strict=True)
+            ]
+            yield rows, batch, [[e for e in entities if e[0] < e[1]] for entities in bounds]
+            self.listener_check.count_without_vector(self.model, some, batch.blank)
 
     @property
     def cut_tokens(self) -> int:
@@ -244,6 +255,7 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
         gradient of 0, weights would still decay, and move by their moments."""
         if not self._nothing_known:
             super().finish_update(sgd)
+            self.cfg.pop("temperatures", None)  # they are of other weights
         self._nothing_known = None
         self._divisor = 0
 
@@ -281,20 +293,3 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
     @property
     def _is_trained(self) -> bool:
         return bool(self.labels) and is_built(self.model.get_ref("tagger"))
-
-
-def _prediction(
-    doc: Doc,
-    entities: list[Entity],
-    facts: list[Facts],
-    candidates: list[tuple[Entity, float]],
-) -> Prediction:
-    """Without whitespace at the ends of entities, and without what has nothing else. A candidate
-    with whitespace at an end is none."""
-    ends = [(*trimmed(doc, start, end), label) for start, end, label in entities]
-    whole = [(*trimmed(doc, *span[:2]), span[2]) == span for span, _ in candidates]
-    return Prediction(
-        [entity for entity in ends if entity[0] < entity[1]],
-        {entity: some for entity, some in zip(ends, facts, strict=False) if entity[0] < entity[1]},
-        [candidate for candidate, right in zip(candidates, whole, strict=True) if right],
-    )

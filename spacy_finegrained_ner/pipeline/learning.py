@@ -1,5 +1,6 @@
 """What a component learns of a batch, and the trial of the parts that a config gives it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from spacy.tokens import Doc
@@ -22,6 +23,7 @@ class Learning(TrainsTasks):
     """Stands before spaCy's class in the bases of a component, which sets these attributes."""
 
     name: str
+    cfg: dict[str, Any]
     model: Model[Any, Any]
     auxiliary: AuxiliaryTask | None
     auxiliary_weight: float
@@ -95,6 +97,22 @@ class Learning(TrainsTasks):
             self.model.get_ref("tagger"),
             [(goal.decoder, goal.tags) for goal in goals.values()],
         )
+
+    @property
+    def decoder(self) -> Any:
+        """Of the fine tags, see `ml.decoder.Decoder`."""
+        return self._decoder(self._tag_set)
+
+    @property
+    def temperatures(self) -> dict[str, float]:
+        """What calibration has found (`pipeline.calibration`): "path" divides all scores of the
+        CRF, "label" those of the labels of a span against one another; 1 where there is none. They
+        are saved with the component, and are gone once it is trained further."""
+        return dict(self.cfg.get("temperatures", {}))
+
+    @temperatures.setter
+    def temperatures(self, found: Mapping[str, float]) -> None:
+        self.cfg["temperatures"] = dict(found)
 
     def _decoder(self, tags: TagSet) -> Any:
         """See `ml.decoder.Decoder`. Made once for a tag set, and kept."""

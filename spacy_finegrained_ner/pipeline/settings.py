@@ -27,7 +27,7 @@ def check_settings(
 def _check_scorer(scorer: Any, name: str) -> None:
     """A ValueError for one that can't be called as it will be after the first step of a training:
     spaCy hands over all that the component has saved."""
-    given = ("read", "prefix", "labels", "taxonomy", "annotate")
+    given = ("read", "prefix", "labels", "taxonomy", "annotate", "temperatures")
     try:
         signature(scorer).bind([], **dict.fromkeys(given))
     except TypeError as error:

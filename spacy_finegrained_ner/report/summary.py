@@ -53,10 +53,11 @@ def _trust(calibration: Mapping[str, Any] | None, every: Tally) -> str:
         return "The entities have no confidence." if every.predicted else "Nothing was found."
     fine = calibration["fine"]
     said, right = fine["probability"], fine["right"]
-    if fine["interval"][0] <= fine["floor"]:
+    if fine["ece"] <= fine["by_chance"]:
         verdict = "it can't be told from a perfect one"
     else:
-        verdict = f"on average it is too {'high' if said > right else 'low'}"
+        side = "too sure" if said > right else "not sure enough"
+        verdict = f"more than that can be chance; on average it is {side}"
     return (
         f"The confidence of labels is {percent(said)}% on average, {percent(right)}% are right; it "
         f"is off by {percent(fine['ece'])} points, where a perfect one would seem off by "

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from spacy_finegrained_ner.errors import UserError
-from spacy_finegrained_ner.scoring.judgements import Judgements
+from spacy_finegrained_ner.scoring.judgements import Floats, Judgements
 
 NEVER = 1.01
 """A threshold that no probability reaches."""
@@ -59,16 +59,19 @@ def worth(found: Judgements, thresholds: Thresholds, credit: float) -> dict[str,
 def best_thresholds(
     found: Judgements, precision: float, credit: float, *, fine: bool = True, coarse: bool = True
 ) -> Thresholds:
-    """The thresholds of the highest credit among those with at least this precision.
+    """The thresholds of the highest credit among those with at least this precision. Each lies
+    halfway between what it takes and what it leaves out; 0 where it leaves out nothing.
 
     fine, coarse: whether such labels are given at all.
-    Raises a UserError where no thresholds give the precision.
+    Raises a UserError where nothing is found, or no thresholds give the precision.
     """
+    if not len(found.sentence):
+        raise UserError("Nothing is found on this data: there is nothing to tune.")
     p_fine, p_coarse = found.probability[:, 0], found.probability[:, 1]
     tried = np.unique(np.quantile(p_fine, np.linspace(0, 1, _STEPS), method="higher"))
     best: tuple[float, Thresholds] | None = None
     highest = 0.0
-    for at in [*(tried.tolist() if fine and len(p_fine) else []), NEVER]:
+    for at in [*(tried.tolist() if fine else []), NEVER]:
         give = p_fine >= at
         right, given = int(found.right[give, 0].sum()), int(give.sum())
         # With more and more coarse types, the most probable first; cuts only between two values
@@ -83,14 +86,26 @@ def best_thresholds(
         total = np.where(cut & (share >= precision), right + credit * more, -1.0)
         number = int(total.argmax())
         if total[number] > (0.0 if best is None else best[0]):
-            bound = float(value[number - 1]) if number else NEVER
-            best = float(total[number]), Thresholds(at, bound)
+            of_fine = NEVER if at == NEVER else _between(p_fine[give], p_fine[~give])
+            of_coarse = _between(value[:number], value[number:]) if coarse else NEVER
+            best = float(total[number]), Thresholds(of_fine, of_coarse)
     if best is None:
         raise UserError(
             f"No thresholds give a precision of {precision:.2f} on this data: the highest is "
             f"{highest:.2f}. Ask for less."
         )
     return best[1]
+
+
+def _between(given: Floats, left: Floats) -> float:
+    """A threshold between the two."""
+    if not len(left):
+        return 0.0
+    if not len(given):
+        return NEVER
+    low, high = float(left.max()), float(given.min())
+    middle = (low + high) / 2
+    return middle if low < middle else high
 
 
 def compare(
@@ -100,15 +115,22 @@ def compare(
     credit: float,
     samples: int = 1000,
     seed: int = 0,
+    *,
+    coarse: bool = True,
 ) -> dict[str, Any]:
     """Both levels against fine labels alone and coarse types alone, each with its best thresholds
     on `tuned`: what they are worth on `checked`, and how much more credit than each of the two,
-    with a 95% interval (paired bootstrap over texts)."""
-    ways = {
-        "both": best_thresholds(tuned, precision, credit),
-        "fine alone": _or_never(tuned, precision, credit, coarse=False),
-        "coarse alone": _or_never(tuned, precision, credit, fine=False),
-    }
+    with a 95% interval (paired bootstrap over texts). On the texts that they were tuned on, where
+    both can't be worse than one, there is no such comparison.
+
+    coarse: whether there are coarse types at all (labels may be flat)."""
+    ways = {"fine alone": _or_never(tuned, precision, credit, coarse=False)}
+    if coarse:
+        ways = {
+            "both": best_thresholds(tuned, precision, credit),
+            **ways,
+            "coarse alone": _or_never(tuned, precision, credit, fine=False),
+        }
     rng = np.random.default_rng(seed)
     drawn = [checked.drawn(rng) for _ in range(samples)]
     report: dict[str, Any] = {}
@@ -117,17 +139,18 @@ def compare(
             "thresholds": {"fine": thresholds.fine, "coarse": thresholds.coarse},
             **worth(checked, thresholds, credit),
         }
+        if name == "both" or tuned is checked or not coarse:
+            continue
         gains = [
             worth(d, ways["both"], credit)["credit_per_gold"]
             - worth(d, thresholds, credit)["credit_per_gold"]
             for d in drawn
         ]
-        if name != "both":
-            report[name]["gain_of_both"] = {
-                "credit_per_gold": report["both"]["credit_per_gold"]
-                - report[name]["credit_per_gold"],
-                "interval": np.quantile(gains, [0.025, 0.975]).tolist(),
-            }
+        gain = report["both"]["credit_per_gold"] - report[name]["credit_per_gold"]
+        report[name]["gain_of_both"] = {
+            "credit_per_gold": gain,
+            "interval": np.quantile(gains, [0.025, 0.975]).tolist(),
+        }
     return report
 
 

@@ -9,7 +9,7 @@ import torch
 from enumeration import Case
 from pipelines import HASH_EMBED, LINEAR, examples, make_nlp, train
 from spacy.tokens import Doc, DocBin, Span
-from spacy.training import Example
+from spacy.tokens.underscore import Underscore
 
 from spacy_finegrained_ner.data.extensions import facts_of
 from spacy_finegrained_ner.extend import Decoder, Decoding
@@ -188,16 +188,45 @@ def test_whitespace_and_no_tokens(saved):
         assert not any(s[0].is_space or s[-1].is_space for s in doc.spans["others"])
 
 
-def test_an_update_after_it_learns_as_before(saved):
-    """Prediction takes nothing from training, and scores of an evaluation are the same."""
-    nlp, off = spacy.load(saved), load(saved, confidence=False)
-    data = [
-        Example(
-            off.make_doc(TEXT),
-            Doc(off.vocab, words=TEXT.split(), ents=["B-Athlete", "O", "O", "O"]),
-        )
-    ]
-    assert nlp.evaluate(data)["ents_f"] == off.evaluate(data)["ents_f"]
+def test_temperatures_are_of_these_weights(saved, tmp_path):
+    nlp, other = spacy.load(saved), spacy.load(saved)
+    pipe = nlp.get_pipe(NAME)
+    plain = numbers(nlp(TEXT))
+    pipe.temperatures = {"path": 3.0, "label": 2.0}
+    assert numbers(nlp(TEXT)) != plain
+    assert [ent.label_ for ent in nlp(TEXT).ents] == [label for label, *_ in plain]
+    nlp.to_disk(tmp_path)
+    assert numbers(spacy.load(tmp_path)(TEXT)) == numbers(nlp(TEXT))
+    nlp.from_bytes(other.to_bytes())  # in place of a calibrated one
+    assert pipe.temperatures == {}
+    assert numbers(nlp(TEXT)) == plain
+    pipe.temperatures = {"path": 3.0}
+    sgd = nlp.resume_training()
+    nlp.update(examples(nlp), sgd=sgd)
+    assert pipe.temperatures == {}
+
+
+def test_candidates_and_alternatives_are_of_one_temperature(saved):
+    settings = {"spans_key": "others", "at_least": 1e-3}
+    nlp = load(saved, candidates=settings, alternatives=9)
+    nlp.get_pipe(NAME).temperatures = {"path": 1.5, "label": 4.0}
+    doc = nlp(TEXT)
+    group = doc.spans["others"]
+    p = {(s.start, s.end, s.label_): x for s, x in zip(group, group.attrs["scores"], strict=True)}
+    for ent in doc.ents:
+        others = {label: x for label, x in ent._.alternatives if label != ent.label_}
+        assert others
+        for label, x in others.items():
+            assert (x >= 1e-3) == ((ent.start, ent.end, label) in p)
+            assert p.get((ent.start, ent.end, label), x) == pytest.approx(x)
+
+
+def test_settings_that_give_no_numbers_take_no_names(monkeypatch):
+    monkeypatch.setattr(Underscore, "span_extensions", {})
+    make_nlp(confidence=False)
+    spacy.blank("en").add_pipe("crf_ner")
+    assert not Span.has_extension("confidence")
+    assert Span.has_extension("coarse_label")
 
 
 @pytest.mark.parametrize(
@@ -207,7 +236,9 @@ def test_an_update_after_it_learns_as_before(saved):
         ({"candidates": {"at_least": 0.0}}, "candidates.at_least of .* is 0.0"),
         ({"candidates": {"spans_key": ""}}, "candidates.spans_key of .* is ''"),
         ({"candidates": {"least": 0.1}}, "candidates of 'finegrained_ner' has"),
-        ({"back_off": {"fine": 0}}, "back_off.fine of .* is 0"),
+        ({"back_off": {"fine": -1}}, "back_off.fine of .* is -1"),
+        ({"candidates": {"spans_key": "x"}, "back_off": {"spans_key": "x"}}, "are both 'x'"),
+        ({"candidates": {"spans_key": "x"}, "annotate": "spans", "spans_key": "x"}, "are both 'x'"),
         ({"confidence": False, "back_off": {"spans_key": "x"}}, "which needs the confidence"),
     ],
 )

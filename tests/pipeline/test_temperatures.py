@@ -1,6 +1,7 @@
 """Temperatures: found again where it is known which are right."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -114,9 +115,16 @@ def test_thresholds_are_tuned_and_stored_in_the_config(gold, overconfident, tmp_
     assert sum(label in coarse for label in shown) == both["coarse"]
 
 
-def test_too_little_is_told(nlp, gold):
-    with pytest.raises(ValueError, match=r"finds . entities in 3 texts, expected at least 30"):
-        fit_temperatures(nlp, NAME, gold[:3])
+def test_where_nearly_all_are_right_nothing_is_fitted_and_it_is_told(nlp, overconfident, tmp_path):
+    """Any temperature that makes all sure would be as good."""
+    known = [eg.reference for eg in examples(nlp)] * 12
+    DocBin(docs=known).to_disk(tmp_path / "known.spacy")
+    done = CliRunner().invoke(app, ["calibrate", str(overconfident), str(tmp_path / "known.spacy")])
+    assert done.exit_code == 0
+    assert re.search(r"Not calibrated: of \d+ entities .* that says nothing", done.output)
+    assert spacy.load(overconfident).get_pipe(NAME).temperatures == {}
+    with pytest.raises(ValueError, match=r"finds nothing in 1 texts"):
+        fit_temperatures(nlp, NAME, [Doc(nlp.vocab, words=["nothing", "to", "see", "here"])])
 
 
 def test_entities_of_rules_are_left_out_and_counted(nlp, gold, tmp_path):
@@ -143,3 +151,13 @@ def test_of_flat_labels_the_gold_may_have_others(nlp, gold):
     found = judged(flat, NAME, docs)
     assert not found.right[:, :2].any()
     assert found.gold.tolist() == [1, 1, 1]
+
+
+def test_of_two_components_each_has_its_own_numbers(nlp, gold, overconfident):
+    sharp = spacy.load(overconfident)
+    alone = judged(nlp, NAME, gold[:40])
+    both = spacy.blank("en")
+    both.add_pipe(NAME, source=nlp)
+    second = both.add_pipe(NAME, name="second", source=sharp)
+    second.annotate, second.spans_key = "spans", "second"
+    np.testing.assert_array_equal(judged(both, NAME, gold[:40]).probability, alone.probability)

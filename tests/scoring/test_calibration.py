@@ -17,8 +17,8 @@ from spacy_finegrained_ner.scoring.back_off import (
 )
 from spacy_finegrained_ner.scoring.calibration import (
     calibration_report,
+    chance_errors,
     expected_calibration_error,
-    floor,
     reliability,
 )
 from spacy_finegrained_ner.scoring.judgements import Judgements
@@ -40,8 +40,8 @@ def test_of_a_calibrated_model_the_error_is_about_the_floor():
     rng = np.random.default_rng(0)
     p = rng.random(1200)
     errors = [expected_calibration_error(p, rng.random(1200) < p) for _ in range(40)]
-    assert np.mean(errors) == pytest.approx(floor(p), rel=0.15)
-    assert 0.02 < floor(p) < 0.04
+    assert np.mean(errors) == pytest.approx(chance_errors(p).mean(), rel=0.15)
+    assert 0.02 < chance_errors(p).mean() < 0.04
     assert expected_calibration_error(p, rng.random(1200) < p**3) > 0.15
 
 
@@ -60,7 +60,9 @@ def test_report_of_each_level():
     for level in ("fine", "coarse", "span"):
         found = report[level]
         assert found["ece"] < 0.04
-        assert found["interval"][0] < found["interval"][1] < 0.08
+        low, high = found["interval"]
+        assert low < found["ece"] < high < 0.08
+        assert found["ece"] < found["by_chance"]
         assert found["right"] == pytest.approx(found["probability"], abs=0.03)
     none = drawn(0, 0)
     assert calibration_report(none, samples=3)["fine"]["interval"] is None
@@ -82,7 +84,7 @@ def test_the_best_thresholds_are_those_of_all(entities, precision, credit):
         np.array([right for *_, right in entities], dtype=bool),
         np.array([len(entities)]),
     )
-    values = [0.1, 0.2, 0.3, 0.5, 0.8, 0.9, NEVER]
+    values = [0.0, 0.15, 0.25, 0.4, 0.65, 0.85, NEVER]
     all_of_them = [worth(found, Thresholds(f, c), credit) for f, c in product(values, values)]
     right = [w["credit"] for w in all_of_them if w["precision"] >= precision and w["coverage"]]
     if not right or max(right) == 0.0:
@@ -104,3 +106,28 @@ def test_both_levels_are_worth_more_than_one():
     assert report["fine alone"]["coarse"] == report["coarse alone"]["fine"] == 0
     both = report["both"]
     assert both["fine"] + both["coarse"] + both["none"] == 3000
+
+
+def test_thresholds_ask_for_no_more_than_they_must():
+    sure = Judgements(
+        np.arange(4), np.full((4, 3), 0.9), np.ones((4, 3), dtype=bool), np.ones(4, dtype=np.int64)
+    )
+    assert best_thresholds(sure, 0.8, 0.5) == Thresholds(0.0, 0.0)
+    half = Judgements(
+        np.arange(4),
+        np.array([[0.9, 0.95, 1.0], [0.8, 0.85, 1.0], [0.4, 0.9, 1.0], [0.3, 0.5, 1.0]]),
+        np.array([[1, 1, 1], [1, 1, 1], [0, 1, 1], [0, 0, 1]], dtype=bool),
+        np.ones(4, dtype=np.int64),
+    )
+    assert best_thresholds(half, 1.0, 0.5) == Thresholds(
+        pytest.approx((0.8 + 0.4) / 2), pytest.approx((0.9 + 0.5) / 2)
+    )
+    with pytest.raises(UserError, match="Nothing is found"):
+        best_thresholds(drawn(0, 0), 0.8, 0.5)
+
+
+def test_on_the_texts_of_the_tuning_nothing_is_said_of_a_gain():
+    found = drawn(0, 400)
+    report = compare(found, found, 0.8, 0.5, samples=5)
+    assert not any("gain_of_both" in way for way in report.values())
+    assert list(compare(found, found, 0.8, 0.5, coarse=False)) == ["fine alone"]

@@ -38,7 +38,7 @@ from spacy_finegrained_ner.baselines.crf.parts_of_speech import (
 from spacy_finegrained_ner.data.annotation import Annotation
 from spacy_finegrained_ner.data.entities import labels_of
 from spacy_finegrained_ner.labels.bio import Entity, TagSet
-from spacy_finegrained_ner.labels.confidence import NAMES
+from spacy_finegrained_ner.labels.confidence import NAMES, WITHOUT_CONFIDENCE
 from spacy_finegrained_ner.labels.prediction import Prediction
 from spacy_finegrained_ner.labels.readers import TaxonomySetting
 from spacy_finegrained_ner.pipeline.annotating import Annotating
@@ -91,7 +91,9 @@ class CrfNER(Annotating, Pipe):
         self.cfg: dict[str, Any] = {"labels": [], "taxonomy": {}, "pos": [], "trained_on": {}}
         self._model: CrfModel | None = None
         self._gazetteer = Gazetteer({})
-        self._annotation = Annotation(annotate, spans_key, name, extensions)
+        self._annotation = Annotation(
+            annotate, spans_key, name, {**extensions, **WITHOUT_CONFIDENCE}
+        )
         self._pos = PosCheck(name)
 
     def initialize(

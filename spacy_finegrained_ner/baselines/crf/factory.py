@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from spacy.language import Language
 
-from spacy_finegrained_ner.labels.confidence import NAMES
 from spacy_finegrained_ner.scoring.score_weights import SCORE_WEIGHTS
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
         "report_every": 10,
         "annotate": "overwrite",
         "spans_key": "crf_ner",
-        "extensions": dict(NAMES),
+        "extensions": {"coarse_label": "coarse_label"},
         "scorer": {"@scorers": "spacy-finegrained-ner.scorer.v1"},
     },
     default_score_weights=SCORE_WEIGHTS,
