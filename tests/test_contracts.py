@@ -71,6 +71,30 @@ def test_a_decoder_that_ignores_the_divisor():
         initialized(decoder=extend.Decoding(IgnoresDivisor))
 
 
+class WithoutTemperature(extend.Decoder):
+    def posteriors(self, scores, lengths):
+        return super().posteriors(scores, lengths)
+
+
+class NoLogs(extend.Decoder):
+    def posteriors(self, scores, lengths, temperature=1.0):
+        found = super().posteriors(scores, lengths, temperature)
+        found.begins += 3.0
+        return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (WithoutTemperature, "posteriors of the decoder WithoutTemperature fail on two texts"),
+        (NoLogs, "posteriors of the decoder NoLogs give .*expected log probabilities"),
+    ],
+)
+def test_posteriors_that_are_none_are_named(kind, message):
+    with pytest.raises(ValueError, match=message):
+        initialized(decoder=extend.Decoding(kind, transitions=True))
+
+
 @pytest.mark.parametrize("wrong", WRONG_DECODERS)
 def test_a_decoder_that_is_none_is_named(wrong):
     settings, message = WRONG_DECODERS[wrong]

@@ -30,8 +30,8 @@ class Decoder:
     prediction. A linear head is a CRF whose transitions are fixed, 0 or forbidden, in prediction;
     its loss is that of each token on its own.
 
-    Another one overrides `cost`, for another loss; or `decode` and `loss`, which are all that the
-    component asks for. Where it overrides `decode`, its entities have a confidence if it has
+    Another one overrides `cost`, for another loss; or `decode` and `loss`, which are all that
+    the component needs. Where it overrides `decode`, its entities have a confidence if it has
     `posteriors` of its own too. It can be pickled.
     """
 

@@ -14,6 +14,7 @@ from thinc.api import Model, xp2torch
 
 from spacy_finegrained_ner.labels.bio import TagSet
 from spacy_finegrained_ner.labels.gold import Gold
+from spacy_finegrained_ner.ml.decoder import has_posteriors, log_posteriors
 from spacy_finegrained_ner.ml.shim import ModuleShim
 from spacy_finegrained_ner.ml.tagger_layer import ScoreBatch
 from spacy_finegrained_ner.nn.trial import told
@@ -91,6 +92,17 @@ def try_out(tagger: Model[Any, Any], decoders: Sequence[tuple[Any, TagSet]]) -> 
             f"The decoder {kind} gives {str(entities)[:80]} for two texts of the "
             f"lengths {lengths}, expected for each a list of entities: first token, the token "
             f"behind the last, and one of the labels {list(tags.labels)[:5]} ..."
+        )
+    if not has_posteriors(decoder):
+        return
+    with told(f"The posteriors of the decoder {kind} fail on two texts of the lengths {lengths}"):
+        posteriors = decoder.posteriors(batch.tasks[0], lengths, 1.5)
+        found = log_posteriors(posteriors, [(0, 0, 1)])
+        posteriors.likely(0.5)
+    if found.shape != (1, len(tags.labels)) or not (found <= 1e-6).all():
+        raise ValueError(
+            f"The posteriors of the decoder {kind} give {str(found)[:80]} for one span, expected "
+            f"log probabilities of the shape {(1, len(tags.labels))}."
         )
 
 
