@@ -127,6 +127,21 @@ def test_where_nearly_all_are_right_nothing_is_fitted_and_it_is_told(nlp, overco
         fit_temperatures(nlp, NAME, [Doc(nlp.vocab, words=["nothing", "to", "see", "here"])])
 
 
+def test_on_data_where_nothing_is_found_there_are_no_numbers(nlp, gold, overconfident, tmp_path):
+    DocBin(docs=gold).to_disk(tmp_path / "gold.spacy")
+    none = Doc(nlp.vocab, words=["nothing", "to", "see"], ents=["O"] * 3)
+    DocBin(docs=[none]).to_disk(tmp_path / "none.spacy")
+    files = [str(overconfident), str(tmp_path / "gold.spacy"), "--check"]
+    files += [str(tmp_path / "none.spacy"), "--output", str(tmp_path / "new" / "x.json")]
+    done = CliRunner().invoke(app, ["calibrate", *files])
+    assert done.exit_code == 0, done.output
+    assert json.loads((tmp_path / "new" / "x.json").read_text())["after"]["fine"]["ece"] is None
+    assert spacy.load(overconfident).get_pipe(NAME).temperatures["path"] > 2.0
+    done = CliRunner().invoke(app, ["back-off", str(overconfident), str(tmp_path / "none.spacy")])
+    assert done.exit_code == 1
+    assert "there is nothing to tune" in done.output
+
+
 def test_entities_of_rules_are_left_out_and_counted(nlp, gold, tmp_path):
     nlp.to_disk(tmp_path / "model")
     ruled = spacy.load(tmp_path / "model")
