@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from math import ceil
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from spacy_finegrained_ner.labels.taxonomy import Taxonomy, one_spelling
 PARTS = ("train", "valid", "dev", "test")
 FEW_TEXTS, FEW_ENTITIES = 30, 50
 """Of a part that was split off: with fewer, scores are mostly chance."""
+FREQUENT = 10
+"""Entities of a label from which on one that is nearly the same, and occurs once, may be a typo."""
 
 
 @dataclass
@@ -87,6 +90,8 @@ def convert_folder(
     done = Conversion()
     for part, sentences in parts.items():
         _look(files[part], sentences, done)
+    if taxonomy is None:
+        _look_for_typos(parts, places, done)
     if lower:
         _lower(parts, done)
     if "valid" not in parts and "dev" in parts and not dev_reports:
@@ -203,6 +208,22 @@ def _look(source: Path, sentences: list[Sentence], done: Conversion) -> None:
             f"{source}: {len(hidden):,} word(s) with characters that can't be seen are kept as "
             f"they are, the first on line {line}: {word!r} ({invisible(word)})."
         )
+
+
+def _look_for_typos(
+    parts: dict[str, list[Sentence]], places: dict[str, str], done: Conversion
+) -> None:
+    """Of flat labels there is no list to check them against."""
+    counts = sum(map(_labels, parts.values()), Counter[str]())
+    frequent = [label for label in places if counts[label] >= FREQUENT]
+    for label, place in places.items():
+        near = get_close_matches(label, frequent, n=1, cutoff=0.85)
+        if counts[label] <= 1 and near:
+            done.warnings.append(
+                f"{place}: the label {label!r} occurs once, and is nearly {near[0]!r}, which "
+                f"occurs {counts[near[0]]:,} times. Perhaps it is misspelled: it is learned as a "
+                "type of its own."
+            )
 
 
 def _write(sentences: list[Sentence], path: Path, vocab: Vocab) -> Converted:

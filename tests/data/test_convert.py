@@ -189,6 +189,26 @@ def test_what_is_perhaps_not_meant_is_told(tmp_path):
     assert done.notes == []
 
 
+@pytest.mark.parametrize(
+    ("label", "times", "frequent", "warned"),
+    [
+        ("Lapto", 1, 10, True),
+        ("Lapto", 2, 10, False),
+        ("Lapto", 1, 9, False),
+        ("Lap", 1, 10, False),  # far from it: 0.67
+    ],
+)
+def test_of_flat_labels_a_rare_one_near_to_a_frequent_one_is_told(
+    tmp_path, label, times, frequent, warned
+):
+    words = ["a B-Laptop"] * (frequent - 1) + ["b O"] + [f"c B-{label}"] * times
+    (tmp_path / "train.conll").write_text("\n".join(words) + "\n")
+    (tmp_path / "valid.conll").write_text("d B-Laptop\n")  # counted in all parts
+    done = convert_folder(tmp_path, tmp_path, lang="en", taxonomy=None)
+    told = "train.conll:11: the label 'Lapto' occurs once, and is nearly 'Laptop', which occurs 10"
+    assert [told in warning for warning in done.warnings] == [True] * warned
+
+
 @pytest.mark.parametrize("lang", ["ko", "ja", "zh", "th", "vi"])
 def test_no_language_needs_its_tokenizer(tmp_path, lang, monkeypatch):
     for package in ("natto", "sudachipy", "pythainlp", "pyvi", "spacy_pkuseg", "jieba"):
