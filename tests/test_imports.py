@@ -44,7 +44,7 @@ STANDARD |= {
     "weakref",
 }
 OUTSIDE = {
-    "labels": {"numpy", "tomllib", "json", "colorsys", "types"},
+    "labels": {"numpy", "tomllib", "json", "colorsys", "types", "difflib"},
     "nn": {"torch", "torchcrf", "math"},
     "training": {
         "thinc",
@@ -58,7 +58,7 @@ OUTSIDE = {
         "random",
         "sys",
     },
-    "data": {"spacy", "numpy", "hashlib", "zlib"},
+    "data": {"spacy", "numpy", "difflib", "hashlib", "zlib"},
     "ml": {
         *("json", "os", "tempfile", "thinc", "torch", "numpy", "srsly", "spacy", "transformers"),
         *("spacy_transformers", "huggingface_hub", "requests", "pydantic"),

@@ -124,6 +124,21 @@ def test_the_language_reaches_every_step(workflow):
             assert called not in line or taken in line, line
 
 
+@pytest.mark.parametrize("workflow", TRAININGS)
+def test_what_works_after_the_install_is_printed(workflow):
+    config = project(lang="de", name="tickets")
+    named = {"all": "finegrained_ner", "own": "tickets", "multiconer": "multiconer_ner"}
+    (install,) = (
+        command
+        for command in config["commands"]
+        if command["name"] in config["workflows"][workflow] and "install" in command["name"]
+    )
+    call = shlex.split(install["script"][-1])
+    said = subprocess.run([sys.executable, *call[1:]], check=True, stdout=subprocess.PIPE)
+    expected = f'Installed: spacy.load("de_{named[workflow]}") works now'
+    assert said.stdout.decode().strip() == expected
+
+
 def test_the_asset_is_the_file_that_convert_looks_for():
     assets = [asset["dest"] for asset in project()["assets"]]
     assert assets == ["assets/multiconer/en_train.conll", "assets/multiconer/en_dev.conll"]

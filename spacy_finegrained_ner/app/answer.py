@@ -11,7 +11,7 @@ from spacy_finegrained_ner.labels.confidence import (
     CONFIDENCE,
     SPAN_CONFIDENCE,
 )
-from spacy_finegrained_ner.scoring.evaluation import component_of
+from spacy_finegrained_ner.scoring.evaluation import component_of, model_name
 
 
 def answer(nlp: Language, text: str) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def about(nlp: Language) -> dict[str, Any]:
     colors = taxonomy_colors(taxonomy)
     certainty = component.certainty
     return {
-        "name": f"{nlp.meta['lang']}_{nlp.meta['name']} {nlp.meta['version']}",
+        "name": model_name(nlp),
         "lang": nlp.meta["lang"],
         "description": nlp.meta.get("description", ""),
         "types": [

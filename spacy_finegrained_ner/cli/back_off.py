@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from spacy_finegrained_ner.cli import messages
-from spacy_finegrained_ner.cli.options import Code, Folder, HeldOut, load
+from spacy_finegrained_ner.cli.options import Code, Folder, HeldOut, in_place_of, load_folder
 
 
 def back_off(
@@ -36,7 +36,7 @@ def back_off(
     from spacy_finegrained_ner.scoring.back_off import best_thresholds, compare
     from spacy_finegrained_ner.scoring.evaluation import component_of
 
-    nlp = load(str(model), code)
+    nlp = load_folder(model, code)
     name, component = component_of(nlp)
     tuned = judged(nlp, name, read_gold(nlp.vocab, data, component.taxonomy))
     two_levels = not component.taxonomy.flat
@@ -55,7 +55,8 @@ def back_off(
     config = Config().from_disk(path, interpolate=False)
     block = config["components"][name].setdefault("back_off", {"spans_key": None})
     block |= {"fine": best.fine, "coarse": best.coarse}
-    config.to_disk(path, interpolate=False)
+    with in_place_of(path) as new:
+        config.to_disk(new, interpolate=False)
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
         srsly.write_json(output, report)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from spacy_finegrained_ner.cli import messages
-from spacy_finegrained_ner.cli.options import Code, Folder, HeldOut, load
+from spacy_finegrained_ner.cli.options import Code, Folder, HeldOut, in_place_of, load_folder
 
 
 def calibrate(
@@ -36,7 +36,7 @@ def calibrate(
     from spacy_finegrained_ner.scoring.calibration import calibration_report
     from spacy_finegrained_ner.scoring.evaluation import component_of
 
-    nlp = load(str(model), code)
+    nlp = load_folder(model, code)
     name, component = component_of(nlp)
     gold = read_gold(nlp.vocab, data, component.taxonomy)
     other = gold if check is None else read_gold(nlp.vocab, check, component.taxonomy)
@@ -54,7 +54,8 @@ def calibrate(
         output.parent.mkdir(parents=True, exist_ok=True)
         srsly.write_json(output, report)
     print_calibration(report)
-    component.to_disk(model / name, exclude=["model", "vocab"])
+    with in_place_of(model / name / "cfg") as new:
+        srsly.write_json(new, component.cfg)
     if (block := nlp.config["components"][name]["back_off"]) != {
         **BACK_OFF,
         "spans_key": block["spans_key"],

@@ -127,7 +127,10 @@ def _scores(nlp: Language, flat: bool, report: Report, train: Path) -> dict[str,
 def _role(nlp: Language, data: str, train: Path) -> str:
     """Whether the scores are of a part that training has seen."""
     config = nlp.config.interpolate()
-    selecting = dot_to_object(config, config["training"]["dev_corpus"]).get("path")
+    try:
+        selecting = dot_to_object(config, config["training"]["dev_corpus"]).get("path")
+    except KeyError:  # not there any more
+        selecting = None
     here = Path(data).resolve()
     if here == train.resolve():
         return "It was trained on these texts: the scores say nothing about others."

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from spacy_finegrained_ner.cli import messages
 from spacy_finegrained_ner.cli.options import Code, Model, load
 from spacy_finegrained_ner.errors import UserError
 
@@ -40,6 +41,8 @@ def evaluate(
     typer.echo(f"All scores are in {output}")
     if missed := unmet(report, bars):
         raise UserError("; ".join(missed))
+    for name, bar in bars.items():
+        messages.good(f"{name} is {report['gold_tokens'][name]:.3f}, at least {bar:.3f}")
 
 
 def _bar(text: str) -> tuple[str, float]:

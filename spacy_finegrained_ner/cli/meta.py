@@ -8,7 +8,7 @@ import typer
 
 from spacy_finegrained_ner.cli import messages
 from spacy_finegrained_ner.cli.check_name import check_package_name
-from spacy_finegrained_ner.cli.options import Code, load
+from spacy_finegrained_ner.cli.options import Code, load_folder
 from spacy_finegrained_ner.errors import UserError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def meta(
     from spacy_finegrained_ner.data.files import read_docs
     from spacy_finegrained_ner.scoring.evaluation import component_of
 
-    nlp = load(str(model), code)
+    nlp = load_folder(model, code)
     component = component_of(nlp)[1]
     # A demonstration has seen no text that the embedded corpus does not hold
     embedded = {" ".join(s.words) for s in read_conll(EMBEDDED / "train.conll")}
@@ -64,11 +64,12 @@ def meta(
     own = sum(" ".join(token.text for token in doc) not in embedded for doc in docs)
     report = fitted = None
     if scores is not None:
-        report = _report(scores, "evaluate", {"gold_tokens", "running_text", "taxonomy"})
+        report = _report(scores, "evaluate", {"data", "gold_tokens", "running_text", "taxonomy"})
         _check(scores, "types", report["taxonomy"], dict(component.taxonomy.coarse_of))
     # Where it has none, the file is missing, or of an earlier run
     if calibration is not None and (temperatures := getattr(component, "temperatures", {})):
-        fitted = _report(calibration, "calibrate", {"before", "after", "temperatures"})
+        keys = {"fitted_on", "reported_on", "before", "after", "temperatures"}
+        fitted = _report(calibration, "calibrate", keys)
         _check(calibration, "temperatures", fitted["temperatures"], temperatures)
 
     found: dict[str, Any] = srsly.read_json(model / "meta.json")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -49,3 +51,25 @@ def load(model: str, code: Path | None = None) -> Language:
             f"{model}: {error}\n"
             "Expected an installed pipeline package or the folder of a trained pipeline."
         ) from None
+
+
+def load_folder(model: Path, code: Path | None = None) -> Language:
+    """Load a pipeline that is written to. Raises a `UserError` where it is no folder, too."""
+    if not (model / "config.cfg").is_file():
+        raise UserError(
+            f"{model}: there is no config.cfg. Expected the folder of a trained pipeline, not the "
+            "name of a package."
+        )
+    return load(str(model), code)
+
+
+@contextmanager
+def in_place_of(path: Path) -> Iterator[Path]:
+    """A file to write, which then takes the place of `path` at once: an interrupted command leaves
+    what was there."""
+    new = path.with_name(f"{path.name}.new")
+    try:
+        yield new
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)

@@ -31,7 +31,7 @@ def report(
     from spacy_finegrained_ner.pipeline.calibration import annotated
     from spacy_finegrained_ner.report.outcomes import read_training
     from spacy_finegrained_ner.report.page import Subject, render
-    from spacy_finegrained_ner.scoring.evaluation import component_of
+    from spacy_finegrained_ner.scoring.evaluation import component_of, model_name
 
     nlp = load(model, code)
     component_name, component = component_of(nlp)
@@ -39,11 +39,9 @@ def report(
     gold = read_gold(nlp.vocab, data, taxonomy)
     seen = None if train is None else read_gold(nlp.vocab, train, taxonomy)
     training = None if seen is None else read_training(seen, taxonomy)
-    name = f"{nlp.meta['lang']}_{nlp.meta['name']} {nlp.meta['version']}"
-    subject = Subject(name, data.name, nlp.meta["lang"])
-    page = render(
-        subject, annotated(nlp, component_name, gold), taxonomy, component.read, training, samples
-    )
+    subject = Subject(model_name(nlp), data.name, nlp.meta["lang"])
+    found = annotated(nlp, component_name, gold)
+    page = render(subject, found, taxonomy, component.read, training, samples)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(page, encoding="utf-8")
     messages.good(f"The report on {len(gold):,} texts: {output}")

@@ -94,7 +94,7 @@ def render_page(nlp: "Language", docs: "list[Doc]") -> str:
     from spacy import displacy
 
     from spacy_finegrained_ner.labels.colors import taxonomy_colors
-    from spacy_finegrained_ner.scoring.evaluation import component_of
+    from spacy_finegrained_ner.scoring.evaluation import component_of, model_name
 
     taxonomy = component_of(nlp)[1].taxonomy
     colors = {escape(label): color for label, color in taxonomy_colors(taxonomy).items()}
@@ -117,7 +117,7 @@ def render_page(nlp: "Language", docs: "list[Doc]") -> str:
         legend += f"<dt>{name}</dt><dd>{' '.join(marks)}</dd>"
     return _PAGE.format(
         lang=escape(nlp.meta["lang"]),
-        title=escape(f"{nlp.meta['lang']}_{nlp.meta['name']} {nlp.meta['version']}"),
+        title=escape(model_name(nlp)),
         about=escape(nlp.meta.get("description", "")),
         legend=legend,
         body=body,

@@ -6,6 +6,8 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from math import ceil
 from pathlib import Path
 
 from spacy.tokens import DocBin
@@ -18,6 +20,10 @@ from spacy_finegrained_ner.labels.invisible import invisible
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy, one_spelling
 
 PARTS = ("train", "valid", "dev", "test")
+FEW_TEXTS, FEW_ENTITIES = 30, 50
+"""Of a part that was split off: with fewer, scores are mostly chance."""
+FREQUENT = 10
+"""Entities of a label from which on one that is nearly the same, and occurs once, may be a typo."""
 
 
 @dataclass
@@ -55,8 +61,8 @@ def convert_folder(
 
     The official names (`en_train.conll`, ...) are found too. Where there is no `valid`, `dev`
     becomes `valid.spacy`. Where there is no `dev` either, or dev_reports says that it must not
-    select the model, a tenth of the training sentences is split off by a hash of the text, so that
-    the same text stays together.
+    select the model, a tenth of the different training texts is split off, rounded up, by a hash of
+    the text, so that the same text stays together.
 
     taxonomy: to check the labels; None for flat labels, each as it is. lower: words in lower case
     in all parts.
@@ -84,6 +90,8 @@ def convert_folder(
     done = Conversion()
     for part, sentences in parts.items():
         _look(files[part], sentences, done)
+    if taxonomy is None:
+        _look_for_typos(parts, places, done)
     if lower:
         _lower(parts, done)
     if "valid" not in parts and "dev" in parts and not dev_reports:
@@ -129,13 +137,20 @@ def _lower(parts: dict[str, list[Sentence]], done: Conversion) -> None:
 def _split(source: Path, parts: dict[str, list[Sentence]], done: Conversion) -> None:
     """Split a tenth of the training part off as valid."""
     whole = parts["train"]
-    parts["valid"] = [sentence for sentence in whole if _in_valid(sentence)]
-    parts["train"] = [sentence for sentence in whole if not _in_valid(sentence)]
-    if not parts["valid"] or not parts["train"]:
+    digests = [_digest(sentence) for sentence in whole]
+    ordered = sorted(set(digests))  # by the text alone: the order of the file changes nothing
+    if len(ordered) < 2:
         raise ConllError(
-            f"{source}: {len(whole)} sentences are too few to split a tenth off for validation. "
-            "Give a valid.conll beside it."
+            f"{source}: expected at least two different sentences, to split a tenth off for "
+            f"validation, but found {len(ordered)}. Give a valid.conll beside it."
         )
+    lowest = set(ordered[: ceil(len(ordered) / 10)])
+    for part in ("valid", "train"):
+        parts[part] = [
+            sentence
+            for sentence, digest in zip(whole, digests, strict=True)
+            if (digest in lowest) == (part == "valid")
+        ]
     done.notes.append(
         f"Found no valid.conll: {len(parts['valid']):,} of the {len(whole):,} sentences of "
         f"{source} are split off as valid.spacy, which selects the model."
@@ -146,10 +161,17 @@ def _split(source: Path, parts: dict[str, list[Sentence]], done: Conversion) -> 
             f"valid.spacy has no entity of {len(missing)} of the {len(types)} types in {source}, "
             f"and what it has none of does not count there: {_some(missing)}. Give a valid.conll."
         )
+    texts, entities = len(parts["valid"]), _labels(parts["valid"]).total()
+    if texts < FEW_TEXTS or entities < FEW_ENTITIES:
+        done.warnings.append(
+            f"valid.spacy has {texts} text(s) with {entities} entities: too few to select a model "
+            f"or to say how good it is. Expected at least {FEW_TEXTS} texts and {FEW_ENTITIES} "
+            "entities. Give a valid.conll."
+        )
 
 
-def _in_valid(sentence: Sentence) -> bool:
-    return hashlib.sha256(" ".join(sentence.words).encode()).digest()[0] < 26
+def _digest(sentence: Sentence) -> bytes:
+    return hashlib.sha256(" ".join(sentence.words).encode()).digest()
 
 
 def _labels(sentences: Iterable[Sentence]) -> Counter[str]:
@@ -186,6 +208,22 @@ def _look(source: Path, sentences: list[Sentence], done: Conversion) -> None:
             f"{source}: {len(hidden):,} word(s) with characters that can't be seen are kept as "
             f"they are, the first on line {line}: {word!r} ({invisible(word)})."
         )
+
+
+def _look_for_typos(
+    parts: dict[str, list[Sentence]], places: dict[str, str], done: Conversion
+) -> None:
+    """Of flat labels there is no list to check them against."""
+    counts = sum(map(_labels, parts.values()), Counter[str]())
+    frequent = [label for label in places if counts[label] >= FREQUENT]
+    for label, place in places.items():
+        near = get_close_matches(label, frequent, n=1, cutoff=0.85)
+        if counts[label] <= 1 and near:
+            done.warnings.append(
+                f"{place}: the label {label!r} occurs once, and is nearly {near[0]!r}, which "
+                f"occurs {counts[near[0]]:,} times. Perhaps it is misspelled: it is learned as a "
+                "type of its own."
+            )
 
 
 def _write(sentences: list[Sentence], path: Path, vocab: Vocab) -> Converted:

@@ -27,9 +27,8 @@ def read_gold(vocab: Vocab, path: Path, taxonomy: Taxonomy | None = None) -> lis
         places = {label: f"{path}, {text}" for label, text in labels_of(docs).items()}
     else:
         raise UserError(f"{path}: expected a .spacy or .conll file.")
-    if taxonomy is not None:
-        for label, place in places.items():
-            taxonomy.gold_label(label, place)
+    if taxonomy is not None and not taxonomy.flat:
+        taxonomy.check(places)
     return docs
 
 

@@ -47,7 +47,8 @@ def tempered(log_posteriors: Floats, temperature: float) -> Floats:
     """
     if temperature == 1.0:
         return log_posteriors
-    even = log_posteriors / temperature
+    # What float64 can't tell from 0 stays so: -inf must not meet -inf
+    even = np.maximum(log_posteriors, -1e30) / temperature
     total = np.logaddexp.reduce(log_posteriors, axis=1, keepdims=True)
     return even - np.logaddexp.reduce(even, axis=1, keepdims=True) + total
 
@@ -59,7 +60,7 @@ def coarse_matrix(labels: Sequence[str], taxonomy: Taxonomy) -> Floats:
 
 
 def facts_of_entities(
-    posteriors: Floats,
+    log_posteriors: Floats,
     chosen: npt.NDArray[np.int64],
     labels: Sequence[str],
     same_coarse: Floats,
@@ -67,16 +68,16 @@ def facts_of_entities(
 ) -> list[Facts]:
     """The facts of each entity, as plain numbers.
 
-    posteriors: of the spans of the entities by label. *Shape:* (entities, labels). chosen: the
+    log_posteriors: of the spans of the entities by label. *Shape:* (entities, labels). chosen: the
     number of the label of each. *Shape:* (entities,). same_coarse: see `coarse_matrix`.
     alternatives: how many to give at most.
     """
     rows = np.arange(len(chosen))
-    posteriors = np.minimum(posteriors, 1.0)
+    posteriors = np.minimum(np.exp(log_posteriors), 1.0)
     coarse = np.minimum((posteriors * same_coarse[chosen]).sum(axis=1), 1.0).tolist()
     span = np.minimum(posteriors.sum(axis=1), 1.0).tolist()
     own = posteriors[rows, chosen].tolist()
-    best = np.argsort(-posteriors, axis=1, kind="stable")[:, :alternatives]
+    best = np.argsort(-log_posteriors, axis=1, kind="stable")[:, :alternatives]
     values = posteriors[rows[:, None], best].tolist()
     found: list[Facts] = []
     for row, numbers in enumerate(best.tolist()):

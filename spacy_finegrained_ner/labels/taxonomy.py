@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -89,28 +90,54 @@ class Taxonomy:
         """The fine type as it is spelled here; None for one that is not here in any case."""
         return self._folded.get(label.casefold())
 
-    def fine_label(self, label: str, place: str = "") -> str:
-        """The same, or a `TaxonomyError` that names the label. place: where it stands, if known,
-        for the message."""
-        known = self.spelled(label)
-        if known is None:
-            raise TaxonomyError(
-                f"{place}{': ' if place else ''}The label {label!r} is not "
-                + (
-                    f"one of {sorted(self.coarse_of)} ({self.source}). Give all labels, in "
-                    "[initialize.components.<name>.labels] or in a taxonomy file."
-                    if self.flat
-                    else f"in the taxonomy ({self.source}), which has the fine types "
-                    f"{sorted(self.coarse_of)}. Add it to a taxonomy file of your own and give "
-                    "that file as [initialize.components.<name>.taxonomy] path."
-                )
-            )
-        return known
+    def fine_label(self, label: str) -> str:
+        """The same, or a `TaxonomyError` that names the label."""
+        self.check([label])
+        return self._folded[label.casefold()]
 
-    def gold_label(self, label: str, place: str = "") -> str:
+    def gold_label(self, label: str) -> str:
         """The same; but of flat labels, which are those that the training data had, gold may have
         others: they stay as they are."""
-        return self.spelled(label) or (label if self.flat else self.fine_label(label, place))
+        return self.spelled(label) or (label if self.flat else self.fine_label(label))
+
+    def check(self, labels: Iterable[str] | Mapping[str, str]) -> None:
+        """A `TaxonomyError` that names all labels that are not here, and what is spelled nearly so.
+        labels: a mapping says where each stands."""
+        foreign = [label for label in labels if self.spelled(label) is None]
+        if not foreign:
+            return
+        places = labels if isinstance(labels, Mapping) else {}
+        first, *others = foreign
+        more = [f"{x!r} ({places[x]})" if places.get(x) else repr(x) for x in others]
+        near = [
+            f"{label!r} for {self._folded[match]!r}"
+            for label in foreign
+            for match in get_close_matches(label.casefold(), self._folded, n=1)
+        ]
+        if self.flat:
+            told = f"one of {sorted(self.coarse_of)} ({self.source})"
+            mend = (
+                "Give all labels, in [initialize.components.<name>.labels] or in a taxonomy file."
+            )
+        else:
+            told = (
+                f"in the taxonomy ({self.source}), which has the fine types "
+                f"{sorted(self.coarse_of)}"
+            )
+            mend = (
+                f"Correct the data, or add what is missing to {self.source}."
+                if Path(self.source).is_file()
+                else "Correct the data, or add what is missing to a taxonomy file of your own, and "
+                "give that file: as --taxonomy of a command, in a config as "
+                "[initialize.components.<name>.taxonomy] path."
+            )
+        at = f"{places[first]}: " if places.get(first) else ""
+        raise TaxonomyError(
+            f"{at}The label {first!r} is not {told}"
+            + (f"; nor are {len(more)} others: {', '.join(more)}" if more else "")
+            + (f". Misspelled, perhaps: {', '.join(near)}" if near else "")
+            + f". {mend}"
+        )
 
     def coarse_label(self, fine: str) -> str:
         """The coarse type of a fine type, or a `TaxonomyError` that names the label."""
@@ -122,12 +149,11 @@ class Taxonomy:
         labels: of the data. A mapping says where each stands, for messages.
 
         Types that do not occur in `labels` keep their own spelling. Raises a `TaxonomyError` for
-        a label that the taxonomy does not cover, and for two spellings of the same label.
+        labels that the taxonomy does not cover, and for two spellings of the same label.
         """
-        places = labels if isinstance(labels, Mapping) else dict.fromkeys(labels, "")
-        for label, place in places.items():
-            self.fine_label(label, place)
-        spelling = one_spelling(places)
+        labels = labels if isinstance(labels, Mapping) else dict.fromkeys(labels, "")
+        self.check(labels)
+        spelling = one_spelling(labels)
         return Taxonomy(
             {spelling.get(fine.casefold(), fine): c for fine, c in self.coarse_of.items()},
             self.source,

@@ -65,10 +65,10 @@ def fit_temperatures(nlp: Language, name: str, gold: Iterable[Doc]) -> dict[str,
     Raises NothingToCalibrate.
     """
     component: Any = nlp.get_pipe(name)
-    if component.certainty is None or not component.certainty.on:
-        raise NothingToCalibrate(
-            f"'{name}' has no confidence = true: there is nothing to calibrate."
-        )
+    if component.certainty is None:
+        raise NothingToCalibrate(f"'{name}' knows no probabilities.")
+    if not component.certainty.on:
+        raise NothingToCalibrate(f"'{name}' has confidence = false: it gives no probabilities.")
     decoder = component.decoder
     if not has_posteriors(decoder):
         raise NothingToCalibrate(f"The decoder of '{name}' knows no probabilities (`posteriors`).")

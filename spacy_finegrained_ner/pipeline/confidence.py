@@ -88,7 +88,7 @@ class Confidence:
             log = tempered(log, label)
             chosen = np.array([(tag_set.begin(span[3]) - 1) // 2 for span in spans])
             same = coarse_matrix(tag_set.labels, taxonomy)
-            every = facts_of_entities(np.exp(log), chosen, tag_set.labels, same, self.alternatives)
+            every = facts_of_entities(log, chosen, tag_set.labels, same, self.alternatives)
             for (row, *_), some in zip(spans, every, strict=True):
                 facts[row].append(some)
         if others:

@@ -43,7 +43,7 @@ def score_pipeline(nlp: Language, data: Path, samples: int = 0) -> dict[str, Any
         for start, end, _ in found
     )
     return {
-        "model": f"{nlp.meta['lang']}_{nlp.meta['name']} {nlp.meta['version']}",
+        "model": model_name(nlp),
         "data": str(data),
         "sentences": len(gold),
         "entities": sum(map(len, entities)),
@@ -52,6 +52,13 @@ def score_pipeline(nlp: Language, data: Path, samples: int = 0) -> dict[str, Any
         "gold_tokens": _scores(nlp, component, on_tokens, samples),
         "running_text": _scores(nlp, component, on_text, samples),
     }
+
+
+def model_name(nlp: Language) -> str:
+    """Name and version; the folder of a pipeline that has only the name that spaCy gives to all."""
+    if nlp.meta["name"] == "pipeline" and nlp.path is not None:
+        return str(nlp.path)
+    return f"{nlp.meta['lang']}_{nlp.meta['name']} {nlp.meta['version']}"
 
 
 def unmet(report: dict[str, Any], bars: dict[str, float]) -> list[str]:

@@ -26,9 +26,11 @@ def make_recipe(nlp: Language, config: Config, rates: LearnRates) -> dict[str, A
     config: of the pipeline, interpolated.
     parameters: of each component that is trained, those that learn; by name.
     groups: of the optimizer, by name; OTHERS are those that no group has.
-    texts, batch, steps_per_epoch, epochs: None where only the run will tell. Of texts: another
-        reader than `spacy.Corpus.v1`, or more than COUNTED. Of batches: their size depends on
-        lengths; see `Epochs`.
+    steps, epochs: of the whole run; ends_at: the setting that ends it, `max_steps` or `max_epochs`,
+        whichever comes first.
+    texts, batch, steps_per_epoch, and those three: None where only the run will tell. Of texts:
+        another reader than `spacy.Corpus.v1`, or more than COUNTED. Of batches: their size depends
+        on lengths; see `Epochs`.
     losses: of each component with an auxiliary task, the combination and w.
     """
     training = config["training"]
@@ -42,6 +44,7 @@ def make_recipe(nlp: Language, config: Config, rates: LearnRates) -> dict[str, A
         "groups": _groups(optimizer, rates, [p for found in parameters.values() for p in found]),
         "layer_decay": (optimizer.get("layer_decay") or {}).get("factor"),
         "max_steps": training["max_steps"],
+        "max_epochs": training["max_epochs"],
         "texts": _count_texts(config),
         "losses": {
             name: _loss(name, pipe, config)
@@ -54,10 +57,18 @@ def make_recipe(nlp: Language, config: Config, rates: LearnRates) -> dict[str, A
 
 def with_steps(recipe: dict[str, Any], steps: int | None) -> dict[str, Any]:
     """The same, with the number of steps in an epoch, and what follows from it."""
+    bounds = []
+    if steps and recipe["max_steps"]:
+        bounds.append((recipe["max_steps"] / steps, "max_steps"))
+    if steps and recipe["max_epochs"] > 0:  # -1 is an open end, too
+        bounds.append((recipe["max_epochs"], "max_epochs"))
+    epochs, ends_at = min(bounds, default=(None, None))
     return recipe | {
         "batch": recipe["texts"] / steps if steps and recipe["texts"] else None,
         "steps_per_epoch": steps,
-        "epochs": recipe["max_steps"] / steps if steps and recipe["max_steps"] else None,
+        "steps": round(epochs * steps) if steps and epochs else None,
+        "epochs": epochs,
+        "ends_at": ends_at,
     }
 
 
@@ -79,14 +90,19 @@ def told(recipe: dict[str, Any]) -> Iterator[str]:
 
 
 def length_told(recipe: dict[str, Any]) -> str:
-    """How many epochs the steps are, as far as it is known."""
+    """How many steps and epochs the run has, as far as it is known."""
     texts = "" if recipe["texts"] is None else f" of {recipe['texts']:,} texts"
+    steps, epochs = recipe["max_steps"], recipe["max_epochs"]
     if recipe["epochs"] is None:
-        steps = f"{recipe['max_steps']:,} steps" if recipe["max_steps"] else "an open end"
-        return f"Length: {steps}; the run will tell how many epochs{texts} that are"
+        bounds = [f"{steps:,} steps"] * (steps > 0) + [f"{epochs:,} epochs"] * (epochs > 0)
+        length = ", or ".join(bounds) or "an open end"
+        first = " if that is sooner" if len(bounds) == 2 else ""
+        unknown = "epochs" if steps or epochs < 1 else "steps"
+        return f"Length: {length}{first}; the run will tell how many {unknown}{texts} that are"
     batch = "" if recipe["batch"] is None else f", {recipe['batch']:.1f} texts a batch"
+    early = " (max_epochs ends it)" if recipe["ends_at"] == "max_epochs" else ""
     return (
-        f"Length: {recipe['max_steps']:,} steps are {recipe['epochs']:.1f} epochs{texts}: "
+        f"Length: {recipe['steps']:,} steps are {recipe['epochs']:.1f} epochs{texts}{early}: "
         f"{recipe['steps_per_epoch']:,} steps an epoch{batch}"
     )
 

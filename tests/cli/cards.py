@@ -45,7 +45,7 @@ def row(card: str, title: str) -> list[str]:
 def make(model, folder):
     shutil.copytree(model, folder / "model")
     write_spacy(folder / "train.spacy")
-    valid = write_spacy(folder / "valid.spacy", [*SENTENCES, WRONG] * 5)
+    valid = write_spacy(folder / "valid.spacy", [*SENTENCES, WRONG] * 12)
     pipeline = folder / "model"
     steps = (
         ("calibrate", pipeline, valid, "--output", folder / "calibration.json"),

@@ -11,6 +11,7 @@ from spacy.tokens import Doc, DocBin, Span
 from test_commands import run, write_spacy
 
 from spacy_finegrained_ner.cli.tables import print_scores
+from spacy_finegrained_ner.scoring.evaluation import model_name
 
 REMEMBERED = []
 
@@ -109,6 +110,21 @@ def test_a_label_that_the_taxonomy_does_not_cover_is_told_with_its_place(model, 
         code, printed = run("evaluate", model, data, "--output", tmp_path / "s.json")
         assert code == 1
         assert printed.startswith(f"✘ {data}{place}: The label 'Dragon' is not in the taxonomy")
+
+
+@pytest.mark.parametrize("name", ["pipeline", "tickets"])
+def test_a_pipeline_without_a_name_is_called_by_its_folder(model, tmp_path, name):
+    nlp = spacy.load(model)
+    nlp.meta["name"] = name
+    nlp.to_disk(tmp_path / "best")
+    data = write_spacy(tmp_path / "data.spacy", ["green/B-Drink tea/I-Drink"])
+    run("evaluate", tmp_path / "best", data, "--output", tmp_path / "s.json")
+    called = {"pipeline": str(tmp_path / "best"), "tickets": "en_tickets 0.0.0"}[name]
+    assert srsly.read_json(tmp_path / "s.json")["model"] == called
+
+
+def test_a_pipeline_that_was_never_saved_has_no_folder():
+    assert model_name(spacy.blank("en")) == "en_pipeline 0.0.0"
 
 
 def test_a_pipeline_that_needs_a_package_says_so_and_nothing_else(monkeypatch, tmp_path):

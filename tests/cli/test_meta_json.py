@@ -31,7 +31,7 @@ def test_losses_are_no_accuracies(made, tmp_path):
     found = meta(tmp_path, "--scores", made / "scores.json")[3]["performance"]
     assert found["ents_f"] == pytest.approx(10 / 11)
     assert found["tag_acc"] == 0.75
-    assert found["ents_per_type"]["Drink"]["support"] == 15
+    assert found["ents_per_type"]["Drink"]["support"] == 36
     assert not {"bootstrap", "ents_gold", *losses} & found.keys()
 
 
@@ -114,6 +114,9 @@ def test_temperatures_without_a_report_and_a_report_without_temperatures(made, m
     assert "alibrat" not in card
 
 
+KEYS = {key: {} for key in ("fitted_on", "reported_on", "before", "after")}
+
+
 @pytest.mark.parametrize(
     ("option", "content", "message"),
     [
@@ -122,12 +125,12 @@ def test_temperatures_without_a_report_and_a_report_without_temperatures(made, m
         ("calibration", {"a": 1}, "has not .*expected what `calibrate --output` wrote"),
         (
             "calibration",
-            {"before": {}, "after": {}, "temperatures": {"path": 9.0}},
+            {**KEYS, "temperatures": {"path": 9.0}},
             r"another pipeline or an earlier training: it has the temperatures {'path': 9.0}",
         ),
         (
             "scores",
-            {"gold_tokens": {}, "running_text": {}, "taxonomy": {"A": "B"}},
+            {"data": "", "gold_tokens": {}, "running_text": {}, "taxonomy": {"A": "B"}},
             "another pipeline or an earlier training: it has the types {'A': 'B'}",
         ),
         ("source", "a | b | c | d", "expected 'name | license | URL'"),

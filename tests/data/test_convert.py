@@ -1,3 +1,4 @@
+import hashlib
 import sys
 from pathlib import Path
 
@@ -5,8 +6,8 @@ import pytest
 import spacy
 from spacy.tokens import DocBin
 
-from spacy_finegrained_ner.data.conll import ConllError, Sentence
-from spacy_finegrained_ner.data.convert import _in_valid, convert_folder
+from spacy_finegrained_ner.data.conll import ConllError
+from spacy_finegrained_ner.data.convert import convert_folder
 from spacy_finegrained_ner.errors import UserError
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy, TaxonomyError
 
@@ -24,6 +25,10 @@ def convert_all(folder: Path, target: Path | None = None, dev_reports: bool = Fa
 
 def convert(*arguments, **files: str):
     return convert_all(*arguments, **files).parts
+
+
+def sha256(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
 
 
 def docs(path: Path):
@@ -76,7 +81,7 @@ def test_without_valid_a_tenth_of_train_is_held_out_and_equal_texts_stay_togethe
     kept = {doc.text.strip() for doc in docs(train.path)}
     assert held_out | kept == set(words)
     assert held_out & kept == set()
-    assert 0.07 < len(held_out) / len(words) < 0.13
+    assert len(held_out) == 100
     assert valid.sentences == 2 * len(held_out)
     assert train.sentences == 2 * len(kept)
     assert dev.sentences == 1
@@ -108,10 +113,30 @@ def test_where_there_is_no_valid_dev_selects(tmp_path):
     assert done.warnings == []
 
 
+@pytest.mark.parametrize(("texts", "valid"), [(2, 1), (10, 1), (11, 2), (120, 12)])
+def test_a_tenth_is_rounded_up(tmp_path, texts, valid):
+    text = "\n".join(f"word{i} B-Food\n" for i in range(texts))
+    assert [part.sentences for part in convert(tmp_path, train=text)] == [texts - valid, valid]
+
+
+@pytest.mark.parametrize(
+    ("texts", "entities", "few"), [(291, 2, False), (281, 2, True), (291, 1, True)]
+)
+def test_too_few_to_select_a_model_are_told(tmp_path, texts, entities, few):
+    """30 or 29 texts are split off, each with so many entities."""
+    food = "rice B-Food\n" * entities
+    done = convert_all(tmp_path, train="\n".join(f"word{i} O\n{food}" for i in range(texts)))
+    assert [("too few to select a model" in warning) for warning in done.warnings] == [True] * few
+
+
+def test_one_text_can_not_be_split(tmp_path):
+    with pytest.raises(ConllError, match=r"two different sentences, .* but found 1"):
+        convert(tmp_path, train="a O\n\na B-Food\n")
+
+
 def test_a_split_is_announced_and_says_which_types_a_part_has_not(tmp_path):
-    # By the hash of their texts, of word0 to word99 these are split off.
-    split_off = {f"word{i}" for i in range(100) if _in_valid(Sentence((f"word{i}",), ("O",), 1))}
-    assert 0 < len(split_off) < 20
+    # Of word0 to word99, those with the lowest hash are split off.
+    split_off = set(sorted((f"word{i}" for i in range(100)), key=sha256)[:10])
     first, *_ = split_off
     tags = {first: "B-Artist"}  # none left in train
     text = "\n".join(
@@ -120,10 +145,11 @@ def test_a_split_is_announced_and_says_which_types_a_part_has_not(tmp_path):
     )
     done = convert_all(tmp_path, train=text, test=VALID)
     (note,) = done.notes
-    assert f"{len(split_off)} of the 100 sentences of {tmp_path / 'train.conll'} are spl" in note
-    valid, train = done.warnings
+    assert f"10 of the 100 sentences of {tmp_path / 'train.conll'} are split off" in note
+    valid, few, train = done.warnings
     assert "valid.spacy has no entity of 1 of the 2 types" in valid
     assert valid.endswith("does not count there: Food. Give a valid.conll.")
+    assert few.startswith("valid.spacy has 10 text(s) with 1 entities: too few to select a model")
     assert train == (
         "valid.spacy has 1 type(s) that the training part has none of, and that can't be learned: "
         "Artist."
@@ -161,6 +187,26 @@ def test_what_is_perhaps_not_meant_is_told(tmp_path):
     assert "valid.conll: 2 word(s) with characters that can't be seen" in hidden
     assert hidden.endswith("the first on line 1: 'a\\u200b' (U+200B).")
     assert done.notes == []
+
+
+@pytest.mark.parametrize(
+    ("label", "times", "frequent", "warned"),
+    [
+        ("Lapto", 1, 10, True),
+        ("Lapto", 2, 10, False),
+        ("Lapto", 1, 9, False),
+        ("Lap", 1, 10, False),  # far from it: 0.67
+    ],
+)
+def test_of_flat_labels_a_rare_one_near_to_a_frequent_one_is_told(
+    tmp_path, label, times, frequent, warned
+):
+    words = ["a B-Laptop"] * (frequent - 1) + ["b O"] + [f"c B-{label}"] * times
+    (tmp_path / "train.conll").write_text("\n".join(words) + "\n")
+    (tmp_path / "valid.conll").write_text("d B-Laptop\n")  # counted in all parts
+    done = convert_folder(tmp_path, tmp_path, lang="en", taxonomy=None)
+    told = "train.conll:11: the label 'Lapto' occurs once, and is nearly 'Laptop', which occurs 10"
+    assert [told in warning for warning in done.warnings] == [True] * warned
 
 
 @pytest.mark.parametrize("lang", ["ko", "ja", "zh", "th", "vi"])

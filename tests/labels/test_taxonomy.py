@@ -249,3 +249,22 @@ def test_spelled_as_refuses_foreign_labels_and_two_spellings():
         taxonomy.spelled_as({"Vessel": "a.conll:3"})
     with pytest.raises(TaxonomyError, match=r"'Artist' \(a:3\) and 'ARTIST' \(b:5\)\. Give all"):
         taxonomy.spelled_as({"Artist": "a:3", "ARTIST": "b:5"})
+
+
+def test_all_labels_that_are_not_covered_are_told_with_what_they_may_be(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('Person = ["Artist", "Athlete"]')
+    places = {"Artist": "a:1", "ATLETE": "a:2", "Vessel": "a:3", "Artsit": ""}
+    with pytest.raises(TaxonomyError) as error:
+        read_taxonomy(path).spelled_as(places)
+    assert str(error.value) == (
+        f"a:2: The label 'ATLETE' is not in the taxonomy ({path}), which has the fine types "
+        "['Artist', 'Athlete']; nor are 2 others: 'Vessel' (a:3), 'Artsit'. Misspelled, perhaps: "
+        "'ATLETE' for 'Athlete', 'Artsit' for 'Artist'. Correct the data, or add what is missing "
+        f"to {path}."
+    )
+
+
+def test_where_there_is_no_file_to_mend_the_way_to_one_is_told():
+    with pytest.raises(TaxonomyError, match=r"a taxonomy file of your own, and .* --taxonomy of"):
+        read_taxonomy().check(["Vessel"])

@@ -13,6 +13,7 @@ from spacy.tokens.underscore import Underscore
 
 from spacy_finegrained_ner.data.extensions import facts_of
 from spacy_finegrained_ner.extend import Decoder, Decoding
+from spacy_finegrained_ner.ml.decoder import log_posteriors
 
 NAME = "finegrained_ner"
 TEXT = "pelé met green tea"
@@ -186,6 +187,20 @@ def test_whitespace_and_no_tokens(saved):
     for doc in docs:
         assert all(ent._.confidence is not None for ent in doc.ents)
         assert not any(s[0].is_space or s[-1].is_space for s in doc.spans["others"])
+
+
+def test_an_entity_with_whitespace_at_its_end_has_the_numbers_of_what_is_left(saved):
+    nlp = load(saved, candidates={"spans_key": "others", "at_least": 1e-4}, alternatives=9)
+    doc = nlp(Doc(nlp.vocab, words=["green", "tea", " ", "pelé", "\n"], spaces=[True] * 5))
+    found = {(e.start, e.end, x): p for e in doc.ents for x, p in e._.alternatives}
+    pipe = nlp.get_pipe(NAME)
+    ((_, batch, _),) = pipe.scored([doc])
+    posteriors = pipe.decoder.posteriors(batch.tasks[0], batch.lengths)
+    for (start, end, label), p in found.items():
+        log = log_posteriors(posteriors, [(0, start, end)])[0]
+        assert p == pytest.approx(np.exp(log[pipe.labels.index(label)]))
+    others = {(s.start, s.end, s.label_) for s in doc.spans["others"]}
+    assert not others & {(e.start, e.end, e.label_) for e in doc.ents}
 
 
 def test_temperatures_are_of_these_weights(saved, tmp_path):

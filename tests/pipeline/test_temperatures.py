@@ -176,3 +176,29 @@ def test_of_two_components_each_has_its_own_numbers(nlp, gold, overconfident):
     second = both.add_pipe(NAME, name="second", source=sharp)
     second.annotate, second.spans_key = "spans", "second"
     np.testing.assert_array_equal(judged(both, NAME, gold[:40]).probability, alone.probability)
+
+
+@pytest.mark.parametrize(
+    ("verb", "more"), [("calibrate", ()), ("back-off", ("--precision", "0.4"))]
+)
+def test_an_interrupted_write_leaves_the_pipeline(
+    verb, more, gold, overconfident, tmp_path, monkeypatch
+):
+    DocBin(docs=gold).to_disk(tmp_path / "gold.spacy")
+    before = {p: p.read_bytes() for p in overconfident.rglob("*") if p.is_file()}
+
+    def full(self, target):
+        raise OSError("no space left")
+
+    monkeypatch.setattr("pathlib.Path.replace", full)
+    done = CliRunner().invoke(app, [verb, str(overconfident), str(tmp_path / "gold.spacy"), *more])
+    assert done.exit_code == 1
+    assert "no space left" in done.output
+    assert {p: p.read_bytes() for p in overconfident.rglob("*") if p.is_file()} == before
+
+
+@pytest.mark.parametrize("verb", ["calibrate", "back-off"])
+def test_a_package_is_no_folder(verb, tmp_path):
+    done = CliRunner().invoke(app, [verb, "en_core_web_sm", str(tmp_path / "gold.spacy")])
+    assert done.exit_code == 1
+    assert "Expected the folder of a trained pipeline" in " ".join(done.output.split())

@@ -34,7 +34,7 @@ def component(weight: float = 0.25, name: str = "ner") -> SimpleNamespace:
 
 def fake_nlp(scores=None, **pipes) -> SimpleNamespace:
     training = {
-        "max_steps": 20,
+        **{"max_steps": 20, "max_epochs": 0},
         "eval_frequency": "${training.accumulate}",
         "accumulate": 10,
         "score_weights": {"ents_f": 1.0} if scores is None else scores,

@@ -23,6 +23,7 @@ limit = 0
 [training]
 train_corpus = "corpora.train"
 max_steps = 1200
+max_epochs = 0
 
 [training.batcher]
 @batchers = "spacy-finegrained-ner.batch_by_length.v1"
@@ -138,9 +139,48 @@ def test_texts_and_batches_are_told_where_they_are_known(nlp, corpus, overrides,
 
 
 def test_a_run_with_an_open_end_has_no_number_of_epochs():
-    made = with_steps({"max_steps": 0, "texts": 20}, 8)
-    assert (made["batch"], made["epochs"]) == (2.5, None)
+    made = with_steps({"max_steps": 0, "max_epochs": 0, "texts": 20}, 8)
+    assert (made["batch"], made["epochs"], made["steps"], made["ends_at"]) == (2.5, *[None] * 3)
     assert length_told(made).startswith("Length: an open end;")
+
+
+@pytest.mark.parametrize(
+    ("max_steps", "max_epochs", "ends", "said"),
+    [
+        (
+            1200,
+            5,
+            (40, 5, "max_epochs"),
+            "40 steps are 5.0 epochs of 20 texts (max_epochs ends it)",
+        ),
+        (0, 5, (40, 5, "max_epochs"), "40 steps are 5.0 epochs of 20 texts (max_epochs ends it)"),
+        (20, 5, (20, 2.5, "max_steps"), "20 steps are 2.5 epochs of 20 texts: "),
+        (1200, -1, (1200, 150, "max_steps"), "1,200 steps are 150.0 epochs of 20 texts: "),
+    ],
+)
+def test_a_run_ends_at_whichever_comes_first(max_steps, max_epochs, ends, said):
+    made = with_steps({"max_steps": max_steps, "max_epochs": max_epochs, "texts": 20}, 8)
+    assert (made["steps"], made["epochs"], made["ends_at"]) == ends
+    assert length_told(made).startswith(f"Length: {said}")
+
+
+def test_the_bounds_are_those_of_the_config(nlp, corpus):
+    made = recipe(nlp, **{"corpora.train.path": str(corpus), "training.max_epochs": 5})
+    assert (made["steps"], made["ends_at"]) == (40, "max_epochs")
+
+
+@pytest.mark.parametrize(
+    ("max_steps", "max_epochs", "said"),
+    [
+        (40, 5, "40 steps, or 5 epochs if that is sooner; the run will tell how many epochs"),
+        (0, 5, "5 epochs; the run will tell how many steps"),
+        (40, 0, "40 steps; the run will tell how many epochs"),
+    ],
+)
+def test_before_an_epoch_is_known_both_ends_are_told(max_steps, max_epochs, said):
+    made = with_steps({"max_steps": max_steps, "max_epochs": max_epochs, "texts": None}, None)
+    assert length_told(made) == f"Length: {said} that are"
+    assert made["steps"] is made["epochs"] is made["ends_at"] is None
 
 
 @pytest.mark.parametrize("steps", [1, 7, 100])
