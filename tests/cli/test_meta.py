@@ -42,12 +42,12 @@ def test_the_card_says_what_the_reports_say(made):
     report = srsly.read_json(made / "scores.json")
     drawn = report["gold_tokens"]["bootstrap"]
     low, high = (f"{100 * x:.1f}" for x in drawn["intervals"]["ents_f"])
-    # 5 times 11 entities, 1 of them wrong
+    # 12 times 11 entities, 1 of them wrong
     assert row(card, "fine types, micro") == ["90.9", "90.9", f"90.9 ({low} to {high})", "90.9"]
     assert float(low) < 90.9 < float(high)
     low, high = (f"{100 * x:.1f}" for x in drawn["per_type"]["Drink"])
     assert row(card, "Drink") == ["100.0", "66.7", f"80.0 ({low} to {high})", "36"]
-    assert "On 30 texts with 55 entities (valid.spacy)." in card
+    assert "On 72 texts with 132 entities (valid.spacy)." in card
     fitted = srsly.read_json(made / "calibration.json")
     path, label = (f"{fitted['temperatures'][key]:.3f}" for key in ("path", "label"))
     assert f"temperatures path {path}, label {label}." in card
