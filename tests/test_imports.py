@@ -143,3 +143,9 @@ def test_the_package_does_not_know_the_study(path):
 @pytest.mark.parametrize("path", sorted((ROOT / "tests").glob("**/*.py")), ids=lambda p: p.name)
 def test_a_file_of_tests_fits_a_head(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 300, path
+
+
+def test_no_two_files_of_tests_have_one_name():
+    """pytest would take one for the other."""
+    names = [path.name for path in (ROOT / "tests").glob("**/test_*.py")]
+    assert len(names) == len(set(names))
