@@ -92,7 +92,10 @@ def folder(tmp_path_factory):
             "dragon.conll:1: The label 'Dragon' is not in the taxonomy",
         ),
         ("evaluate {f}/model {f}/train.conll --output {f}/empty", "Is a directory: '.*empty'"),
-        ("meta {f}/empty --train {f}/good.spacy --output {f}/o", "empty: .*Expected the folder of a trained"),
+        (
+            "meta {f}/empty --train {f}/good.spacy --output {f}/o",
+            "empty: .*Expected the folder of a",
+        ),
         ("meta {f}/model --train {f}/none.spacy --output {f}/o", "none.spacy: there is no such fi"),
         ("meta {f}/model --train {f}/garbage.spacy --output {f}/o", "can't be read as a .spacy"),
         (
