@@ -103,7 +103,8 @@ def fit_temperatures(nlp: Language, name: str, gold: Iterable[Doc]) -> dict[str,
         raise NothingToCalibrate(
             f"of {len(right)} entities that '{name}' finds in {len(gold)} texts {right_span.sum()} "
             f"have the right span and {right_label.sum()} the right label: that says nothing of a "
-            f"temperature, which takes {_ENOUGH} right and {_ENOUGH} wrong ones. Give more data."
+            f"temperature, which takes {_ENOUGH} right and {_ENOUGH} wrong ones. Give more texts, "
+            "or harder ones."
         )
     return {"path": path, "label": label}
 
