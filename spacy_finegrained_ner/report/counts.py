@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from spacy.scorer import PRFScore
 
-from spacy_finegrained_ner.labels.confidence import CONFIDENCE
 from spacy_finegrained_ner.pages.intervals import Interval
 from spacy_finegrained_ner.report.outcomes import (
     INVENTED,
@@ -21,7 +20,7 @@ from spacy_finegrained_ner.report.outcomes import (
     Training,
 )
 from spacy_finegrained_ner.scoring.bootstrap import counts_of, intervals
-from spacy_finegrained_ner.scoring.judgements import LEVELS, Bools, Floats, Judgements
+from spacy_finegrained_ner.scoring.judgements import Bools, Floats
 from spacy_finegrained_ner.scoring.scorer import MENTION, EntityCounts, Spans
 
 FLAT, FINE, COARSE, MENTIONS = "types", "fine types", "coarse types", "mentions"
@@ -155,31 +154,6 @@ def _spans(text: Text, label: Callable[[Mark], str]) -> tuple[Spans, Spans]:
     names = {mark.label: label(mark) for mark in text.marks}
     predicted, gold = ({(start, end, names[x]) for start, end, x in side} for side in text.spans)
     return predicted, gold
-
-
-def judgements(texts: Sequence[Text]) -> Judgements | None:
-    """Of the predicted entities that have a confidence; None where none has."""
-    rows = [
-        (number, [mark.facts[key] for key in LEVELS.values()], _right(mark))
-        for number, text in enumerate(texts)
-        for mark in text.predicted
-        if CONFIDENCE in mark.facts
-    ]
-    if not rows:
-        return None
-    sentence, probability, right = zip(*rows, strict=True)
-    return Judgements(
-        np.array(sentence, dtype=np.int64),
-        np.array(probability, dtype=np.float64),
-        np.array(right, dtype=bool),
-        np.array([len(text.gold) for text in texts], dtype=np.int64),
-    )
-
-
-def _right(mark: Mark) -> list[bool]:
-    """At each of the LEVELS."""
-    place = ([RIGHT], [RIGHT, WRONG_FINE], [RIGHT, WRONG_FINE, WRONG_COARSE])
-    return [mark.outcome in kinds for kinds in place]
 
 
 def precision_by_coverage(probability: Floats, right: Bools) -> tuple[Floats, Floats]:

@@ -29,7 +29,6 @@ from spacy_finegrained_ner.report.counts import (
     by_seen,
     confusion,
     headline,
-    judgements,
     tally,
 )
 from spacy_finegrained_ner.report.outcomes import (
@@ -44,6 +43,7 @@ from spacy_finegrained_ner.report.outcomes import (
 from spacy_finegrained_ner.report.plots import coverage_plot, headline_plot, reliability_plot
 from spacy_finegrained_ner.report.summary import summary
 from spacy_finegrained_ner.scoring.calibration import calibration_report
+from spacy_finegrained_ner.scoring.judgements import judge
 from spacy_finegrained_ner.scoring.scorer import Read
 
 
@@ -69,6 +69,7 @@ def render(
 
     Raises a UserError where there is no entity in gold or prediction.
     """
+    examples = list(examples)
     texts = outcomes(examples, taxonomy, read)
     every = tally(texts).get("")
     if every is None:
@@ -83,7 +84,8 @@ def render(
         del kinds[WRONG_FINE], levels["coarse"]
         kinds[WRONG_COARSE] = "wrong type"
     scores = headline(texts, flat, samples)
-    judged = judgements(texts)
+    sure = any(CONFIDENCE in mark.facts for text in texts for mark in text.predicted)
+    judged = judge(examples, taxonomy, read) if sure else None
     calibration = None if judged is None else calibration_report(judged)
     plots = [headline_plot(scores)]
     if judged is not None:

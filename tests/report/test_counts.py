@@ -17,7 +17,6 @@ from spacy_finegrained_ner.report.counts import (
     by_seen,
     confusion,
     headline,
-    judgements,
     precision_by_coverage,
     tally,
 )
@@ -145,15 +144,9 @@ def test_flat_labels_have_no_coarse_scores():
     ]
 
 
-def test_judgements_are_those_that_calibration_has():
-    ours, theirs = judgements(made(read=read_sure)), judge(examples(), TAXONOMY, read_sure)
-    for name in ("sentence", "probability", "right", "gold"):
-        assert np.array_equal(getattr(ours, name), getattr(theirs, name)), name
-    assert ours.right.tolist() == [[1, 1, 1], [0, 1, 1], [0, 0, 1], [0, 0, 0], [0, 0, 0]]
-
-
-def test_without_confidence_there_are_none():
-    assert judgements(made()) is None
+def test_what_is_right_is_what_calibration_says():
+    found = judge(examples(), TAXONOMY, read_sure)
+    assert found.right.tolist() == [[1, 1, 1], [0, 1, 1], [0, 0, 1], [0, 0, 0], [0, 0, 0]]
 
 
 def test_precision_falls_as_more_is_given():
