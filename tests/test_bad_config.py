@@ -60,7 +60,18 @@ COUNT = {"number", "huge"}
 PART = {"0", "fraction"}
 BLOCK = {"block", "empty block"}  # passed on to transformers or torch as they are
 FINE = {
-    "Tagger.v1": {"dropout": PART, "sequence": {"null"}, "blending": {"null"}},
+    "Tagger.v1": {
+        "dropout": PART,
+        "sequence": {"null"},
+        "blending": {"null"},
+        "knowledge": {"null"},
+    },
+    "names.v1": {
+        "path": TEXTS | {"null"},  # read later
+        "inside": {"true"},
+        "width": COUNT,
+        **dict.fromkeys(("common", "hide", "hide_text", "replace", "invent", "hide_topics"), PART),
+    },
     "BiLSTM.v1": {"width": {"huge", "null"}, "layers": COUNT, "dropout": PART},
     "blend_concatenate.v1": {"window": COUNT},
     "blend_average.v1": {"window": COUNT, "learned": {"true"}},

@@ -24,6 +24,7 @@ ENCODER = {
     "deberta.cfg": tiny_deberta,
     "tok2vec.cfg": None,
     "benchmark.cfg": tiny_bert,
+    "knowledge.cfg": tiny_bert,
 }
 WITHOUT_GRADIENTS = ("crf.cfg",)
 """Trained in tests/baselines."""

@@ -46,6 +46,7 @@ PUBLIC = {
     ("thinc_layers", "spacy-finegrained-ner.blend_average.v1"),
     ("thinc_layers", "spacy-finegrained-ner.blend_concatenate.v1"),
     ("thinc_layers", "spacy-finegrained-ner.blend_gated.v1"),
+    ("thinc_layers", "spacy-finegrained-ner.names.v1"),
     ("thinc_losses", "spacy-finegrained-ner.additive.v1"),
     ("thinc_losses", "spacy-finegrained-ner.interpolated.v1"),
     ("spacy_misc", "spacy-finegrained-ner.CoarseTask.v1"),

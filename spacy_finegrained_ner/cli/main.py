@@ -4,7 +4,7 @@ imports what it needs when it runs."""
 import typer
 from typer.core import TyperGroup
 
-from spacy_finegrained_ner.cli import benchmark, messages
+from spacy_finegrained_ner.cli import benchmark, knowledge, messages
 from spacy_finegrained_ner.cli.back_off import back_off
 from spacy_finegrained_ner.cli.calibrate import calibrate
 from spacy_finegrained_ner.cli.check_name import check_name
@@ -46,3 +46,4 @@ VERBS = (
 for verb in VERBS:
     app.command(verb.__name__.replace("_", "-"))(verb)
 app.add_typer(benchmark.app, name="benchmark")
+app.add_typer(knowledge.app, name="knowledge")

@@ -38,7 +38,7 @@ from spacy_finegrained_ner.baselines.crf.parts_of_speech import (
 from spacy_finegrained_ner.data.annotation import Annotation
 from spacy_finegrained_ner.data.entities import labels_of
 from spacy_finegrained_ner.labels.bio import Entity, TagSet
-from spacy_finegrained_ner.labels.confidence import NAMES, WITHOUT_CONFIDENCE
+from spacy_finegrained_ner.labels.confidence import EVIDENCE, NAMES, WITHOUT_CONFIDENCE
 from spacy_finegrained_ner.labels.prediction import Prediction
 from spacy_finegrained_ner.labels.readers import TaxonomySetting
 from spacy_finegrained_ner.pipeline.annotating import Annotating
@@ -92,7 +92,10 @@ class CrfNER(Annotating, Pipe):
         self._model: CrfModel | None = None
         self._gazetteer = Gazetteer({})
         self._annotation = Annotation(
-            annotate, spans_key, name, {**extensions, **WITHOUT_CONFIDENCE}
+            annotate,
+            spans_key,
+            name,
+            {**extensions, **WITHOUT_CONFIDENCE, EVIDENCE: None},
         )
         self._pos = PosCheck(name)
 

@@ -1,0 +1,99 @@
+"""Names in texts as evidence: vectors of tokens are moved by the names that they are in."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+PLACES = 4
+"""Of a token in a name: first, inside, last, the only one."""
+CLOSED = -3.0
+"""What the logit of a name is moved by at the start: a twentieth of the attention."""
+
+
+class NameAttention(nn.Module):
+    """Each name in a text has a vector of what is known of it (types, topics, length, how ambiguous
+    it is, how many sources have it) and of where it stands (the mean of its tokens, the tokens
+    around it). A token attends to the names that it is in, and to none of them, whose logit is 0:
+    that is the gate. So a token in no name keeps its vector, and many names move it no further
+    than one.
+
+    All parameters have names that begin with `head.`, so that optimizer groups can tell them from
+    the encoder's.
+
+    width: of the vectors of tokens. hidden: of those of names. types, topics: how many there are.
+    buckets: of length, ambiguity and number of sources.
+    """
+
+    def __init__(self, *, width: int, hidden: int, types: int, topics: int, buckets: int) -> None:
+        super().__init__()
+        self.sizes = {"width": width, "hidden": hidden, "types": types, "topics": topics}
+        self.sizes["buckets"] = buckets
+        self.head = nn.ModuleDict(
+            {
+                # Row 0: a type or a topic that is not known
+                "types": nn.EmbeddingBag(types + 1, hidden, mode="sum"),
+                "topics": nn.EmbeddingBag(topics + 1, hidden, mode="sum"),
+                "length": nn.Embedding(buckets, hidden),
+                "ambiguity": nn.Embedding(buckets, hidden),
+                "sources": nn.Embedding(buckets, hidden),
+                "context": nn.Linear(width, hidden),
+                "name": nn.Linear(4 * hidden, hidden),
+                "logit": nn.Linear(hidden, 1),
+                "out": nn.Linear(PLACES * hidden, width, bias=False),
+            }
+        )
+        nn.init.constant_(self.head["logit"].bias, CLOSED)
+
+    def forward(
+        self,
+        vectors: Tensor,
+        length: Tensor,
+        ambiguity: Tensor,
+        sources: Tensor,
+        before: Tensor,
+        after: Tensor,
+        type_rows: Tensor,
+        type_weights: Tensor,
+        type_starts: Tensor,
+        topic_rows: Tensor,
+        topic_weights: Tensor,
+        topic_starts: Tensor,
+        token: Tensor,
+        name: Tensor,
+        place: Tensor,
+    ) -> Tensor:
+        """vectors: *Shape:* (tokens, width), of all texts one after the other. The others: as
+        `knowledge.evidence.Evidence` has them. *Shape* of the result: (tokens, width).
+        """
+        head, tokens, names = self.head, len(vectors), len(length)
+        if not names:
+            return vectors
+        # (names, hidden)
+        known = (
+            head["types"](type_rows, type_starts, per_sample_weights=type_weights)
+            + head["topics"](topic_rows, topic_starts, per_sample_weights=topic_weights)
+            + head["length"](length)
+            + head["ambiguity"](ambiguity)
+            + head["sources"](sources)
+        )
+        # (tokens + 1, hidden); the last row is no token
+        context = functional.pad(head["context"](vectors), (0, 0, 0, 1))
+        inside = context.new_zeros(names, context.shape[1]).index_add(0, name, context[token])
+        inside = inside / torch.bincount(name, minlength=names)[:, None]
+        parts = [known, inside, context[before], context[after]]
+        value = functional.gelu(head["name"](torch.cat(parts, dim=1)))  # (names, hidden)
+        logit = head["logit"](value)[:, 0]  # (names,)
+
+        # Of each token over the names that it is in, and none; 0 is the least that a maximum can be
+        of_pair = logit[name].float()  # (pairs,)
+        most = of_pair.new_zeros(tokens).scatter_reduce(0, token, of_pair.detach(), "amax")
+        weight = torch.exp(of_pair - most[token])
+        total = torch.exp(-most).index_add(0, token, weight)
+        weight = (weight / total[token]).to(value.dtype)
+        slots = value.new_zeros(tokens * PLACES, value.shape[1])
+        slots = slots.index_add(0, token * PLACES + place, weight[:, None] * value[name])
+        moved = head["out"](slots.view(tokens, -1))
+        # A vector of 0 is none: what counts such tokens shall find them
+        return vectors + moved * vectors.any(dim=1, keepdim=True)
