@@ -1,8 +1,9 @@
 """The verbs of `knowledge`: build a file of names, and look into it."""
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -38,7 +39,7 @@ def build(
     topic: Annotated[
         str | None, typer.Option(help="Of the names of lists that say none, such as .txt.")
     ] = None,
-    licence: Annotated[
+    license: Annotated[
         list[str] | None,
         typer.Option(
             "--license",
@@ -73,7 +74,7 @@ def build(
         Form(case, punctuation, diacritics, tuple(articles.split())),
         read_topics(topics) if topics else None,
         known,
-        _allowed(known, licence, without or []),
+        _allowed(known, license, without or []),
     )
     skipped: Counter[str] = Counter()
     for path in lists:
@@ -90,8 +91,8 @@ def build(
     _say_topics(builder, topics)
     if unknown := [one["id"] for one in names.sources if not one.get("license")]:
         messages.warn(
-            f"No license is known of {len(unknown)} of {len(names.sources)} sources ({_few(unknown)})"
-            ": --sources says it, and the card of a package then does."
+            f"No license is known of {len(unknown)} of {len(names.sources)} sources "
+            f"({_few(unknown)}): --sources says it, and the card of a package then does."
         )
     messages.good(
         f"{output}: {len(names):,} names, {len(names.topics):,} topics, {len(names.sources):,} "
@@ -100,15 +101,13 @@ def build(
 
 
 def _allowed(
-    known: dict[str, dict[str, str]], licences: list[str] | None, without: list[str]
-) -> Any:
+    known: dict[str, dict[str, str]], licenses: list[str] | None, without: list[str]
+) -> Callable[[str], bool]:
     from fnmatch import fnmatchcase
 
     def allowed(source: str) -> bool:
-        licence = known.get(source, {}).get("license", "")
-        fits = not licences or any(
-            fnmatchcase(licence.casefold(), pattern.casefold()) for pattern in licences
-        )
+        found = known.get(source, {}).get("license", "").casefold()
+        fits = not licenses or any(fnmatchcase(found, pattern.casefold()) for pattern in licenses)
         return fits and source not in without
 
     return allowed
@@ -117,8 +116,8 @@ def _allowed(
 def _say_topics(builder: "Builder", topics: Path | None) -> None:
     if topics and (untyped := builder.untyped):
         messages.warn(
-            f"{topics} has not the topics {_few(untyped)}: each is evidence under its own name, and "
-            "a type only if one is called so."
+            f"{topics} has not the topics {_few(untyped)}: each is evidence under its own name, "
+            "and a type only if one is called so."
         )
 
 
@@ -131,7 +130,7 @@ def show(
     file: NamesFile,
     names: Annotated[list[str] | None, typer.Argument(help="Names to look up.")] = None,
 ) -> None:
-    """Say what a file of names holds: topics, sources and licenses; or what it says of some names."""
+    """Say what a file of names holds (topics, sources, licenses), or what it says of some."""
     from spacy_finegrained_ner.knowledge.names import Names
 
     try:
@@ -152,6 +151,7 @@ def show(
         types = known.types[known.topics.index(topic)]
         typer.echo(f"  {topic}: {count:,} ({', '.join(types) or 'no type'})")
     typer.echo(f"{len(known.sources):,} sources")
+    licenses = {one["id"]: one.get("license", "") for one in known.sources}
     for source, count in known.by_source():
-        facts = known.sources[[one["id"] for one in known.sources].index(source)]
-        typer.echo(f"  {source}: {count:,} ({facts.get('license') or 'license not known'})")
+        license_ = licenses[source] or "license not known"
+        typer.echo(f"  {source}: {count:,} ({license_})")

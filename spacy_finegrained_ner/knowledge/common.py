@@ -22,9 +22,8 @@ class Gold:
 
     def __init__(self, text: str, spans: Iterable[tuple[int, int]], known: Bools) -> None:
         """text: or its words, to tell whether it was counted. known: *Shape:* (tokens,)."""
-        self.digest = blake2b(
-            text.casefold().encode("utf-8", "surrogatepass"), digest_size=8
-        ).digest()
+        data = text.casefold().encode("utf-8", "surrogatepass")
+        self.digest = blake2b(data, digest_size=8).digest()
         self.spans = {*spans}
         self.known = known
         self.inside = np.zeros(len(known) + 1, np.int64)  # entities that go on before each token

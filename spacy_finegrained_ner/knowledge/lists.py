@@ -25,6 +25,7 @@ _NAME_COLUMNS = ("name", "itemlabel", "label", "text", "term")
 _TOPIC_COLUMNS = ("topic", "type", "classlabel", "typelabel", "class", "category")
 _ALIAS_COLUMNS = ("aliases", "itemaltlabel", "altlabels")
 _SOURCE_COLUMNS = ("sources", "source")
+_HEADERS = (["name", "topic"], ["name", "type"])
 _WIKIDATA = re.compile(r"(https?://www\.wikidata\.org/entity/)?[QPL]\d+")
 _PLAIN_KEYS = {"ORTH", "TEXT", "LOWER", "NORM"}
 """Of a token pattern that spells a word."""
@@ -114,9 +115,8 @@ def _tsv(path: Path, topic: str | None, lines: Lines, skipped: Counter[str]) -> 
         if not line.strip():
             continue
         name, *others = (part.strip() for part in line.split("\t"))
-        if number == 1 and name.lower() == "name" and others[:1] != [""]:
-            if [other.lower() for other in others[:1]] in (["topic"], ["type"]):
-                continue
+        if number == 1 and [name.lower(), *(x.lower() for x in others[:1])] in _HEADERS:
+            continue
         found = others[0] if others else topic
         if found is None or len(others) > 2:
             raise UserError(
@@ -189,7 +189,7 @@ def _jsonl(path: Path, topic: str | None, lines: Lines, skipped: Counter[str]) -
                 f'{path}:{number}: found {line[:80]!r}, expected {{"name": ..., "topic": ...}} or '
                 'a pattern of spaCy, {"label": ..., "pattern": ...}.'
             )
-        for name in names:
+        for name in filter(None, names):
             yield Entry(name.strip(), about.strip(), _texts(found.get("sources", [])))
 
 

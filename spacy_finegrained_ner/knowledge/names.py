@@ -131,9 +131,7 @@ class Names:
         return {
             "topics": [self.topics[topic] for topic, _ in topics.most_common()],
             "types": [name for name, _ in types.most_common()],
-            "sources": [
-                self.sources[i]["id"] for i in dict.fromkeys(self.source_of[rows].tolist())
-            ],
+            "sources": [self.sources[i]["id"] for i in np.unique(self.source_of[rows]).tolist()],
         }
 
 

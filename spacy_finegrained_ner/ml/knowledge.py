@@ -226,7 +226,8 @@ def _train(
 def _flat(model: Model[Any, Any], arrays: Sequence[Floats2d]) -> torch.Tensor:
     # An empty Doc may come as (0, 0), which does not stack with the others
     full = [array for array in arrays if len(array)]
-    return xp2torch(model.ops.xp.concatenate(full), device=model.shims[0].device)
+    shim = cast(ModuleShim, model.shims[0])
+    return xp2torch(model.ops.xp.concatenate(full), device=shim.device)
 
 
 def _tensors(told: Evidence, device: torch.device) -> list[torch.Tensor]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -44,7 +46,7 @@ class NameAttention(nn.Module):
                 "out": nn.Linear(PLACES * hidden, width, bias=False),
             }
         )
-        nn.init.constant_(self.head["logit"].bias, CLOSED)
+        cast(nn.Linear, self.head["logit"]).bias.data.fill_(CLOSED)
 
     def forward(
         self,

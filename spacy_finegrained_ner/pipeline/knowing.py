@@ -1,4 +1,4 @@
-"""What a component knows beside the text: names as evidence (`[model.knowledge]`), if it has any."""
+"""What a component knows beside the text: names as evidence (`[model.knowledge]`), if any."""
 
 import warnings
 from collections import Counter
@@ -226,7 +226,9 @@ class Knowing:
 
     def _names_state(self) -> dict[str, Any]:
         known = self._known
-        assert known is not None and known.names is not None and known.vocabulary is not None
+        assert known is not None
+        assert known.names is not None
+        assert known.vocabulary is not None
         return {"topics": known.vocabulary.topics, "changes": known.names.changes()}
 
     def _load_names(self, state: dict[str, Any], file: Names | None) -> None:
