@@ -76,7 +76,7 @@ OUTSIDE = {
     },
     "pipeline": {"spacy", "thinc", "numpy", "srsly"},
     "baselines": {
-        *("spacy", "thinc", "numpy", "pycrfsuite", "pydantic"),
+        *("spacy", "thinc", "numpy", "pycrfsuite", "pydantic", "marisa_trie"),
         *("json", "sys", "tempfile", "hashlib"),
     },
     "app": {"spacy", "starlette", "pydantic", "jinja2", "markupsafe", "base64", "hashlib"},

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 import marisa_trie
 import numpy as np
@@ -26,7 +27,7 @@ _MOST = 1 << 16
 REASONS = {
     "no_topic": "have no topic",
     "no_word": "have no letter, digit or symbol",
-    "too_short": "are a single letter or digit",
+    "too_short": "are a single letter, digit or symbol",
     "too_long": f"are longer than {LONGEST_UNITS} words or {LONGEST_CHARACTERS} characters",
     "other_source": "come only from lists that are left out",
 }
@@ -77,15 +78,19 @@ class Builder:
         for key in keys:
             if key.count(SEPARATOR) > LONGEST_UNITS or len(key) > LONGEST_CHARACTERS:
                 return self._leave("too_long")
-            if len(key) == 2 and key[0].isalnum():
+            if len(key) == 2 and category(key[0]) != "Lo":  # such as 茶
                 return self._leave("too_short")
-        place = self._place(self._topics, topic, "topics") << 16
         for key in keys:
-            for source in some:
-                self._keys.write(key.encode("utf-8", "surrogatepass") + b"\n")
-                self._entries.append(place | self._place(self._sources, source, "sources"))
-            self._longest = max(self._longest, len(key))
+            self.add_key(key, topic, some)
         return True
+
+    def add_key(self, key: str, topic: str, sources: Sequence[str]) -> None:
+        """A name in its form."""
+        place = self._place(self._topics, topic, "topics") << 16
+        for source in sources:
+            self._keys.write(key.encode() + b"\n")
+            self._entries.append(place | self._place(self._sources, source, "sources"))
+        self._longest = max(self._longest, len(key))
 
     @property
     def untyped(self) -> list[str]:

@@ -63,7 +63,7 @@ class Form:
 
     @cached_property
     def _articles(self) -> frozenset[str]:
-        return frozenset(self.of(article).strip() for article in self.articles)
+        return frozenset(self.of(article).strip().casefold() for article in self.articles)
 
     def of(self, text: str) -> str:
         """The units of a text, each with a separator behind it; "" where there are none."""
@@ -79,6 +79,6 @@ class Form:
         """The keys of a name: its form, and that without an article."""
         key = self.of(name)
         first, _, rest = key.partition(SEPARATOR)
-        if first in self._articles and rest.count(SEPARATOR) >= 2:
+        if first.casefold() in self._articles and rest.count(SEPARATOR) >= 2:
             return [key, rest]
         return [key] if key else []

@@ -78,7 +78,7 @@ def _state(
         builder = Builder(file.form, known, sources)
         for key, some in entries.items():
             for topic, source in [*_entries_of(file, key), *some]:
-                builder.add(key, topic, [source])
+                builder.add_key(key, topic, [source])
         added = builder.names("names added to a pipeline")
     else:
         added = None
@@ -257,6 +257,8 @@ class LiveNames:
                     ]
         if not rows:
             return Found()
+        if now.added is not None:
+            rows.sort()
         found = Found(*np.array(rows, dtype=np.int64).T)
         if not len(hidden):
             return found

@@ -121,6 +121,12 @@ def with_knowledge(
     )
 
 
+def knowledge_of(model: Model[Any, Any]) -> Knowledge | None:
+    """The names that a model knows, if it knows any."""
+    node = model.maybe_get_ref("knowledge")
+    return None if node is None else node.attrs["knowledge"]
+
+
 def _init(model: Model[Any, Any], X: Any = None, Y: Any = None) -> None:
     tok2vec = model.layers[0]
     tok2vec.initialize(X=X)

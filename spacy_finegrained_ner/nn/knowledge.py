@@ -89,7 +89,8 @@ class NameAttention(nn.Module):
         logit = head["logit"](value)[:, 0]  # (names,)
 
         # Of each token over the names that it is in, and none; 0 is the least that a maximum can be
-        of_pair = logit[name].float()  # (pairs,)
+        # In half precision a sum of many would end; (pairs,)
+        of_pair = logit[name].to(torch.promote_types(logit.dtype, torch.float32))
         most = of_pair.new_zeros(tokens).scatter_reduce(0, token, of_pair.detach(), "amax")
         weight = torch.exp(of_pair - most[token])
         total = torch.exp(-most).index_add(0, token, weight)

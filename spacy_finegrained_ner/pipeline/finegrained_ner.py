@@ -25,11 +25,12 @@ from spacy_finegrained_ner.labels.confidence import (
 )
 from spacy_finegrained_ner.labels.prediction import Prediction
 from spacy_finegrained_ner.labels.readers import TaxonomySetting
+from spacy_finegrained_ner.ml.knowledge import knowledge_of
 from spacy_finegrained_ner.ml.tagger_layer import ScoreBatch, is_built
 from spacy_finegrained_ner.pipeline.annotating import Annotating
 from spacy_finegrained_ner.pipeline.auxiliary import AuxiliaryTask
 from spacy_finegrained_ner.pipeline.confidence import Confidence
-from spacy_finegrained_ner.pipeline.knowing import Knowing, knowledge_of
+from spacy_finegrained_ner.pipeline.knowing import Knowing
 from spacy_finegrained_ner.pipeline.labels import find_labels, find_taxonomy
 from spacy_finegrained_ner.pipeline.learning import Learning
 from spacy_finegrained_ner.pipeline.listeners import ListenerCheck

@@ -27,7 +27,13 @@ from spacy_finegrained_ner.labels.bio import Entity, TagSet
 from spacy_finegrained_ner.labels.confidence import EVIDENCE
 from spacy_finegrained_ner.labels.prediction import Prediction
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
-from spacy_finegrained_ner.ml.knowledge import Knowledge, Seen, gold_is, seen_in_prediction
+from spacy_finegrained_ner.ml.knowledge import (
+    Knowledge,
+    Seen,
+    gold_is,
+    knowledge_of,
+    seen_in_prediction,
+)
 
 _MET = 5
 """Times that a topic has to be met in training, for a row of its own."""
@@ -242,12 +248,6 @@ class Knowing:
         known.names.change(state["changes"])
         known.vocabulary = Vocabulary(self.cfg["labels"], state["topics"])
         known.counts = None
-
-
-def knowledge_of(model: Model[Any, Any]) -> Knowledge | None:
-    """The names that a model knows, if it knows any."""
-    node = model.maybe_get_ref("knowledge")
-    return None if node is None else node.attrs["knowledge"]
 
 
 def _open(path: str | Path, owner: str) -> Names:
