@@ -18,7 +18,7 @@ INSIDE = {
     "data": {"labels"},
     "knowledge": {"labels"},
     "ml": {"nn", "labels", "knowledge"},
-    "scoring": {"labels", "data"},
+    "scoring": {"labels", "data", "knowledge"},
     "pipeline": {"ml", "labels", "data", "scoring", "knowledge"},
     "benchmark": {"labels", "data", "nn", "ml", "pipeline"},
     # of pipeline only what all components have in common (annotating)

@@ -1,4 +1,4 @@
-"""The verbs of `knowledge`: build a file of names, and look into it."""
+"""The verbs of `knowledge`: build a file of names, check it on gold data, look into it."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -12,9 +12,11 @@ from spacy_finegrained_ner.errors import UserError
 
 if TYPE_CHECKING:
     from spacy_finegrained_ner.knowledge.build import Builder
+    from spacy_finegrained_ner.knowledge.names import Names
 
 app = typer.Typer(
-    help="Names as evidence: build a file of them, look into it.", no_args_is_help=True
+    help="Names as evidence: build a file of them, check it on gold data, look into it.",
+    no_args_is_help=True,
 )
 
 NamesFile = Annotated[Path, typer.Argument(help="A file that `knowledge build` has made.")]
@@ -121,8 +123,46 @@ def _say_topics(builder: "Builder", topics: Path | None) -> None:
         )
 
 
+def _open(file: Path) -> "Names":
+    from spacy_finegrained_ner.knowledge.names import Names
+
+    try:
+        return Names.open(file)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
 def _few(names: list[str]) -> str:
     return ", ".join(names[:5]) + (f" and {len(names) - 5} others" if len(names) > 5 else "")
+
+
+@app.command("check")
+def check(
+    file: NamesFile,
+    data: Annotated[Path, typer.Argument(help="Gold data: .spacy or .conll.")],
+    output: Annotated[Path | None, typer.Option(help="JSON file for all rows.")] = None,
+    rows: Annotated[int, typer.Option(min=1, help="How many to print of each table.")] = 25,
+) -> None:
+    """Say what the names are worth on gold data: how many are entities there, and of the type that
+    the file says. A topic or a source that is hardly ever right is better left out, or has other
+    types."""
+    import srsly
+    from spacy.vocab import Vocab
+
+    from spacy_finegrained_ner.cli.tables import print_names
+    from spacy_finegrained_ner.data.files import read_gold
+    from spacy_finegrained_ner.knowledge.live import LiveNames
+    from spacy_finegrained_ner.scoring.names import names_report
+
+    found = names_report(LiveNames(_open(file)), read_gold(Vocab(), data))
+    if output is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        srsly.write_json(output, found)
+    print_names(found, rows)
+    messages.good(
+        f"{found['listed']:,} of {found['entities']:,} entities of {data} are in {file}, with "
+        "exactly their bounds"
+    )
 
 
 @app.command("show")
@@ -131,12 +171,7 @@ def show(
     names: Annotated[list[str] | None, typer.Argument(help="Names to look up.")] = None,
 ) -> None:
     """Say what a file of names holds (topics, sources, licenses), or what it says of some."""
-    from spacy_finegrained_ner.knowledge.names import Names
-
-    try:
-        known = Names.open(file)
-    except ValueError as error:
-        raise UserError(str(error)) from None
+    known = _open(file)
     if names:
         for name in names:
             numbers = [i for i in known.ids(known.form.keys(name)) if i >= 0]

@@ -133,6 +133,22 @@ def print_back_off(report: dict[str, Any]) -> None:
     _console().print(table)
 
 
+def print_names(report: dict[str, Any], most: int) -> None:
+    """What names are worth on gold data, by topic and by source; most: rows of each table."""
+    for title in ("topics", "sources"):
+        rows = report[title]
+        caption = "right: an entity, of a type of the topic; percent of the places where it is met"
+        if len(rows) > most:
+            caption += f"; {len(rows) - most} others not shown"
+        numbers = ("met", "entity", "right", "most are")
+        table = _table(title.capitalize(), title[:-1], numbers=numbers, caption=caption)
+        for name, row in list(rows.items())[:most]:
+            labels = ", ".join(label for label, _ in row["labels"].most_common(2))
+            shares = (_percent(row[key] / row["met"]) for key in ("entities", "right"))
+            table.add_row(name, f"{row['met']:,}", *shares, labels)
+        _console().print(table)
+
+
 def _intervals(found: dict[str, Any]) -> str:
     if None in found["intervals"].values():
         return f"no interval: no entity in any of {found['samples']:,} samples"

@@ -12,7 +12,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from spacy_finegrained_ner.errors import UserError
 from spacy_finegrained_ner.labels.invisible import BYTE_ORDER_MARK
@@ -70,16 +70,17 @@ def read_list(
 
 
 def _lines(
-    path: Path, file: IO[bytes], encoding: str, skipped: Counter[str]
+    path: Path, file: Any, encoding: str, skipped: Counter[str]
 ) -> Iterator[tuple[int, str]]:
+    head = file.peek(4096)[:4096]
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in head:
+        raise UserError(
+            f"{path} begins with {head[:8]!r}: it is binary, or UTF-16. Expected text in "
+            f"{encoding}: save it as UTF-8."
+        )
     number = 0
     while line := file.readline(LONGEST_LINE):
         number += 1
-        if number == 1 and (line.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in line[:4096]):
-            raise UserError(
-                f"{path} begins with {line[:8]!r}: it is binary, or UTF-16. Expected text in "
-                f"{encoding}: save it as UTF-8."
-            )
         if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
             skipped["too_long_line"] += 1
             while line and not line.endswith(b"\n"):

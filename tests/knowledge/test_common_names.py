@@ -1,5 +1,7 @@
 """Names that are words: counted in gold data, for each text without its own gold."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -96,10 +98,7 @@ def texts(draw):
         text = draw(st.lists(WORD, min_size=1, max_size=5))
         starts = draw(st.sets(st.integers(0, len(text) - 1), max_size=2))
         cuts = [*sorted(starts), len(text)]
-        spans = [
-            (start, draw(st.integers(start + 1, end)))
-            for start, end in zip(cuts, cuts[1:], strict=False)
-        ]
+        spans = [(start, draw(st.integers(start + 1, end))) for start, end in pairwise(cuts)]
         several.append((" ".join(text), *spans))
     return list({text: (text, *spans) for text, *spans in several}.values())
 

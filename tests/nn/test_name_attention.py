@@ -76,10 +76,8 @@ def by_hand(made: NameAttention, x: torch.Tensor, names=NAMES) -> torch.Tensor:
         total = 1 + sum(powers.values())
         for i in covering:
             start, end = names[i][:2]
-            if end - start == 1:
-                place = 3
-            else:
-                place = 0 if token == start else 2 if token == end - 1 else 1
+            inner = 0 if token == start else 2 if token == end - 1 else 1
+            place = 3 if end - start == 1 else inner
             row = row + powers[i] / total * out[:, place] @ values[i]
         moved.append(row)
     return torch.stack(moved)

@@ -192,7 +192,8 @@ def test_texts_whose_names_are_hidden_are_learned_as_without(tmp_path):
     }
     data = examples(nlp)
     nlp.update(data, sgd=nlp.create_optimizer())
-    for name, value in model.get_ref("knowledge").shims[0].module.state_dict().items():
+    module = model.get_ref("knowledge").shims[0].module
+    for name, value in module.state_dict().items():
         assert torch.equal(value, state[name]), name
     docs = [eg.predicted for eg in data]
     (seen,), _ = model.begin_update(docs)
@@ -208,7 +209,7 @@ def test_gradients_reach_the_encoder_and_the_names(tmp_path):
     pipe = component(nlp)
     module = pipe.model.get_ref("knowledge").shims[0].module
     before = {name: p.detach().clone() for name, p in module.named_parameters()}
-    embed = [n for n in pipe.model.get_ref("tok2vec").walk() if n.has_param("E")][0]
+    embed = next(n for n in pipe.model.get_ref("tok2vec").walk() if n.has_param("E"))
     table = embed.get_param("E").copy()
     nlp.update(data, sgd=nlp.create_optimizer())
     changed = {name for name, p in module.named_parameters() if not torch.equal(p, before[name])}
@@ -288,7 +289,7 @@ def test_what_is_missing_is_told(tmp_path):
     with pytest.raises(ValueError, match=r"not told which: set path .*--paths\.knowledge"):
         nlp.initialize(lambda: examples(nlp))
     nlp = knowing(tmp_path / "names", path=str(tmp_path / "nowhere"))
-    with pytest.raises(ValueError, match="reads names from .*nowhere, which is not there"):
+    with pytest.raises(ValueError, match=r"reads names from .*nowhere, which is not there"):
         nlp.initialize(lambda: examples(nlp))
     (tmp_path / "other").write_text("Lyon\tcity\n")
     nlp = knowing(tmp_path / "names", path=str(tmp_path / "other"))
