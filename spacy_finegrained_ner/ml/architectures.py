@@ -81,6 +81,7 @@ def build_tagger_v1(
             blending=blending.build if blending else None,
             place=blending.place if blending else "",
             crf=decoding.transitions,
+            evidence=knowledge is not None,
         ),
         precision,
     )

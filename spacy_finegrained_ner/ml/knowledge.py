@@ -194,8 +194,6 @@ def _predict(
     seen = _SEEN.get()
     if seen is not None:
         seen.append((now, found, len(docs)))
-    if not len(found):
-        return X
     lengths = [len(doc) for doc in docs]
     told = evidence(found, now.parts, knowledge.vocabulary, lengths)
     flat = _flat(model, X)
@@ -212,8 +210,6 @@ def _train(
 ) -> tuple[list[Floats2d], Callable[[list[Floats2d]], list[Doc]]]:
     shim, knowledge = cast(ModuleShim, model.shims[0]), model.attrs["knowledge"]
     now, found, topics_seen = knowledge.find(docs, True)
-    if not len(found):
-        return X, backprop_tok2vec
     lengths = [len(doc) for doc in docs]
     told = evidence(found, now.parts, knowledge.vocabulary, lengths, topics_seen)
     flat = _flat(model, X).requires_grad_()

@@ -10,8 +10,9 @@ from torch.nn import functional
 
 PLACES = 4
 """Of a token in a name: first, inside, last, the only one."""
-CLOSED = -3.0
-"""What the logit of a name is moved by at the start: a twentieth of the attention."""
+FIRST, _, _, ALONE = range(PLACES)
+CLOSED = -1.0
+"""What the logit of a name is moved by at the start: a quarter of the attention."""
 
 
 class NameAttention(nn.Module):
@@ -21,8 +22,8 @@ class NameAttention(nn.Module):
     that is the gate. So a token in no name keeps its vector, and many names move it no further
     than one.
 
-    All parameters have names that begin with `head.`, so that optimizer groups can tell them from
-    the encoder's.
+    All parameters have names that begin with `head.names.`, so that optimizer groups can tell them
+    from the encoder's, and from the rest of the head.
 
     width: of the vectors of tokens. hidden: of those of names. types, topics: how many there are.
     buckets: of length, ambiguity and number of sources.
@@ -32,7 +33,7 @@ class NameAttention(nn.Module):
         super().__init__()
         self.sizes = {"width": width, "hidden": hidden, "types": types, "topics": topics}
         self.sizes["buckets"] = buckets
-        self.head = nn.ModuleDict(
+        names = nn.ModuleDict(
             {
                 # Row 0: a type or a topic that is not known
                 "types": nn.EmbeddingBag(types + 1, hidden, mode="sum"),
@@ -43,10 +44,15 @@ class NameAttention(nn.Module):
                 "context": nn.Linear(width, hidden),
                 "name": nn.Linear(4 * hidden, hidden),
                 "logit": nn.Linear(hidden, 1),
+                "worth": nn.Linear(hidden, 1),
                 "out": nn.Linear(PLACES * hidden, width, bias=False),
             }
         )
-        cast(nn.Linear, self.head["logit"]).bias.data.fill_(CLOSED)
+        cast(nn.Linear, names["logit"]).bias.data.fill_(CLOSED)
+        # At first a name says nothing of the tags
+        for parameter in names["worth"].parameters():
+            nn.init.zeros_(parameter)
+        self.head = nn.ModuleDict({"names": names})
 
     def forward(
         self,
@@ -69,9 +75,9 @@ class NameAttention(nn.Module):
         """vectors: *Shape:* (tokens, width), of all texts one after the other. The others: as
         `knowledge.evidence.Evidence` has them. *Shape* of the result: (tokens, width).
         """
-        head, tokens, names = self.head, len(vectors), len(length)
+        head, tokens, names = self.head["names"], len(vectors), len(length)
         if not names:
-            return vectors
+            return functional.pad(vectors, (0, 2 * self.sizes["types"]))
         # (names, hidden)
         known = (
             head["types"](type_rows, type_starts, per_sample_weights=type_weights)
@@ -99,4 +105,19 @@ class NameAttention(nn.Module):
         slots = slots.index_add(0, token * PLACES + place, weight[:, None] * value[name])
         moved = head["out"](slots.view(tokens, -1))
         # A vector of 0 is none: what counts such tokens shall find them
-        return vectors + moved * vectors.any(dim=1, keepdim=True)
+        there = vectors.any(dim=1, keepdim=True)
+
+        # What the types of a name add to the scores of their tags: as much for each type, so that
+        # it is learned of all of them
+        worth = head["worth"](value)[:, 0]  # (names,)
+        counts = torch.diff(type_starts, append=type_starts.new_tensor([len(type_rows)]))
+        whose = torch.repeat_interleave(counts)
+        shares = value.new_zeros(names, self.sizes["types"] + 1)
+        shares = shares.index_put((whose, type_rows), type_weights.to(value.dtype), accumulate=True)
+        said = shares[:, 1:] * worth[:, None]  # (names, types)
+        tags = value.new_zeros(2 * tokens, said.shape[1])
+        inner = 2 * token + ((place != FIRST) & (place != ALONE)).long()
+        tags = tags.index_add(0, inner, weight[:, None] * said[name])
+        # (tokens, types, 2): that of B and of I
+        tags = tags.view(tokens, 2, -1).transpose(1, 2).flatten(1)
+        return torch.cat([vectors + moved * there, tags * there], dim=1)
