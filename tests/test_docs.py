@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import spacy
+from knowledge_names import names_file
 from listening import make_listening
 from pipelines import examples, train
 from spacy.util import load_model
@@ -69,7 +70,11 @@ def test_toml_and_ini_can_be_read(page):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """As the packaged pipelines are: with an encoder that is a pipe of its own."""
-    nlp = make_listening(tmp_path_factory.mktemp("encoder"))
+    names = tmp_path_factory.mktemp("names") / "names"
+    names_file(names, [("Carlo Ancelotti", "SportsManager", ["web"])])
+    block = {"@layers": "spacy-finegrained-ner.names.v1", "path": str(names)}
+    model = {"dropout": 0.0, "blending": None, "knowledge": block}
+    nlp = make_listening(tmp_path_factory.mktemp("encoder"), model=model)
     text = "is/O carlo/B-SportsManager ancelotti/I-SportsManager still/O coaching/O"
     train(nlp, examples(nlp, [f"{text} real/B-SportsGRP madrid/I-SportsGRP"]), 60)
     folder = tmp_path_factory.mktemp("trained")

@@ -37,8 +37,10 @@ def parse(command, words: list[str]) -> list[str]:
     return left
 
 
-def check_settings(words: list[str]) -> None:
-    config = Config().from_disk(ROOT / "configs" / "default.cfg", interpolate=False)
+def check_settings(words: list[str], name: str) -> None:
+    """name: of a shipped config; of one that is not, the settings are those of default.cfg."""
+    path = ROOT / name if name.startswith("configs/") else ROOT / "configs" / "default.cfg"
+    config = Config().from_disk(path, interpolate=False)
     for word in words:
         if word.startswith("--"):
             section, _, name = word.removeprefix("--").rpartition(".")
@@ -70,7 +72,7 @@ def check(words: list[str]) -> None:
             command, rest = verb(spacy_app, rest)
             left = parse(command, rest)
             if command.name == "train":
-                check_settings(left)
+                check_settings(left, rest[0])
             else:
                 assert not left, words
         case ["pip", "install", *_] | ["python", "-m", "pip", "install", *_]:

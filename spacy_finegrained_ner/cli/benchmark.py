@@ -1,4 +1,4 @@
-"""The verb `benchmark`: speed, profile, growth."""
+"""The verb `benchmark`: speed, profile, growth, names."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -64,6 +64,24 @@ def run_growth(output: Folder, rounds: Rounds = 5) -> None:
     output.mkdir(parents=True, exist_ok=True)
     growth_plot(found, output / "growth.svg")
     _write(output / "growth", found, growth_markdown)
+
+
+@app.command("names")
+def run_names(
+    data: Sentences,
+    config: ConfigFile,
+    encoder: Encoder,
+    names: Annotated[Path, typer.Option("--names", help="A file of names.")],
+    output: Folder,
+    sentences: Count = 1024,
+    rounds: Rounds = 5,
+) -> None:
+    """Time, loading and memory of names as evidence, against the same pipeline without."""
+    from spacy_finegrained_ner.benchmark.names import names_cost, names_markdown
+    from spacy_finegrained_ner.benchmark.sentences import draw
+
+    found = names_cost(draw(data, sentences, config, encoder), names, rounds, _say)
+    _write(output / "names", {"data": str(data), **found}, names_markdown)
 
 
 def _say(line: str) -> None:
