@@ -66,7 +66,7 @@ OUTSIDE = {
     },
     "knowledge": {
         *("numpy", "marisa_trie", "array", "bz2", "csv", "gzip", "hashlib", "json", "lzma", "mmap"),
-        *("tempfile", "tomllib"),
+        *("ast", "tempfile", "tomllib"),
     },
     "scoring": {"spacy", "numpy"},
     "benchmark": {
