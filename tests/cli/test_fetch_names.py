@@ -1,9 +1,7 @@
 """Open lists of names, out of wheels on the package index."""
 
-import bz2
 import json
 import os
-import pickle
 import subprocess
 import zipfile
 from pathlib import Path
@@ -14,11 +12,6 @@ from test_commands import run
 from spacy_finegrained_ner.knowledge.names import Names
 from spacy_finegrained_ner.knowledge.packaged import LISTS
 
-
-def packed(**values) -> bytes:
-    return bz2.compress(pickle.dumps(values))
-
-
 FILES = {
     "airportsdata": b"icao,name,city\nEGLL,London Heathrow Airport,London\n",
     "geonames": json.dumps(
@@ -27,8 +20,6 @@ FILES = {
     "nba_api": b"player_index_full_name = 1\nteam_index_full_name = 0\n"
     b"players = [[1, 'Zaid Abdul-Aziz']]\nwnba_players = []\nteams = [['Atlanta Hawks']]\n"
     b"wnba_teams = []\n",
-    "drug-ner": packed(drug_variant_to_canonical={"aspirin": ["aspirin"]}),
-    "disease-ner": packed(disease_variant_to_canonical={"flu": ["influenza"]}),
 }
 
 
@@ -72,7 +63,6 @@ def test_what_is_fetched_can_be_built(index, tmp_path):
     names = Names.open(tmp_path / "names")
     assert {names.key(i) for i in range(len(names))} == {
         *("london heathrow airport ", "lyon ", "lyons ", "zaid abdul aziz ", "atlanta hawks "),
-        *("aspirin ", "flu "),
     }
     assert {one["id"]: one["license"] for one in names.sources} == {
         source: one.license for source, one in LISTS.items()
@@ -93,13 +83,3 @@ def test_only_some(index, tmp_path, monkeypatch):
     assert "nba_api could not be fetched as nba_api==1.12.0" in printed
     assert "No matching distribution" in printed
     assert not [name for name in os.listdir(tmp_path) if name.startswith(".")]
-
-
-class Planted:
-    def __reduce__(self):
-        return print, ("run",)
-
-
-def test_a_pickle_that_would_run_something_is_not_read():
-    with pytest.raises(pickle.UnpicklingError, match=r"asks for builtins\.print, expected plain"):
-        list(LISTS["drug-ner"].read(packed(drug_variant_to_canonical=Planted())))
