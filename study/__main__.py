@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from spacy_finegrained_ner.errors import UserError
-from study.plan.stages import SIZES, STAGES, StudyError
+from study.plan.stages import SIZES, STAGES, Size, StudyError
 
 app = typer.Typer(
     help="What each technique adds, measured: run the study, write its page.",
@@ -70,6 +70,38 @@ def run_command(
             raise StudyError(f"There is no size {size!r}, expected one of {', '.join(SIZES)}.")
         chosen = stages.split(",")
         run_study(data, output, SIZES[size], chosen, inputs, workers)
+
+
+@app.command("experiment")
+def experiment_command(
+    name: Annotated[str, typer.Argument(help="teaching.")],
+    data: Annotated[
+        Path, typer.Argument(help="Folder of `convert`: train, valid and, to report, dev.spacy.")
+    ],
+    output: Annotated[Path, typer.Option(help="Folder of the records; what is there is kept.")],
+    encoder: Annotated[str, typer.Option(help="Folder or name of the encoder.")],
+    smoke: Annotated[bool, typer.Option("--smoke", help="On 150 sentences, in minutes.")] = False,
+    work: Annotated[Path, typer.Option(help="Folder for prepared data.")] = Path("corpus/study"),
+    taxonomy: Annotated[str, typer.Option(help="A file, or multiconer2.")] = "multiconer2",
+    workers: Annotated[
+        int, typer.Option(min=1, help="Runs at once; each has its share of the cores.")
+    ] = 1,
+) -> None:
+    """Do the runs of an experiment that have no record yet. May be stopped and started again."""
+    from study.plan.experiments import EXPERIMENTS
+    from study.runs.pipelines import Inputs
+    from study.runs.runner import run_experiment
+
+    command = ["python", "-m", "study", *sys.argv[1:]]
+    inputs = Inputs(work, encoder, taxonomy=taxonomy, command=command)
+    with told():
+        if name not in EXPERIMENTS:
+            raise StudyError(
+                f"There is no experiment {name!r}, expected one of {', '.join(EXPERIMENTS)}."
+            )
+        found = EXPERIMENTS[name].smoke() if smoke else EXPERIMENTS[name]
+        size = SIZES["smoke"] if smoke else Size()
+        run_experiment(data, output, found, inputs, size, workers)
 
 
 @app.command("page")
