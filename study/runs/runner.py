@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 import warnings
@@ -125,7 +124,7 @@ def run_all(runs: Sequence[Run], inputs: Inputs, folder: Path, workers: int = 1)
 
 def _records(runs: Sequence[Run], inputs: Inputs, workers: int) -> Iterator[Record]:
     """As runs end. Of several workers each run has a process of its own: nothing is left over."""
-    threads = max(1, (os.cpu_count() or 1) // workers)
+    threads = max(1, torch.get_num_threads() // workers)  # OMP_NUM_THREADS bounds them
     if workers == 1:
         torch.set_num_threads(threads)
         yield from (run_once(run, inputs) for run in runs)
