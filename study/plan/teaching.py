@@ -19,13 +19,16 @@ def halves(docs: Parts) -> Parts:
     return {name: [docs["train"][n] for n in places] for name, places in cut.items()}
 
 
-_ALL = Training(part="train", epochs=3, rate=MIDDLE_RATE, settings=settings(DEFAULT))
-_TEACHER = replace(_ALL, part="half_a", name="teacher")
+ALL = Training(
+    part="train", epochs=3, rate=MIDDLE_RATE, settings=settings(DEFAULT), name="all"
+)
+"""The default config; kept for other experiments."""
+_TEACHER = replace(ALL, part="half_a", name="teacher")
 
 
 def _student(soft: bool, gold: str) -> tuple[Training, ...]:
     taught = Taught("teacher", "half_b", soft, gold)
-    return _TEACHER, replace(_ALL, part="half_b", taught=taught)
+    return _TEACHER, replace(ALL, part="half_b", name="model", taught=taught)
 
 
 TEACHING = Experiment(
@@ -33,7 +36,7 @@ TEACHING = Experiment(
     "What a teacher's labels are worth",
     {
         "half": Compared("half A with gold: the teacher", (_TEACHER,)),
-        "all": Compared("A and B with gold", (_ALL,)),
+        "all": Compared("A and B with gold", (ALL,)),
         "hard": Compared("A with gold, B by the teacher, hard", _student(False, "half_a")),
         "soft": Compared("A with gold, B by the teacher, soft", _student(True, "half_a")),
         "hard_alone": Compared("B by the teacher alone, hard", _student(False, "")),
