@@ -96,9 +96,7 @@ def experiment_command(
     inputs = Inputs(work, encoder, taxonomy=taxonomy, command=command)
     with told():
         if name not in EXPERIMENTS:
-            raise StudyError(
-                f"There is no experiment {name!r}, expected one of {', '.join(EXPERIMENTS)}."
-            )
+            raise StudyError(_no_experiment(name))
         found = EXPERIMENTS[name].smoke() if smoke else EXPERIMENTS[name]
         size = SIZES["smoke"] if smoke else Size()
         run_experiment(data, output, found, inputs, size, workers)
@@ -110,12 +108,29 @@ def page_command(
     output: Annotated[
         Path | None, typer.Option(help="Folder to write to; none for that of the records.")
     ] = None,
+    experiment: Annotated[
+        str, typer.Option(help="Of an experiment: page.html and README.md, beside its records.")
+    ] = "",
 ) -> None:
     """Write the page of a study: study.html, README.md, figures and analysis.json."""
     with told():
+        from study.page.experiment import write_experiment
         from study.page.page import write_page
+        from study.plan.experiments import EXPERIMENTS
 
-        typer.echo(f"Wrote the page: {write_page(folder, output)}")
+        if experiment and experiment not in EXPERIMENTS:
+            raise StudyError(_no_experiment(experiment))
+        if experiment:
+            written = write_experiment(EXPERIMENTS[experiment], folder)
+        else:
+            written = write_page(folder, output)
+        typer.echo(f"Wrote the page: {written}")
+
+
+def _no_experiment(name: str) -> str:
+    from study.plan.experiments import EXPERIMENTS
+
+    return f"There is no experiment {name!r}, expected one of {', '.join(EXPERIMENTS)}."
 
 
 if __name__ == "__main__":

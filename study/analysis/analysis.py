@@ -20,7 +20,7 @@ from study.analysis.rows import (
     Screening,
     Tried,
 )
-from study.analysis.scores import Floats, Scores, score_parts
+from study.analysis.scores import Floats, Scores, score_groups, score_parts
 from study.analysis.statistics import EDGES, effects, holm
 from study.plan.arms import ARMS, CANDIDATES, COMPARISONS
 from study.plan.design import model_matrix, terms, variance_inflation
@@ -74,8 +74,10 @@ def compare(
     folder: Path,
     draws: int,
     comparisons: Iterable[tuple[str, str]] = COMPARISONS,
+    groups: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Arms]:
-    """Means and comparisons of arms, by set that all of the records have."""
+    """Means and comparisons of arms, by set that all of the records have: by part (see
+    `score_parts`), or where groups of types are given by those."""
     names = list(dict.fromkeys(r.run.arm for r in records))
     x = np.array([[float(r.run.arm == arm) for arm in names] for r in records])
     own = dict(zip(names, np.eye(len(names)), strict=True))
@@ -84,7 +86,10 @@ def compare(
     for name in records[0].counted:
         if all(name in r.counted for r in records):
             gold = read_gold(folder, records[0].run.known, name)
-            scores = score_parts(records, name, gold, draws)
+            if groups is None:
+                scores = score_parts(records, name, gold, draws)
+            else:
+                scores = score_groups(records, name, gold, draws, groups)
             rows = _effects(scores, x, pairs) if len(x) > len(names) else []
             found[name] = Arms(_means(scores, names, x), _corrected(rows, _family_of_arms))
     return found

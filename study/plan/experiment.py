@@ -29,6 +29,7 @@ class Experiment:
     name: of the experiment, and first part of the names of its runs. title: of its page. arms: in
     the order in which they are run, all with a seed before the next one. comparisons: pairs of
     arms, the first against the second. divided: makes more parts of the docs. sets: what is scored.
+    groups: of types, that are scored on their own too.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Experiment:
     divided: Callable[[Parts], Parts] = field(default=lambda docs: {}, repr=False)
     seeds: tuple[int, ...] = (0, 1, 2)
     sets: tuple[str, ...] = ("valid",)
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def smoke(self) -> Experiment:
         """To see that it works, in minutes: one seed, on a sample."""

@@ -80,7 +80,8 @@ class Training:
     pipeline: of `runs.pipelines.PIPELINES`. part: of the data: "train" or "sample". rate: of the
     encoder. settings: of the config, by dotted path. looks: evaluations on the way. encoder:
     "encoder" or "base". name: what comes out of it is `${paths.NAME}` in the configs of the
-    trainings after it. taught: what it learns of in place of `part`.
+    trainings after it. taught: what it learns of in place of `part`. tuned: the training whose
+    pipeline is trained further on `part`, as `tune` does, in place of a new one.
     """
 
     pipeline: str = "finegrained"
@@ -92,6 +93,7 @@ class Training:
     encoder: str = "encoder"
     name: str = "model"
     taught: Taught | None = None
+    tuned: str = ""
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,7 @@ def halves(docs: Parts) -> Parts:
     return {name: [docs["train"][n] for n in places] for name, places in cut.items()}
 
 
-ALL = Training(
-    part="train", epochs=3, rate=MIDDLE_RATE, settings=settings(DEFAULT), name="all"
-)
+ALL = Training(part="train", epochs=3, rate=MIDDLE_RATE, settings=settings(DEFAULT), name="all")
 """The default config; kept for other experiments."""
 _TEACHER = replace(ALL, part="half_a", name="teacher")
 

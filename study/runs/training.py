@@ -8,6 +8,7 @@ import tempfile
 import time
 from hashlib import sha256
 from importlib.metadata import version
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import srsly
 import torch
 from pydantic import TypeAdapter
 from spacy.language import Language
+from spacy.tokens import DocBin
 from spacy.training import Corpus, Example
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
@@ -24,6 +26,8 @@ from thinc.api import Config, fix_random_seed
 
 from spacy_finegrained_ner.data.corpus import bare_copy
 from spacy_finegrained_ner.labels.readers import named_taxonomy
+from spacy_finegrained_ner.pipeline.tuning import BATCH, tune
+from spacy_finegrained_ner.scoring.evaluation import component_of
 from spacy_finegrained_ner.scoring.scorer import entity_spans, score_entities
 from study.plan.stages import Run, Training
 from study.runs.pipelines import Inputs, config_of
@@ -52,6 +56,10 @@ def run_once(run: Run, inputs: Inputs) -> Record:
                 nlp = spacy.load(kept)
                 trained.append(_TRAINED.validate_json((kept / "trained.json").read_bytes()))
                 continue
+            if training.tuned:
+                nlp, found = _tune(training, before[training.tuned], run.seed, inputs)
+                trained.append(found)
+                continue
             config = config_of(training, run.seed, inputs)
             config["paths"] |= before
             if training.taught:
@@ -79,7 +87,7 @@ def run_once(run: Run, inputs: Inputs) -> Record:
 
 def _place(training: Training, seed: int, inputs: Inputs) -> Path | None:
     """Where what comes out is kept for other runs, as that of a teacher; None for what is not."""
-    if training.name == "model" or training.taught:
+    if training.name == "model" or training.taught or training.tuned:
         return None
     asked = f"{training!r} {seed} {inputs.encoder} {inputs.base_encoder} {inputs.taxonomy}"
     return inputs.work / "kept" / f"{training.name}-{sha256(asked.encode()).hexdigest()[:12]}"
@@ -99,6 +107,26 @@ def _train(training: Training, config: Config, folder: Path) -> tuple[Language, 
     rows = srsly.read_jsonl(log) if training.looks and log.exists() else ()
     curve = [_point(row) for row in rows]
     return nlp, Trained(config["training"]["max_steps"], seconds, curve, kept, _commit())
+
+
+def _tune(training: Training, before: str, seed: int, inputs: Inputs) -> tuple[Language, Trained]:
+    nlp = spacy.load(before)
+    name, _ = component_of(nlp)
+    part = DocBin().from_disk(inputs.work / f"{training.part}.spacy")
+    docs = list(part.get_docs(nlp.vocab))
+    steps = training.epochs * ceil(len(docs) / BATCH)
+    start = time.perf_counter()
+    tuned = tune(
+        nlp,
+        name,
+        docs,
+        taxonomy=named_taxonomy(inputs.taxonomy),
+        steps=steps,
+        rate=training.rate,
+        seed=seed,
+        stdout=io.StringIO(),
+    )
+    return tuned, Trained(steps, round(time.perf_counter() - start, 1), commit=_commit())
 
 
 def _batches(config: Config) -> int:
