@@ -52,7 +52,9 @@ DECAY = Experiment(
     {
         "paper": Compared("the paper's decay and combination, 8 epochs", (_paper(8),)),
         "none": Compared("no auxiliary task, 8 epochs", (_trained(ALONE, 8),)),
-        "linear": Compared("the default's linear decay, 8 epochs", (_trained(DEFAULT, 8),)),
+        "linear": Compared(
+            "the default's linear decay, 8 epochs", (replace(_trained(DEFAULT, 8), pooled=True),)
+        ),
         "constant": Compared("w = 0.1 all the time, 8 epochs", (_constant(8),)),
         "paper16": Compared("the paper's decay, 16 epochs", (_paper(16),), seeds=(0,)),
     },

@@ -9,9 +9,10 @@ import pytest
 import spacy
 from encoders import tiny_bert
 from numpy.testing import assert_allclose
-from pipelines import SENTENCES, sentence
+from pipelines import SENTENCES, examples, make_nlp, sentence
 from simulated import TYPES, gold, record
 from spacy.tokens import DocBin
+from thinc.api import Adam, fix_random_seed
 from typer.testing import CliRunner
 
 from spacy_finegrained_ner.data.corpus import EMBEDDED, sentence_to_doc
@@ -28,6 +29,7 @@ from study.plan.new_types import NEW, OLD, divided
 from study.plan.stages import StudyError, Taught, Training
 from study.plan.teaching import halves
 from study.runs.pipelines import Inputs, config_of
+from study.runs.pooled import OnBatches
 from study.runs.records import GOLD, RECORD, read_records, write
 
 INPUTS = Inputs(Path("work"), "encoder")
@@ -216,6 +218,39 @@ def test_teachers_and_tuned_pipelines_run(tmp_path, monkeypatch):
     code, said = command("page", tmp_path / "out", "--experiment", "tiny")
     assert code == 0, said
     assert "# Tiny" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+
+
+def test_what_is_predicted_on_the_batches_of_the_last_epoch_is_counted():
+    """Against a component that is asked after each step what it would have said before it."""
+    nlp = make_nlp()
+    component = nlp.get_pipe("finegrained_ner")
+    data = examples(nlp)
+    fix_random_seed(0)
+    nlp.initialize(lambda: data)
+    watch = OnBatches(component, batches=2)
+    sgd = Adam(0.01)
+    expected = []
+    for _ in range(12):
+        for batch in (data[:2], data[2:]):
+            found = component.predict([eg.predicted for eg in batch])
+            expected.append(
+                [
+                    ({(e.start, e.end, e.label_) for e in eg.reference.ents}, set(one.entities))
+                    for eg, one in zip(batch, found, strict=True)
+                ]
+            )
+            nlp.update(batch, sgd=sgd)
+    pairs = [pair for batch in expected[-2:] for pair in batch]
+    total = np.zeros(3, dtype=int)
+    for gold_entities, found in pairs:
+        total += [
+            len(gold_entities & found),
+            len(found - gold_entities),
+            len(gold_entities - found),
+        ]
+    assert np.sum([*watch.counts.values()], axis=0).tolist() == total.tolist()
+    assert total[0] > 0
+    assert watch.counts["Drink"][0] + watch.counts["Drink"][2] == 2
 
 
 @pytest.mark.slow
