@@ -1,10 +1,12 @@
 """Labelled texts as spaCy Docs, and as corpora that `spacy train` reads without conversion."""
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Annotated, Literal
 
+from pydantic import AfterValidator, Field
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -13,8 +15,17 @@ from spacy.vocab import Vocab
 from spacy_finegrained_ner.data.conll import Sentence, read_conll
 from spacy_finegrained_ner.data.forms.loading import load
 from spacy_finegrained_ner.data.forms.record import LOSSES, Options
+from spacy_finegrained_ner.data.forms.text import known_encoding
 from spacy_finegrained_ner.data.parts import data_files
 from spacy_finegrained_ner.settings import CountOrZero, checked
+
+Scheme = Annotated[
+    Literal["IOB2", "IOB1", "IO", "IOBES", "BILUO", "labels"],
+    "IOB2, IOB1, IO, IOBES, BILUO or labels",
+]
+TagColumn = Annotated[str | int, "a name, or the number of a column"]
+TagNames = Annotated[list[str], Field(min_length=1), "a list of names"]
+Encoding = Annotated[str, AfterValidator(known_encoding), "an encoding such as cp1252"]
 
 EMBEDDED = Path(__file__).with_name("embedded")
 """Folder of the embedded corpus: train.conll and valid.conll."""
@@ -67,10 +78,10 @@ def build_conll_corpus_v1(
 def build_corpus_v1(
     path: str | Path | None,
     limit: CountOrZero = 0,
-    scheme: str | None = None,
-    tag_column: str | None = None,
-    tag_names: Sequence[str] | None = None,
-    encoding: str | None = None,
+    scheme: Scheme | None = None,
+    tag_column: TagColumn | None = None,
+    tag_names: TagNames | None = None,
+    encoding: Encoding | None = None,
 ) -> Callable[[Language], Iterator[Example]]:
     """Registered as `spacy-finegrained-ner.Corpus.v1` (readers).
 

@@ -193,6 +193,16 @@ def listed(sentences) -> str:
     return out.getvalue()
 
 
+def label_studio_csv(sentences) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["text", "id", "label", "annotator", "annotation_id", "lead_time"])
+    for i, (text, spans) in enumerate(map(offsets, sentences)):
+        regions = [region(text, *span) for span in spans]
+        writer.writerow([text, i, json.dumps(regions) if regions else "", 1, i, 2.5])
+    return out.getvalue()
+
+
 def spacy_2(sentences) -> str:
     return json.dumps([[text, {"entities": spans}] for text, spans in map(offsets, sentences)])
 
@@ -221,9 +231,8 @@ def features(sentences) -> dict:
     }
 
 
-def parquet(path: Path, sentences) -> None:
+def arrow_table(sentences):
     import pyarrow
-    from pyarrow import parquet as pq
 
     schema = pyarrow.schema(
         [
@@ -233,7 +242,22 @@ def parquet(path: Path, sentences) -> None:
         ],
         metadata={"huggingface": json.dumps({"info": {"features": features(sentences)}})},
     )
-    pq.write_table(pyarrow.Table.from_pylist(numbered(sentences), schema=schema), path)
+    return pyarrow.Table.from_pylist(numbered(sentences), schema=schema)
+
+
+def parquet(path: Path, sentences) -> None:
+    from pyarrow import parquet as pq
+
+    pq.write_table(arrow_table(sentences), path)
+
+
+def arrow(path: Path, sentences) -> None:
+    """The stream that `Dataset.save_to_disk` writes."""
+    from pyarrow import ipc
+
+    found = arrow_table(sentences)
+    with ipc.new_stream(path, found.schema) as stream:
+        stream.write_table(found)
 
 
 def docbin(path: Path, sentences) -> None:

@@ -111,6 +111,7 @@ def test_iob2_as_the_strict_reader_reads_it(tmp_path_factory, gold):
         ("a.tsv", lambda gold: exporters.table(gold, "\t"), "table of offsets"),
         ("a.csv", lambda gold: exporters.table(gold, ";"), "table of offsets"),
         ("a.csv", exporters.listed, "table of offsets"),
+        ("a.csv", exporters.label_studio_csv, "table of offsets"),
         ("a.json", exporters.spacy_2, "texts with character spans, JSON"),
         ("a.json", lambda gold: json.dumps(exporters.numbered(gold)), "tokens and ner_tags, JSON"),
         (
@@ -188,8 +189,10 @@ def test_parquet_and_docbin(tmp_path_factory, gold):
     folder = tmp_path_factory.mktemp("binary")
     exporters.parquet(folder / "train-00000-of-00001.parquet", gold)
     exporters.docbin(folder / "train.bin", gold)
+    exporters.arrow(folder / "data-00000-of-00001.arrow", gold)
     for name, said in (
         ("train-00000-of-00001.parquet", "Parquet of tokens and ner_tags, IOB2"),
+        ("data-00000-of-00001.arrow", "Arrow of tokens and ner_tags, IOB2"),
         ("train.bin", "spaCy's DocBin"),
     ):
         texts, account = read(folder / name, scheme="IOB2" if "IOB2" in said else None)

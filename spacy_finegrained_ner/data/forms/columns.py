@@ -11,7 +11,9 @@ from spacy_finegrained_ner.data.forms.text import lines_of
 from spacy_finegrained_ner.labels.invisible import BYTE_ORDER_MARK, invisible
 from spacy_finegrained_ner.labels.schemes import find_scheme
 
-_GAP = re.compile(r"\t| +")
+_GAP = re.compile(" +")
+_BETWEEN = re.compile(r"-DOCSTART-(\s|$)|# id(\s|$)|#(begin|end) document")
+_SKIPPED = re.compile(r"-DOCSTART-|\ufeff?#")
 _NUMBER = re.compile(r"\d+([-.]\d+)?")
 
 Row = tuple[int, list[str]]
@@ -22,8 +24,8 @@ def read_columns(path: Path, text: str, options: Options, account: Account) -> l
     """The sentences of a file. The word is in the first column, or in the second where the first
     counts the tokens; the tag in the last one, unless options say another.
 
-    Lines that begin with `#` and have another number of columns than the first line of a sentence,
-    or that stand before one and begin with `# `, are comments.
+    Between sentences, lines that begin with `#` and have another number of columns than the first
+    line that does not are comments.
 
     Raises a `FormError` for lines without a tag, or with another number of columns than the first;
     for lines and sentences that are far too long; and where the column can't be one of tags.
@@ -56,6 +58,8 @@ def _sentences(path: Path, text: str, account: Account) -> list[list[Row]]:
     sentences: list[list[Row]] = []
     rows: list[Row] = []
     columns = first = 0
+    plain = next((x for x in lines_of(text) if x.strip() and not _SKIPPED.match(x)), None)
+    width = 0 if plain is None else len(_fields(plain.rstrip()))
     for number, line in enumerate(lines_of(text), 1):
         if len(line) > MAX_LINE:
             raise FormError(f"{path}:{number}: the line is longer than {MAX_LINE} characters.")
@@ -70,8 +74,9 @@ def _sentences(path: Path, text: str, account: Account) -> list[list[Row]]:
                 f"{path}:{number}: found a carriage return inside of the line, expected lines that "
                 "end in a line feed. Convert the line ends of the file."
             )
-        fields = _GAP.split(line)
-        if not line or fields[0] == "-DOCSTART-" or _is_comment(line, fields, columns, rows):
+        fields = _fields(line)
+        begins = not rows and line.startswith("#") and bool(width) and len(fields) != width
+        if not line or begins or _BETWEEN.match(line):
             if rows:
                 sentences.append(rows)
                 rows = []
@@ -93,12 +98,8 @@ def _sentences(path: Path, text: str, account: Account) -> list[list[Row]]:
     return [*sentences, rows] if rows else sentences
 
 
-def _is_comment(line: str, fields: list[str], columns: int, rows: list[Row]) -> bool:
-    if line.startswith("# id") and line[4:5] in ("", " ", "\t"):
-        return True
-    if not line.startswith("#") or rows:  # within a sentence it is a token
-        return False
-    return len(fields) != columns if columns else not fields[-1].startswith(("O", "B-", "I-"))
+def _fields(line: str) -> list[str]:
+    return [x.strip(" ") for x in line.split("\t")] if "\t" in line else _GAP.split(line)
 
 
 def _are_numbered(sentences: list[list[Row]]) -> bool:

@@ -180,8 +180,11 @@ def _in_characters(record: Record, account: Account) -> Sequence[CharSpan]:
 def _is_there(span: CharSpan, text: str) -> bool:
     """Whether the text of a span, if it is given, is exactly where it says. Blanks may stand for
     other whitespace, such as line ends."""
+    if span.surface is None or span.start is None or span.end is None:
+        return True
     found = text[span.start : span.end]
-    return span.surface is None or _SPACE.sub(" ", found) == _SPACE.sub(" ", span.surface)
+    same = _SPACE.sub(" ", found) == _SPACE.sub(" ", span.surface)
+    return same and len(found) == span.end - span.start
 
 
 def _without_overlaps(

@@ -11,7 +11,14 @@ from spacy.vocab import Vocab
 
 from spacy_finegrained_ner.data.forms.docs import Tokenize, docs_of
 from spacy_finegrained_ner.data.forms.reading import read_records
-from spacy_finegrained_ner.data.forms.record import Account, FormError, Options, Record
+from spacy_finegrained_ner.data.forms.record import (
+    NO_TEXT,
+    NOT_ANNOTATED,
+    Account,
+    FormError,
+    Options,
+    Record,
+)
 from spacy_finegrained_ner.labels.schemes import SCHEMES, find_scheme
 
 
@@ -48,14 +55,25 @@ def load(
     tags = [r.tags for t in found.values() for r in t.records if r.tags is not None]
     scheme = options.scheme or find_scheme(tags) or "IOB2"
     for part, texts in found.items():
-        for path, form, records in read[part]:
-            tagged = any(record.tags is not None for record in records)
-            said = f"{form}, {scheme}" if tagged else form
-            texts.said.append(f"{path}: {said}, {len(records):,} texts")
+        texts.said = _said(read[part], scheme)
         texts.docs = docs_of(texts.records, vocab, tokenize, scheme, account)
         texts.labels = _label_places(texts.records, scheme)
         _require_some(texts, account)
     return found, account
+
+
+def _said(read: Sequence[tuple[Path, str, list[Record]]], scheme: str) -> list[str]:
+    """A line for each form."""
+    forms: dict[str, tuple[Path, int, int]] = {}
+    for path, form, records in read:
+        tagged = any(record.tags is not None for record in records)
+        form = f"{form}, {scheme}" if tagged else form
+        first, files, texts = forms.get(form, (path, 0, 0))
+        forms[form] = (first, files + 1, texts + len(records))
+    return [
+        f"{first}{f' and {files - 1:,} other files' if files > 1 else ''}: {form}, {texts:,} texts"
+        for form, (first, files, texts) in forms.items()
+    ]
 
 
 def _label_places(records: Sequence[Record], scheme: str) -> dict[str, str]:
@@ -80,6 +98,8 @@ def _require_some(texts: Texts, account: Account) -> None:
     lost = [(place, kind, what) for kind, some in account.losses.items() for place, what in some]
     names = tuple(map(str, texts.files))
     lost = [one for one in lost if one[0].startswith(names)]
+    if texts.docs:
+        lost = [one for one in lost if one[1] not in (NOT_ANNOTATED, NO_TEXT)]
     kept = sum(len(doc.ents) for doc in texts.docs)
     if (texts.docs and kept) or (texts.docs and not lost):
         return

@@ -122,12 +122,12 @@ class Account:
 class Options:
     """What can't be found in the data, or is found wrongly.
 
-    scheme: of the tags. tag_column: of CoNLL its number (1 is the first, -1 the last), of other
-    forms its name. tag_names: of tags that are numbers, in their order. encoding: of text files.
-    None: what the data say.
+    scheme: of the tags, one of `labels.schemes.SCHEMES`. tag_column: of CoNLL its number (1 is the
+    first, -1 the last), of other forms its name. tag_names: of tags that are numbers, in their
+    order. encoding: of text files. None: what the data say.
     """
 
     scheme: str | None = None
-    tag_column: str | None = None
+    tag_column: str | int | None = None
     tag_names: Sequence[str] | None = None
     encoding: str | None = None

@@ -39,7 +39,10 @@ def header_of(text: str) -> tuple[str, dict[str, int]] | None:
     stands; None for what is no such table."""
     first = text[: text.find("\n")] if "\n" in text else text
     for delimiter in _DELIMITERS:
-        names = next(csv.reader([first.rstrip("\r")], delimiter=delimiter), [])
+        try:
+            names = next(csv.reader([first.rstrip("\r")], delimiter=delimiter), [])
+        except csv.Error:
+            return None
         columns = {name.strip().casefold(): i for i, name in enumerate(names)}
         listed = _column(columns, SPANS) is not None
         bounds = None not in (_column(columns, STARTS), _column(columns, ENDS))

@@ -27,12 +27,12 @@ def tag_column(values: Sequence[Mapping[str, Any]], options: Options, path: Path
     for value in values:
         if not _is_flat(first_of(value, TOKENS), str):
             continue
-        if options.tag_column is not None and options.tag_column not in value:
+        asked = options.tag_column
+        if asked is not None and asked not in value:
             raise FormError(
-                f"{path}: there is no {options.tag_column!r} (--tag-column), expected one of "
-                f"{sorted(value)}."
+                f"{path}: there is no {asked!r} (--tag-column), expected one of {sorted(value)}."
             )
-        names = TAGS if options.tag_column is None else [options.tag_column]
+        names = TAGS if asked is None else [str(asked)]
         for name in names:
             if _is_flat(value.get(name), str | int):
                 return name

@@ -16,6 +16,15 @@ _MARKS = (
 )
 
 
+def known_encoding(name: str) -> str:
+    """The same name. A `FormError` for one that Python has no encoding of."""
+    try:
+        codecs.lookup(name)
+    except (LookupError, ValueError):  # the latter for a NUL in it
+        raise FormError(f"{name!r} is no encoding. Expected one such as cp1252.") from None
+    return name
+
+
 def read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
@@ -33,9 +42,7 @@ def decoded(path: Path, content: bytes, encoding: str | None = None) -> tuple[st
         if head.count(0) * 3 > len(head):  # of text in Latin letters
             found = "utf-16-le" if head[1::2].count(0) > head[::2].count(0) else "utf-16-be"
     try:
-        text = content.decode(found)
-    except LookupError:
-        raise FormError(f"{encoding!r} is no encoding. Expected one such as cp1252.") from None
+        text = content.decode(known_encoding(found))
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise FormError(
