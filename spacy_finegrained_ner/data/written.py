@@ -148,6 +148,13 @@ def names_of(written: Mapping[str, Any], taxonomy: Taxonomy, owner: str) -> Name
                 f"written of '{owner}' gives {fine!r} the name {name!r}, which is a label that is "
                 "itself not written as it is. Take another name."
             )
+    folded: dict[str, str] = {}
+    for name in name_of.values():
+        if folded.setdefault(name.casefold(), name) != name:
+            raise ValueError(
+                f"written.mapping of '{owner}' has the names {folded[name.casefold()]!r} and "
+                f"{name!r}, expected one spelling."
+            )
     shared: dict[str, set[str]] = defaultdict(set)
     for fine, name in name_of.items():
         shared[name].add(taxonomy.coarse_of[fine])
