@@ -34,8 +34,8 @@ def annotate_files(
     began, finished: are told what is there at the start, and each part that comes to it.
 
     Raises a `UserError` for what a user can mend, such as other settings than those of an earlier
-    call, or inputs of which no row of the first block can be annotated; an OSError where a file
-    can't be written. What is finished by then is kept.
+    call, inputs of which no row of the first block can be annotated, or a disk that is full. What
+    is finished by then is kept.
     """
     check_names(inputs.files, output)
     with Work(output, _settings(annotator, inputs, form), restart) as work:

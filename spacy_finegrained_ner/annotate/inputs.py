@@ -24,7 +24,7 @@ SUFFIXES = {
     **{".txt": "text", ".parquet": "parquet", ".pq": "parquet", ".spacy": "spacy"},
 }
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
-BROKEN = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
+BROKEN = (EOFError, zlib.error, lzma.LZMAError)
 
 
 class Inputs:
@@ -61,8 +61,8 @@ class Inputs:
         for path, form in zip(self.files, self.forms, strict=True):
             with _opened(path, form) as (raw, stream):
                 for row, schema in READERS[form](path, stream, self.column):
-                    other = block.schema != schema
-                    if block.rows and (other or len(block.rows) == BLOCK_ROWS or size > BLOCK_SIZE):
+                    full = len(block.rows) >= self.block_rows or size >= BLOCK_SIZE
+                    if block.rows and (full or block.schema != schema):
                         block.position = before + _position(raw)
                         yield block
                         block, size = Block(block.number + 1), 0
@@ -117,10 +117,10 @@ def _opened(path: str, form: str) -> Iterator[tuple[Any, Any]]:
             yield raw, _plain(path, raw)
     except BROKEN as error:
         raise UserError(_damaged(path, error)) from None
-    except Exception as error:
-        if type(error).__name__ == "ZstdError":
-            raise UserError(_damaged(path, error)) from None
-        raise
+    except OSError as error:
+        if error.errno is not None:  # not what bz2, gzip and Arrow say of their data
+            raise
+        raise UserError(_damaged(path, error)) from None
 
 
 def _damaged(path: str, error: Exception) -> str:
@@ -142,13 +142,13 @@ def _plain(path: str, raw: Any) -> BinaryIO:
         stream = lzma.open(raw)  # noqa: SIM115
     elif start.startswith(b"\x28\xb5\x2f\xfd"):
         try:
-            import zstandard
+            import pyarrow as pa
         except ImportError:
             raise UserError(
-                f"{path} is compressed with zstd, which needs zstandard. Install it: python -m pip "
+                f"{path} is compressed with zstd, which needs pyarrow. Install it: python -m pip "
                 'install "spacy-finegrained-ner[annotate]"'
             ) from None
-        stream = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
+        stream = pa.CompressedInputStream(raw, "zstd")
     if stream is not raw:
         stream = io.BufferedReader(stream)
         start = stream.peek(8192)

@@ -80,7 +80,7 @@ def on_ray(
         own: dict[str, Any] = (
             {} if "RAY_ADDRESS" in os.environ else {"num_cpus": max(cores(), workers * threads)}
         )
-        ray.init(log_to_driver=False, logging_level="warning", **own)
+        ray.init(log_to_driver=False, logging_level=logging.WARNING, **own)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.target_max_block_size = 1  # or all that is small would be one task

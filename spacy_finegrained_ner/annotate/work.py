@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -108,23 +109,33 @@ class Work:
             self.position = max(self.position, record["position"])
 
     def keep(self, part: Part) -> None:
-        """A finished block. Raises an OSError where it can't be written; then it is not there."""
+        """A finished block. Raises a `UserError` where it can't be written; then it is not there."""
         name = f"{part.number:09}"
-        write(self.folder / f"{name}.part", part.data)
         record = {
             "digest": part.digest,
             "counts": asdict(part.counts),
             "bad": part.bad,
             "position": part.position,
         }
-        write(self.folder / f"{name}.json", json.dumps(record).encode())
+        with self._writing():
+            write(self.folder / f"{name}.part", part.data)
+            write(self.folder / f"{name}.json", json.dumps(record).encode())
         self.finished[part.number] = part.digest
 
     def join(self, form: Form) -> Counts:
-        """Make the output of all parts, and remove them."""
+        """Make the output of all parts, and remove them. Raises a `UserError` where it can't be
+        written; then it is not there."""
+        whole, bad = self.folder / "whole", self.folder / "bad"
+        try:
+            with self._writing():
+                return self._join(form, whole, bad)
+        finally:
+            whole.unlink(missing_ok=True)
+            bad.unlink(missing_ok=True)
+
+    def _join(self, form: Form, whole: Path, bad: Path) -> Counts:
         total = Counts()
         records = list(self._records())
-        whole, bad = self.folder / "whole", self.folder / "bad"
         with bad.open("wb") as file:
             for path in records:
                 record = json.loads(path.read_bytes())
@@ -149,6 +160,16 @@ class Work:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise UserError(
+                f"{self.output} can't be written: {error.strerror}. What is finished by now is "
+                f"kept in {self.folder}: the same command goes on with it."
+            ) from None
 
     def _records(self) -> Iterator[Path]:
         return iter(sorted(self.folder.glob("[0-9]*.json")))

@@ -4,6 +4,9 @@ import os
 import pytest
 import spacy
 from pipelines import LINEAR, examples, make_nlp, train
+from typer.testing import CliRunner
+
+from spacy_finegrained_ner.cli.main import app
 
 WORDS = [
     *("marie", "curie", "met", "pelé", "in", "lyon", "serena"),
@@ -45,3 +48,19 @@ def jsonl(tmp_path, texts):
 @pytest.fixture(scope="session")
 def environment():
     return {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture
+def annotate(model):
+    """The verb, in this process. RETURNS: its exit code and what it said."""
+
+    def call(*words):
+        done = CliRunner().invoke(app, ["annotate", str(model), *map(str, words)])
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        return done.exit_code, " ".join(done.output.split())
+
+    return call
+
+
+def read_jsonl(path):
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
