@@ -80,7 +80,16 @@ OUTSIDE = {
         *("spacy", "thinc", "numpy", "pycrfsuite", "pydantic"),
         *("json", "sys", "tempfile", "hashlib"),
     },
-    "app": {"spacy", "starlette", "pydantic", "jinja2", "markupsafe", "base64", "hashlib"},
+    "app": {
+        "spacy",
+        "starlette",
+        "pydantic",
+        "jinja2",
+        "markupsafe",
+        "base64",
+        "hashlib",
+        "asyncio",
+    },
     "pages": {"jinja2", "markdown_it", "markupsafe", "matplotlib", "html", "textwrap"},
     "report": {"spacy", "numpy", "markupsafe", "matplotlib"},
 }

@@ -109,7 +109,7 @@ class Work:
             self.position = max(self.position, record["position"])
 
     def keep(self, part: Part) -> None:
-        """A finished block. Raises a `UserError` where it can't be written; then it is not there."""
+        """A finished block. Raises a `UserError` where it can't be written, and is not there."""
         name = f"{part.number:09}"
         record = {
             "digest": part.digest,

@@ -64,9 +64,9 @@ def test_a_block_that_always_kills_is_named_and_the_others_are_done(model, input
     form = Deadly(texts[25] + " 25")
     done = []
     where = r"died 3 times at the texts from .*a.txt, row 21, to .*a.txt, row 30"
+    parts = in_workers(BlockAnnotator(Annotator(model), form), inputs, {}, workers=2)
     with pytest.raises(UserError, match=where):
-        for part in in_workers(BlockAnnotator(Annotator(model), form), inputs, {}, workers=2):
-            done.append(part.number)
+        done.extend(part.number for part in parts)
     assert set(done) >= {0, 1}
     assert 2 not in done
 
