@@ -20,7 +20,7 @@ INSIDE = {
     "scoring": {"labels", "data"},
     "pipeline": {"ml", "labels", "data", "scoring"},
     "annotate": {"labels", "data", "scoring"},
-    "benchmark": {"labels", "data", "nn", "ml", "pipeline", "annotate"},
+    "benchmark": {"labels", "data", "nn", "ml", "scoring", "pipeline", "annotate"},
     # of pipeline only what all components have in common (annotating)
     "baselines": {"labels", "data", "scoring", "pipeline"},
     "pages": set(),
@@ -74,6 +74,7 @@ OUTSIDE = {
         *("spacy", "spacy_transformers", "thinc", "torch", "torchcrf", "matplotlib"),
         *("contextlib", "copy", "gc", "importlib", "multiprocessing", "platform", "random"),
         *("resource", "statistics", "sys", "tempfile", "time", "unittest"),
+        *("http", "json", "subprocess"),
     },
     "pipeline": {"spacy", "thinc", "numpy"},
     "baselines": {

@@ -97,7 +97,7 @@ def test_workers_end_with_a_parent_that_is_killed(model, tmp_path, texts, enviro
     words = ["--output", str(tmp_path / "o.jsonl"), "--workers", "2", "--block-rows", "10"]
     process = subprocess.Popen([*verb, *words], env=environment)
     folder = tmp_path / "o.jsonl.parts"
-    while len(list(folder.glob("*.part"))) < 3:
+    while len(list(folder.glob("[0-9]*.json"))) < 3:
         assert process.poll() is None
         time.sleep(0.01)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
