@@ -68,7 +68,7 @@ OUTSIDE = {
     "annotate": {
         *("spacy", "thinc", "torch", "pyarrow", "filelock", "srsly", "ray"),
         *("bz2", "concurrent", "copy", "csv", "glob", "gzip", "hashlib", "importlib", "json"),
-        *("logging", "lzma", "multiprocessing", "os", "shutil", "sys", "zlib"),
+        *("logging", "lzma", "multiprocessing", "os", "shutil", "signal", "sys", "zlib"),
     },
     "benchmark": {
         *("spacy", "spacy_transformers", "thinc", "torch", "torchcrf", "matplotlib"),

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from spacy.util import get_package_path, is_package
+from spacy.util import get_package_path, is_package, load_config
 
 from spacy_finegrained_ner.annotate.annotator import Annotator
 from spacy_finegrained_ner.annotate.engines import BlockAnnotator, Engine
@@ -53,6 +53,17 @@ def annotate_files(
         return work.join(form)
 
 
+def windows(model: str) -> dict[str, Any] | None:
+    """How the encoder of a pipeline reads long texts: the block `get_spans` of its config; None
+    where it has none. Raises a `UserError` where there is no such pipeline."""
+    for component in load_config(_folder(model) / "config.cfg")["components"].values():
+        block = component.get("model", {})
+        for part in (block, block.get("tok2vec") or {}):
+            if "get_spans" in part:
+                return dict(part["get_spans"])
+    return None
+
+
 def _settings(annotator: Annotator, inputs: Inputs, form: Form) -> dict[str, Any]:
     """What the output depends on, besides the rows, of each block of which there is a digest."""
     return {
@@ -68,15 +79,21 @@ def _settings(annotator: Annotator, inputs: Inputs, form: Form) -> dict[str, Any
     }
 
 
-def _digest(annotator: Annotator) -> str:
-    """Raises a `UserError` where there is no such pipeline."""
-    model = str(annotator.model)
+def _folder(model: str) -> Path:
+    """With config.cfg. Raises a `UserError` where there is no such pipeline."""
     folder = get_package_path(model) if is_package(model) else Path(model)
-    if not folder.is_dir():
-        raise UserError(
-            f"{model}: there is no such pipeline. Expected an installed pipeline package or the "
-            "folder of a trained pipeline."
-        )
+    # In a package it lies a folder deeper, which has the version in its name
+    for config in (folder / "config.cfg", *folder.glob("*/config.cfg")):
+        if config.is_file():
+            return config.parent
+    raise UserError(
+        f"{model}: there is no such pipeline. Expected an installed pipeline package or the "
+        "folder of a trained pipeline."
+    )
+
+
+def _digest(annotator: Annotator) -> str:
+    folder = _folder(str(annotator.model))
     files = {
         path.relative_to(folder).as_posix(): path
         for path in folder.rglob("*")

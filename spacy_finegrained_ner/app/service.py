@@ -45,9 +45,9 @@ class Service:
         self.annotator = annotator
         self.waiting = 0
         self.routes = [
-            Route("/annotate", self._annotate, methods=["POST"]),
-            Route("/health", self._health),
-            Route("/ready", self._ready),
+            Route("/annotate", self.annotate, methods=["POST"]),
+            Route("/health", self.health),
+            Route("/ready", self.ready),
         ]
 
     async def ask(self, texts: list[str], seconds: float | None = None) -> list[list[Record]]:
@@ -81,7 +81,7 @@ class Service:
             found.append(result)
         return found
 
-    async def _annotate(self, request: Request) -> Response:
+    async def annotate(self, request: Request) -> Response:
         texts = (await read_json(request, Texts, MAX_BYTES)).texts
         if len(texts) > MAX_TEXTS:
             raise HTTPException(
@@ -98,10 +98,10 @@ class Service:
         docs = [{"text": t, "entities": records} for t, records in zip(texts, found, strict=True)]
         return JSONResponse({"docs": docs})
 
-    async def _health(self, request: Request) -> Response:
+    async def health(self, request: Request) -> Response:
         return JSONResponse({"status": "alive"})
 
-    async def _ready(self, request: Request) -> Response:
+    async def ready(self, request: Request) -> Response:
         try:
             await self.ask(["ready"], READY_IN)
         except HTTPException as error:

@@ -3,7 +3,7 @@
 import time
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -56,7 +56,7 @@ def annotate(
 ) -> None:
     """Annotate files of any size. A run that was stopped goes on where it was."""
     from spacy_finegrained_ner.annotate.annotator import Annotator
-    from spacy_finegrained_ner.annotate.files import annotate_files
+    from spacy_finegrained_ner.annotate.files import annotate_files, windows
     from spacy_finegrained_ner.annotate.forms import make_form
     from spacy_finegrained_ner.annotate.inputs import Inputs
 
@@ -70,6 +70,7 @@ def annotate(
         threads=threads,
         code=code,
     )
+    _tell_windows(windows(model))
     progress = Progress(found.size)
     try:
         total = annotate_files(
@@ -105,6 +106,14 @@ def _engine(name: str, workers: int) -> "Engine":
     if name != "local":
         raise UserError(f"--engine {name}: expected local or ray.")
     return partial(in_workers, workers=workers) if workers else in_process
+
+
+def _tell_windows(block: "dict[str, Any] | None") -> None:
+    if block is not None and {"window", "stride"} <= set(block):
+        messages.info(
+            f"Long texts are read in windows of {block['window']} tokens, each {block['stride']} "
+            "after the one before."
+        )
 
 
 class Progress:
