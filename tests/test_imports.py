@@ -19,15 +19,16 @@ INSIDE = {
     "ml": {"nn", "labels"},
     "scoring": {"labels", "data"},
     "pipeline": {"ml", "labels", "data", "scoring"},
-    "benchmark": {"labels", "data", "nn", "ml", "pipeline"},
+    "annotate": {"labels", "data", "scoring"},
+    "benchmark": {"labels", "data", "nn", "ml", "scoring", "pipeline", "annotate"},
     # of pipeline only what all components have in common (annotating)
     "baselines": {"labels", "data", "scoring", "pipeline"},
     "pages": set(),
-    "app": {"labels", "scoring"},
+    "app": {"labels", "scoring", "annotate"},
     "report": {"labels", "data", "scoring", "pages"},
     "cli": {
         *("labels", "data", "scoring", "pipeline", "benchmark"),
-        *("pages", "app", "report"),
+        *("pages", "app", "report", "annotate"),
     },
 }
 STANDARD = {"collections", "dataclasses", "functools", "io", "itertools", "pathlib", "re", "typing"}
@@ -67,17 +68,32 @@ OUTSIDE = {
         *("spacy_transformers", "huggingface_hub", "requests", "pydantic"),
     },
     "scoring": {"spacy", "numpy", "time"},
+    "annotate": {
+        *("spacy", "thinc", "torch", "pyarrow", "filelock", "srsly", "ray"),
+        *("bz2", "concurrent", "copy", "csv", "glob", "gzip", "hashlib", "importlib", "json"),
+        *("logging", "lzma", "multiprocessing", "os", "shutil", "signal", "sys", "zlib"),
+    },
     "benchmark": {
         *("spacy", "spacy_transformers", "thinc", "torch", "torchcrf", "matplotlib"),
         *("contextlib", "copy", "gc", "importlib", "multiprocessing", "platform", "random"),
         *("resource", "statistics", "sys", "tempfile", "time", "unittest"),
+        *("http", "json", "subprocess"),
     },
     "pipeline": {"spacy", "thinc", "numpy", "sys", "tempfile"},
     "baselines": {
         *("spacy", "thinc", "numpy", "pycrfsuite", "pydantic"),
         *("json", "sys", "tempfile", "hashlib"),
     },
-    "app": {"spacy", "starlette", "pydantic", "jinja2", "markupsafe", "base64", "hashlib"},
+    "app": {
+        "spacy",
+        "starlette",
+        "pydantic",
+        "jinja2",
+        "markupsafe",
+        "base64",
+        "hashlib",
+        "asyncio",
+    },
     "pages": {"jinja2", "markdown_it", "markupsafe", "matplotlib", "html", "textwrap"},
     "report": {"spacy", "numpy", "markupsafe", "matplotlib"},
 }

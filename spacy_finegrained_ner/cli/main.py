@@ -5,6 +5,7 @@ import typer
 from typer.core import TyperGroup
 
 from spacy_finegrained_ner.cli import benchmark, messages
+from spacy_finegrained_ner.cli.annotate import annotate
 from spacy_finegrained_ner.cli.back_off import back_off
 from spacy_finegrained_ner.cli.calibrate import calibrate
 from spacy_finegrained_ner.cli.check_name import check_name
@@ -38,13 +39,13 @@ class Verbs(TyperGroup):
 app = typer.Typer(
     cls=Verbs,
     name="finegrained-ner",
-    help="Fine-grained NER: fetch, init, convert, calibrate, evaluate, report, show, benchmark.",
+    help="Fine-grained NER: fetch, init, convert, calibrate, evaluate, report, annotate, serve.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
 VERBS = (
     *(fetch_encoder, convert, init_taxonomy, init_config),
-    *(calibrate, back_off, evaluate, compare, check_name, meta, show, report, serve),
+    *(calibrate, back_off, evaluate, compare, check_name, meta, show, report, serve, annotate),
     *(teach, tune),
 )
 for verb in VERBS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from spacy.language import Language
@@ -56,10 +57,15 @@ def read_texts(nlp: Language, path: Path) -> list[Doc]:
 
 def read_docs(vocab: Vocab, path: Path) -> list[Doc]:
     """The Docs of a .spacy file. Raises a `UserError` for what can't be read."""
+    return list(iter_docs(vocab, path))
+
+
+def iter_docs(vocab: Vocab, path: Path) -> Iterator[Doc]:
+    """The same, one after the other."""
     if not path.is_file():
         raise UserError(f"{path}: there is no such file. Expected one in spaCy's format.")
     try:
-        return list(DocBin().from_disk(path).get_docs(vocab))
+        yield from DocBin().from_disk(path).get_docs(vocab)
     except (zlib.error, ValueError, TypeError, LookupError) as error:
         raise UserError(
             f"{path}: can't be read as a .spacy file: {error}. Such files are written by "
