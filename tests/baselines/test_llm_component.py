@@ -6,19 +6,12 @@ import pickle
 
 import pytest
 import spacy
-import srsly
-from chat_server import ChatServer
-from chat_server import fails as server_fails
 from chatting import failure_of, make_llm, report_of
 from pipelines import HASH_EMBED, SENTENCES, entities, examples
 from spacy.tokens import Doc, DocBin, Span
 from thinc.api import ConfigValidationError
-from typer.testing import CliRunner
 
-from spacy_finegrained_ner.baselines.llm.cache import FILE
-from spacy_finegrained_ner.cli.main import app
-from spacy_finegrained_ner.labels.readers import MissingTaxonomy
-from spacy_finegrained_ner.labels.taxonomy import Taxonomy, TaxonomyError, read_taxonomy
+from spacy_finegrained_ner.labels.taxonomy import Taxonomy, read_taxonomy
 
 NAME = "finegrained_llm"
 TEXTS = [" ".join(word.rsplit("/", 1)[0] for word in text.split()) for text in SENTENCES]
@@ -28,13 +21,6 @@ NEAREST = {
     "number": 2,
     "encoder": HASH_EMBED["tok2vec"],
 }
-
-
-@pytest.fixture(scope="module")
-def chat():
-    found = ChatServer({"out of order": server_fails(500)})
-    yield found
-    found.close()
 
 
 @pytest.fixture(scope="module", params=[{}, {"examples": NEAREST}], ids=["fixed", "nearest"])
@@ -111,8 +97,8 @@ def test_what_is_empty_is_not_sent_and_is_answered(chat):
 def test_no_answer_and_nothing_found_are_told_apart(chat, annotate):
     nlp = make_llm(chat.url, annotate=annotate, limits={"retries": 0})
     component = nlp.get_pipe(NAME)
-    docs = [nlp.make_doc(text) for text in ("out of order", "nothing here", "pelé here")]
-    before = [nlp.make_doc(text) for text in ("out of order", "nothing here", "pelé here")]
+    docs = [nlp.make_doc(text) for text in ("no luck here", "nothing here", "pelé here")]
+    before = [nlp.make_doc(text) for text in ("no luck here", "nothing here", "pelé here")]
     for doc in before:
         doc.set_ents([Span(doc, 1, 2, "OTHER")])
         doc.spans[NAME] = [Span(doc, 1, 2, "OTHER")]
@@ -146,82 +132,9 @@ def nullcontext():
 
 def test_a_text_without_an_answer_has_its_entities_missed(chat):
     nlp = make_llm(chat.url, limits={"retries": 0})
-    texts = ["out/O of/O order/O pelé/B-Athlete", "pelé/B-Athlete"]
+    texts = ["no/O luck/O here/O pelé/B-Athlete", "pelé/B-Athlete"]
     scores = nlp.evaluate(examples(nlp, texts))
     assert (scores["ents_p"], scores["ents_r"]) == (1.0, 0.5)
-
-
-def test_without_gold_the_types_are_those_of_the_taxonomy(chat):
-    nlp = make_llm(chat.url)
-    assert nlp.get_pipe(NAME).labels == tuple(sorted(read_taxonomy().fine))
-    component = nlp.get_pipe(NAME)
-    component.initialize(lambda: examples(nlp, ["no/O"]))  # it has them already
-    assert component.labels == tuple(sorted(read_taxonomy().fine))
-    component.initialize(lambda: examples(nlp, ["no/O"]), taxonomy=Taxonomy({"A": "B"}))
-    assert component.labels == ("A",)
-
-
-def test_some_of_the_types_only(chat):
-    nlp = make_llm(chat.url)
-    component = nlp.get_pipe(NAME)
-    component.initialize(
-        lambda: examples(nlp), labels=["Athlete", "Drink"], taxonomy=read_taxonomy()
-    )
-    assert component.labels == ("Athlete", "Drink")
-    (body,) = component.bodies([nlp.make_doc("x")])
-    assert "Scientist" not in str(body)  # nor in the examples
-    assert [ent.label_ for ent in nlp("pelé in lyon").ents] == ["Athlete"]
-
-
-def test_types_that_are_not_there_are_told(chat):
-    nlp = make_llm(chat.url, initialize=False)
-    component = nlp.get_pipe(NAME)
-    with pytest.raises(ValueError, match=r"E109.*finegrained_llm"):
-        nlp("pelé")
-    with pytest.raises(ValueError, match=r"has no types to ask for.*a taxonomy file"):
-        component.initialize(lambda: examples(nlp, ["no/O"]))
-    dragon = examples(nlp, ["smaug/B-Dragon"])
-    with pytest.raises(TaxonomyError, match="'Dragon' is not in the taxonomy"):
-        component.initialize(lambda: dragon, taxonomy=read_taxonomy())
-    with pytest.raises(TaxonomyError, match="'Dragon' is not in the taxonomy"):
-        component.initialize(lambda: dragon, labels=["Athlete"], taxonomy=read_taxonomy())
-    with pytest.raises(TaxonomyError, match="no such taxonomy file"):
-        component.initialize(lambda: dragon, taxonomy=MissingTaxonomy("nowhere.toml"))
-    component.initialize(lambda: dragon)
-    assert (component.labels, component.taxonomy.flat) == (("Dragon",), True)
-
-
-def test_initialized_again_it_keeps_template_and_definitions(made, caplog):
-    nlp = pickle.loads(pickle.dumps(made))
-    component = nlp.get_pipe(NAME)
-    gone = MissingTaxonomy("gone.toml")
-    component.initialize(lambda: examples(nlp), taxonomy=gone, template="gone.jinja")
-    (body,) = component.bodies([nlp.make_doc("pelé")])
-    assert "does sports" in str(body)
-    assert "Find all named" not in str(body)
-    assert "gone.jinja is not there" in caplog.text
-    with pytest.raises(ValueError, match=r"gone\.jinja: can't be read"):
-        make_llm("http://localhost:1", initialize=False).get_pipe(NAME).initialize(
-            lambda: examples(nlp), template="gone.jinja"
-        )
-
-
-def test_examples_from_a_file(chat, tmp_path):
-    nlp = make_llm(chat.url, initialize=False)
-    path = tmp_path / "gold.spacy"
-    DocBin(docs=[example.reference for example in examples(nlp)]).to_disk(path)
-    nlp.get_pipe(NAME).initialize(lambda: examples(nlp, ["no/O"]), examples=path)
-    (body,) = nlp.get_pipe(NAME).bodies([nlp.make_doc("x")])
-    assert TEXTS[0] in body["messages"][0]["content"]
-    with pytest.raises(ValueError, match="no such file"):
-        nlp.get_pipe(NAME).initialize(lambda: examples(nlp), examples=tmp_path / "no.spacy")
-
-
-def test_partly_annotated_texts_are_no_examples(chat):
-    nlp = make_llm(chat.url, initialize=False)
-    data = examples(nlp, ["pelé/B-Athlete in/O lyon/-", "in/O lyon/B-HumanSettlement"])
-    nlp.get_pipe(NAME).initialize(lambda: data)
-    assert [shot.text for shot in nlp.get_pipe(NAME).examples.drawn] == ["in lyon"]
 
 
 @pytest.mark.parametrize(
@@ -271,68 +184,3 @@ def test_a_missing_library_is_told_with_the_remedy(monkeypatch, missing):
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(ImportError, match=r'pip install "spacy-finegrained-ner\[llm\]"'):
         make_llm("http://localhost:1/v1")
-
-
-def run(*arguments):
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
-
-
-def test_evaluate_report_and_the_cache_from_the_command_line(made, chat, tmp_path):
-    data = tmp_path / "gold.spacy"
-    DocBin(docs=[example.reference for example in examples(made)]).to_disk(data)
-    nlp = make_llm(chat.url, cache=str(tmp_path / "cache"))
-    nlp.to_disk(tmp_path / "model")
-    chat.asked.clear()
-    done = run("evaluate", tmp_path / "model", data, "--output", tmp_path / "scores.json")
-    assert done.exit_code == 0, done.output
-    scores = srsly.read_json(tmp_path / "scores.json")
-    assert scores["gold_tokens"]["ents_f"] == scores["running_text"]["ents_f"] == 1.0
-    assert set(chat.asked.values()) == {1}  # both passes ask the same
-    done = run("report", tmp_path / "model", data, "--output", tmp_path / "page.html")
-    assert done.exit_code == 0, done.output
-    assert "marie curie" in (tmp_path / "page.html").read_text()
-    assert set(chat.asked.values()) == {1}
-    shown = run("llm-cache", tmp_path / "cache")
-    assert f"{len(TEXTS)} answers, " in shown.output
-    assert (tmp_path / "cache" / FILE).exists()
-    gone = run("llm-cache", tmp_path / "cache", "--delete")
-    assert gone.exit_code == 0
-    assert "Deleted 5 answers" in gone.output
-    assert not (tmp_path / "cache").exists()
-    again = run("llm-cache", tmp_path / "cache", "--delete")
-    assert again.exit_code == 1
-    assert "there is no cache" in again.output
-
-
-def test_of_a_cache_only_the_answers_are_deleted(tmp_path, chat):
-    make_llm(chat.url, cache=str(tmp_path))("lyon")
-    (tmp_path / "notes.txt").write_text("mine")
-    assert run("llm-cache", tmp_path, "--delete").exit_code == 0
-    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
-    (tmp_path / FILE).write_text("no database" * 100)
-    shown = run("llm-cache", tmp_path)
-    assert shown.exit_code == 1
-    assert "can't be used as a cache" in shown.output
-
-
-def test_the_task_of_spacy_llm(tmp_path):
-    """Its interface: prompts of Docs, and Docs of responses, each a list of one."""
-    from chat_server import answer
-
-    from spacy_finegrained_ner.baselines.llm.spacy_llm_task import build_spacy_llm_task_v1
-
-    nlp = spacy.blank("en")
-    gold = examples(nlp)
-    path = tmp_path / "gold.spacy"
-    DocBin(docs=[example.reference for example in gold]).to_disk(path)
-    task = build_spacy_llm_task_v1("multiconer2", examples=str(path), number=2)
-    docs = [nlp.make_doc(text) for text in (*TEXTS, "no answer")]
-    prompts = list(task.generate_prompts(docs))
-    assert all(prompt.count("Text: ") == 3 for prompt in prompts[-1:])
-    responses = [[answer(prompt.rpartition("Text: ")[2])] for prompt in prompts[:-1]] + [["?"]]
-    parsed = list(task.parse_responses(docs, responses))
-    found = [spacy.training.Example(d, eg.reference) for d, eg in zip(parsed, gold, strict=False)]
-    assert task.scorer(found)["ents_f"] == 1.0
-    assert [doc.has_annotation("ENT_IOB") for doc in parsed] == [True] * 5 + [False]
-    assert task.labels == tuple(sorted(read_taxonomy().fine))
-    assert "{{ text }}" in task.prompt_template

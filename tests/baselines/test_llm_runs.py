@@ -273,17 +273,18 @@ def test_a_component_that_is_dropped_ends_its_thread_and_is_not_waited_for(chat)
     nlp = make_llm(chat.url)
     nlp("lyon")
     loop = nlp.get_pipe("finegrained_llm")._engine.loop()
-    before = threading.active_count()
-    loop.submit(blocked())
-    start = time.perf_counter()
+    assert loop.is_running
+    held, waited_for = threading.Event(), []
+
+    async def block() -> None:
+        waited_for.append(not held.wait(5))
+
+    loop.submit(block())
     del nlp
     gc.collect()
-    assert time.perf_counter() - start < 1.0
-    deadline = time.perf_counter() + 5
-    while threading.active_count() >= before and time.perf_counter() < deadline:
+    held.set()
+    deadline = time.perf_counter() + 10
+    while loop.is_running and time.perf_counter() < deadline:
         time.sleep(0.02)
-    assert threading.active_count() < before
-
-
-async def blocked() -> None:
-    time.sleep(1.5)
+    assert not loop.is_running
+    assert waited_for == [False]

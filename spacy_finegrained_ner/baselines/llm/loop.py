@@ -22,7 +22,12 @@ class Loop:
         self.slots = asyncio.Semaphore(parallel)
         self._pid = os.getpid()
         self._loop = asyncio.new_event_loop()
-        Thread(target=self._main, name="finegrained_llm", daemon=True).start()
+        self._thread = Thread(target=self._main, name="finegrained_llm", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_running(self) -> bool:
+        return self._thread.is_alive()
 
     def submit(self, coroutine: Any) -> "Future[Any]":
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
