@@ -66,7 +66,9 @@ def test_the_settings_of_the_crf_baseline():
     import spacy
 
     _, component, features = re.split(
-        r"^\| setting .*\n", TEXT.split("## The CRF baseline")[1], flags=re.MULTILINE
+        r"^\| setting .*\n",
+        TEXT.split("## The CRF baseline")[1].split("\n## ")[0],
+        flags=re.MULTILINE,
     )
     config = spacy.blank("en").get_factory_meta("crf_ner").default_config
     assert rows(features) == {key: as_written(value) for key, value in config["features"].items()}
@@ -77,7 +79,7 @@ def test_the_settings_of_the_crf_baseline():
 def test_the_settings_of_the_language_model():
     import spacy
 
-    text = TEXT.split("## The language model")[1].split("\n## ")[0]
+    text = re.split("\n###? ", TEXT.split("## The language model")[1])[0]
     component, *of_blocks = re.split(r"^\| setting .*\n", text, flags=re.MULTILINE)[1:]
     config = spacy.blank("en").get_factory_meta("finegrained_llm").default_config
     names = ("request", "limits", "budget", "prices")
