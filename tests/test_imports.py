@@ -28,7 +28,7 @@ INSIDE = {
     "report": {"labels", "data", "scoring", "pages"},
     "cli": {
         *("labels", "data", "scoring", "pipeline", "benchmark"),
-        *("pages", "app", "report", "annotate"),
+        *("pages", "app", "report", "annotate", "baselines"),
     },
 }
 STANDARD = {"collections", "dataclasses", "functools", "io", "itertools", "pathlib", "re", "typing"}
@@ -83,6 +83,9 @@ OUTSIDE = {
     "baselines": {
         *("spacy", "thinc", "numpy", "pycrfsuite", "pydantic"),
         *("json", "sys", "tempfile", "hashlib"),
+        # llm: requests, the cache, prompts
+        *("httpx", "tenacity", "asyncio", "concurrent", "multiprocessing", "sqlite3", "jinja2"),
+        *("srsly", "tqdm", "datetime", "email", "ipaddress", "os", "random", "time", "urllib"),
     },
     "app": {
         "spacy",

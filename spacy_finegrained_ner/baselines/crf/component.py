@@ -4,9 +4,8 @@ import json
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
-from inspect import signature
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from spacy import util
 from spacy.language import Language
@@ -45,9 +44,7 @@ from spacy_finegrained_ner.labels.readers import TaxonomySetting
 from spacy_finegrained_ner.pipeline.annotating import Annotating
 from spacy_finegrained_ner.pipeline.labels import find_taxonomy
 from spacy_finegrained_ner.scoring.scorer import score_entities
-from spacy_finegrained_ner.settings import check
-
-S = TypeVar("S")
+from spacy_finegrained_ner.settings import settings_of
 
 
 class CrfNER(Annotating, Pipe):
@@ -264,17 +261,6 @@ class CrfNER(Annotating, Pipe):
     @property
     def _is_trained(self) -> bool:
         return self._model is not None
-
-
-def settings_of(kind: type[S], found: Any, block: str) -> S:
-    """The settings in a block of the config. A ValueError that names block and setting."""
-    known = list(signature(kind).parameters)
-    if not isinstance(found, Mapping):
-        raise ValueError(f"{block} is {found!r}, expected a block with the settings {known}.")
-    if unknown := sorted(set(found) - set(known)):
-        raise ValueError(f"{block} has the unknown settings {unknown}, expected some of {known}.")
-    check(block, kind, found)
-    return kind(**found)
 
 
 def _json(value: Any) -> bytes:
