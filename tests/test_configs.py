@@ -27,7 +27,7 @@ ENCODER = {
     "benchmark.cfg": tiny_bert,
     "knowledge.cfg": tiny_bert,
 }
-WITHOUT_GRADIENTS = ("crf.cfg",)
+WITHOUT_GRADIENTS = ("crf.cfg", "llm.cfg")
 """Trained in tests/baselines."""
 
 
