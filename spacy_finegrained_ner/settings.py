@@ -16,6 +16,7 @@ from pydantic_core import core_schema
 from thinc.types import Generator
 
 F = TypeVar("F", bound=Callable[..., Any])
+S = TypeVar("S")
 
 # The last is what an error says was expected.
 Count = Annotated[int, Field(ge=1), "a whole number >= 1"]
@@ -74,6 +75,17 @@ def check(where: str, function: Callable[..., Any], settings: Mapping[str, Any])
             _adapter(annotation).validate_python(value)
         except ValidationError:
             raise ValueError(f"{setting} of {where} is {value!r}, expected {expected}.") from None
+
+
+def settings_of(kind: type[S], found: Any, block: str) -> S:
+    """The settings in a block of the config. A ValueError that names block and setting."""
+    known = list(signature(kind).parameters)
+    if not isinstance(found, Mapping):
+        raise ValueError(f"{block} is {found!r}, expected a block with the settings {known}.")
+    if unknown := sorted(set(found) - set(known)):
+        raise ValueError(f"{block} has the unknown settings {unknown}, expected some of {known}.")
+    check(block, kind, found)
+    return kind(**found)
 
 
 def _expected(annotation: Any) -> list[str]:

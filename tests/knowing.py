@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 from knowledge_names import names_file
 from pipelines import HASH_EMBED, examples, make_nlp, train
 from spacy.language import Language
@@ -28,3 +29,16 @@ def trained(file: Path, steps: int = 40, **settings) -> Language:
 def facts(doc) -> list[tuple]:
     """All that is known of the entities."""
     return [(e.text, e.label_, round(e._.confidence, 5), e._.evidence) for e in doc.ents]
+
+
+def component(nlp):
+    return nlp.get_pipe("finegrained_ner")
+
+
+def emissions(nlp, texts) -> list[np.ndarray]:
+    docs = [nlp.make_doc(text) for text in texts if text]
+    scores: dict[int, np.ndarray] = {}
+    for batch in component(nlp).model.predict(docs):
+        for place, row in enumerate(batch.rows):
+            scores[row] = batch.tasks[0][0][place][: batch.lengths[place]]
+    return [scores[i] for i in range(len(docs))]

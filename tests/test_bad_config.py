@@ -21,6 +21,7 @@ REQUIRED = {
     "Tok2VecTransformerLayers.v1": ENCODER | {"pooling": {"@layers": "reduce_mean.v1"}},
     "TransformerListener.v1": {"pooling": {"@layers": "reduce_mean.v1"}},
     "ConllCorpus.v1": {"path": "unread"},
+    "Corpus.v1": {"path": "unread"},
     "batch_by_length.v1": {"size": 4},
     "constant.v1": {"weight": 0.5},
     "wordpieces.v1": {"name": "unread"},
@@ -28,6 +29,7 @@ REQUIRED = {
     "chain.v1": {"callbacks": {"a": {"@callbacks": PREFIX + "freeze.v1"}}},
     "evaluations.v1": {"evaluations": 4},
     "AdamW.v1": {"learn_rate": 0.1},
+    "NearestExamples.v1": {"encoder": HASH_EMBED["tok2vec"]},
     "warmup_linear.v1": {"rate": 0.1, "warmup": 0.1, "total_steps": 9},
 }
 """Settings without a default."""
@@ -120,12 +122,22 @@ FINE = {
     "cosine_decay.v1": {"start": PART, "residual": PART, "until": {"fraction"}},
     "step_decay.v1": {"start": PART, "residual": PART, "until": {"fraction"}, "steps": COUNT},
     "constant.v1": {"weight": PART},
+    "FixedExamples.v1": {"number": COUNT | {"0"}, "seed": COUNT | {"0", "-1"}},
+    "NearestExamples.v1": {"number": COUNT},
     "logger.v1": {
         "progress_bar": {"null"},
         "console_output": {"true"},
         "output_file": TEXTS | {"null"},
     },
     "ConllCorpus.v1": {"path": TEXTS, "limit": COUNT | {"0"}},  # read later
+    "Corpus.v1": {
+        "path": TEXTS,
+        "limit": COUNT | {"0"},
+        "scheme": {"null"},
+        "tag_column": TEXTS | {"0", "-1", "number", "huge", "null"},  # what there is, is read later
+        "tag_names": {"null"},
+        "encoding": {"null"},
+    },
     # A file that is not there is an error of the component, unless it was saved
     "Taxonomy.v1": {"path": {"text", "quoted number", "null"}},
     "Taxonomy.v2": {"path": {"text", "quoted number", "null"}},
@@ -144,7 +156,7 @@ FINE["Tok2VecTransformerLayers.v1"] = FINE["TransformerLayers.v1"] | {
 FUNCTIONS = sorted(
     (group.split("_", 1)[1], name)
     for group, name in PUBLIC
-    if group not in ("spacy_factories", "spacy_cli", "spacy_displacy_colors")
+    if group not in ("spacy_factories", "spacy_cli", "spacy_displacy_colors", "thinc_llm_tasks")
 )
 SETTINGS = [
     (kind, name, setting)

@@ -13,6 +13,7 @@ from thinc.api import Config
 from typer.main import get_command
 
 from spacy_finegrained_ner.cli.main import app
+from study.__main__ import app as study
 
 ROOT = Path(__file__).parents[1]
 PROJECT = srsly.read_yaml(ROOT / "project.yml")
@@ -37,8 +38,8 @@ def parse(command, words: list[str]) -> list[str]:
     return left
 
 
-def check_settings(words: list[str]) -> None:
-    config = Config().from_disk(ROOT / "configs" / "default.cfg", interpolate=False)
+def check_settings(words: list[str], config_file: str = "configs/default.cfg") -> None:
+    config = Config().from_disk(ROOT / config_file, interpolate=False)
     for word in words:
         if word.startswith("--"):
             section, _, name = word.removeprefix("--").rpartition(".")
@@ -66,11 +67,16 @@ def check(words: list[str]) -> None:
             assert workflow in PROJECT["workflows"]
             variables = {word.removeprefix("--vars.") for word in rest if word.startswith("--")}
             assert variables <= set(PROJECT["vars"]), words
+        case ["python", "-m", "study", *rest]:
+            assert not parse(*verb(study, rest)), words
         case ["python", "-m", "spacy", *rest]:
             command, rest = verb(spacy_app, rest)
             left = parse(command, rest)
             if command.name == "train":
-                check_settings(left)
+                shipped = rest[0].startswith("configs/")
+                check_settings(left, rest[0] if shipped else "configs/default.cfg")
+            elif command.name == "assemble":
+                check_settings(left, f"configs/{rest[0]}")
             else:
                 assert not left, words
         case ["pip", "install", *_] | ["python", "-m", "pip", "install", *_]:

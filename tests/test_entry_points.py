@@ -15,6 +15,7 @@ DECLARED = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entr
 
 PUBLIC = {
     ("spacy_factories", "crf_ner"),
+    ("spacy_factories", "finegrained_llm"),
     ("spacy_factories", "finegrained_ner"),
     ("spacy_architectures", "spacy-finegrained-ner.Tagger.v1"),
     ("spacy_architectures", "spacy-finegrained-ner.Tok2VecTransformerLayers.v1"),
@@ -22,6 +23,7 @@ PUBLIC = {
     ("spacy_architectures", "spacy-finegrained-ner.TransformerListener.v1"),
     ("spacy_callbacks", "spacy-finegrained-ner.freeze.v1"),
     ("spacy_readers", "spacy-finegrained-ner.ConllCorpus.v1"),
+    ("spacy_readers", "spacy-finegrained-ner.Corpus.v1"),
     ("spacy_readers", "spacy-finegrained-ner.Taxonomy.v1"),
     ("spacy_readers", "spacy-finegrained-ner.Taxonomy.v2"),
     ("spacy_tokenizers", "spacy-finegrained-ner.LanguageTokenizer.v1"),
@@ -52,6 +54,9 @@ PUBLIC = {
     ("spacy_misc", "spacy-finegrained-ner.CoarseTask.v1"),
     ("spacy_misc", "spacy-finegrained-ner.MentionTask.v1"),
     ("spacy_misc", "spacy-finegrained-ner.PosTask.v1"),
+    ("thinc_llm_tasks", "spacy-finegrained-ner.NER.v1"),
+    ("spacy_misc", "spacy-finegrained-ner.FixedExamples.v1"),
+    ("spacy_misc", "spacy-finegrained-ner.NearestExamples.v1"),
 }
 """Names that configs out there may hold: one is added or dropped here on purpose only."""
 
@@ -71,7 +76,14 @@ def test_what_is_installed_is_what_is_declared():
     assert installed == declared, "install the project again: pip install -e ."
 
 
-@pytest.mark.parametrize(("group", "name"), sorted(PUBLIC - {("spacy_cli", "finegrained-ner")}))
+OF_OTHERS = {
+    ("spacy_cli", "finegrained-ner"),
+    # spacy-llm has this registry, and is not installed here
+    ("thinc_llm_tasks", "spacy-finegrained-ner.NER.v1"),
+}
+
+
+@pytest.mark.parametrize(("group", "name"), sorted(PUBLIC - OF_OTHERS))
 def test_spacy_finds_it_by_name(group, name):
     if group == "spacy_factories":
         assert spacy.blank("en").has_factory(name)
@@ -91,7 +103,9 @@ def test_the_factory_is_there_without_an_import():
         "assert not [m for m in heavy if m.split('.')[1] in ('ml', 'nn', 'cli', 'data')], heavy;"
         "assert nlp.has_factory('finegrained_ner') and nlp.has_factory('crf_ner');"
         "assert 'pycrfsuite' not in sys.modules, 'heavy';"
-        "assert 'spacy_finegrained_ner.baselines.crf.component' not in sys.modules, 'heavy'"
+        "assert 'tenacity' not in sys.modules, 'heavy';"
+        "assert 'spacy_finegrained_ner.baselines.crf.component' not in sys.modules, 'heavy';"
+        "assert 'spacy_finegrained_ner.baselines.llm.component' not in sys.modules, 'heavy'"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -115,7 +129,7 @@ def test_the_command_is_a_part_of_spacys():
         assert verb in done.stdout
 
 
-@pytest.mark.parametrize("factory", ["crf_ner", "finegrained_ner"])
+@pytest.mark.parametrize("factory", ["crf_ner", "finegrained_llm", "finegrained_ner"])
 def test_the_default_config_of_the_factory_is_json(factory):
     import srsly
 

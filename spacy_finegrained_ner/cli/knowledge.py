@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spacy_finegrained_ner.cli import messages
+from spacy_finegrained_ner.cli.fetch_names import fetch
 from spacy_finegrained_ner.errors import UserError
 
 if TYPE_CHECKING:
@@ -15,9 +16,11 @@ if TYPE_CHECKING:
     from spacy_finegrained_ner.knowledge.names import Names
 
 app = typer.Typer(
-    help="Names as evidence: build a file of them, check it on gold data, look into it.",
+    help="Names as evidence: fetch and build a file of them, check it on gold data, look into it.",
     no_args_is_help=True,
 )
+
+app.command("fetch")(fetch)
 
 NamesFile = Annotated[Path, typer.Argument(help="A file that `knowledge build` has made.")]
 

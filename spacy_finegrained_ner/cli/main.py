@@ -5,18 +5,23 @@ import typer
 from typer.core import TyperGroup
 
 from spacy_finegrained_ner.cli import benchmark, knowledge, messages
+from spacy_finegrained_ner.cli.annotate import annotate
 from spacy_finegrained_ner.cli.back_off import back_off
 from spacy_finegrained_ner.cli.calibrate import calibrate
 from spacy_finegrained_ner.cli.check_name import check_name
+from spacy_finegrained_ner.cli.compare import compare
 from spacy_finegrained_ner.cli.convert import convert
 from spacy_finegrained_ner.cli.evaluate import evaluate
 from spacy_finegrained_ner.cli.fetch_encoder import fetch_encoder
 from spacy_finegrained_ner.cli.init_config import init_config
 from spacy_finegrained_ner.cli.init_taxonomy import init_taxonomy
+from spacy_finegrained_ner.cli.llm_cache import llm_cache
 from spacy_finegrained_ner.cli.meta import meta
 from spacy_finegrained_ner.cli.report import report
 from spacy_finegrained_ner.cli.serve import serve
 from spacy_finegrained_ner.cli.show import show
+from spacy_finegrained_ner.cli.teach import teach
+from spacy_finegrained_ner.cli.tune import tune
 from spacy_finegrained_ner.errors import UserError
 
 
@@ -35,13 +40,14 @@ class Verbs(TyperGroup):
 app = typer.Typer(
     cls=Verbs,
     name="finegrained-ner",
-    help="Fine-grained NER: fetch, init, convert, calibrate, evaluate, report, show, benchmark.",
+    help="Fine-grained NER: fetch, init, convert, calibrate, evaluate, report, annotate, serve.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
 VERBS = (
     *(fetch_encoder, convert, init_taxonomy, init_config),
-    *(calibrate, back_off, evaluate, check_name, meta, show, report, serve),
+    *(calibrate, back_off, evaluate, compare, check_name, meta, show, report, serve, annotate),
+    *(teach, tune, llm_cache),
 )
 for verb in VERBS:
     app.command(verb.__name__.replace("_", "-"))(verb)

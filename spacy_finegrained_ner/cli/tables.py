@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Column, Table
 
 from spacy_finegrained_ner.data.convert import Converted
+from spacy_finegrained_ner.data.forms.record import LOSSES, NOTES, Account
 from spacy_finegrained_ner.labels.readers import looks_packaged
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 from spacy_finegrained_ner.scoring.evaluation import NOTHING
@@ -50,6 +52,20 @@ def print_conversion(parts: list[Converted], taxonomy: Taxonomy | None) -> None:
     _console().print(table)
     if taxonomy is None and (hint := looks_packaged(types)):
         _console().print(hint)
+
+
+def print_account(account: Account, path: Path) -> None:
+    """What did not fit: how often, what was done, and the first place; losses first."""
+    if not account.found:
+        return
+    table = _table(
+        "What did not fit", "what", "done", "first", numbers=("number",), caption=f"all in {path}"
+    )
+    for kind, done in (LOSSES | NOTES).items():
+        if found := account.found.get(kind):
+            place, what = found[0]
+            table.add_row(f"{len(found):,}", kind, done, f"{place}: {what}" if what else place)
+    _console().print(table)
 
 
 def print_scores(report: dict[str, Any], *, per_type: bool) -> None:
@@ -147,6 +163,40 @@ def print_names(report: dict[str, Any], most: int) -> None:
             shares = (_percent(row[key] / row["met"]) for key in ("entities", "right"))
             table.add_row(name, f"{row['met']:,}", *shares, labels)
         _console().print(table)
+
+
+def print_comparison(data: str, texts: int, rows: list[dict[str, Any]]) -> None:
+    """Pipelines side by side, see `scoring.comparison`."""
+    numbers = ("micro F1", "macro F1", "unanswered", "words per second", "cost per million texts")
+    table = _table(f"On {data}", "pipeline", numbers=numbers, caption=f"{texts:,} texts, percent")
+    for row in rows:
+        f1 = [_with_interval(*row[metric]) for metric in ("micro", "macro")]
+        speed, cost = row["words_per_second"], row["cost_per_million"]
+        table.add_row(
+            row["model"],
+            *f1,
+            f"{row['unanswered']:,}",
+            "-" if speed is None else f"{speed:,.0f}",
+            "-" if cost is None else f"{cost:,.2f}",
+        )
+    _console().print(table)
+
+
+def _with_interval(value: float | None, bounds: tuple[float, float] | None) -> str:
+    if value is None or bounds is None:
+        return "-"
+    return f"{_percent(value)} ({_percent(bounds[0])} to {_percent(bounds[1])})"
+
+
+def print_taught(labels: Mapping[str, int], texts: int, silent: int) -> None:
+    """How many entities of each label a teacher has found."""
+    caption = f"{texts:,} texts, {sum(labels.values()):,} entities"
+    if silent:
+        caption += f"; {silent:,} texts without an answer, of which nothing will be learned"
+    table = _table("What the teacher found", "label", numbers=("entities",), caption=caption)
+    for label, count in sorted(labels.items(), key=lambda pair: (-pair[1], pair[0])):
+        table.add_row(label, f"{count:,}")
+    _console().print(table)
 
 
 def _intervals(found: dict[str, Any]) -> str:

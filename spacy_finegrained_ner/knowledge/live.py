@@ -238,6 +238,17 @@ class LiveNames:
                 frozenset(changes["common"]),
             )
 
+    def listed(self, words: Sequence[str]) -> list[dict[str, Any]]:
+        """The names in a text, from left to right: `start` and `end` (exclusive) among its words,
+        `topics`, `types` and `sources`."""
+        now = self._now
+        found = self.find([words], now)
+        rows = np.stack([found.start, found.end, found.part, found.number], axis=1).tolist()
+        return [
+            {"start": start, "end": end, **now.described(part, number)}
+            for start, end, part, number in rows
+        ]
+
     def find(
         self, texts: Sequence[Sequence[str]], now: State | None = None, training: bool = False
     ) -> Found:

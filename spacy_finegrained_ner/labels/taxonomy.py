@@ -27,16 +27,23 @@ class Taxonomy:
 
     coarse_of: the coarse type of each fine type. The order is kept.
     source: where it was read from, for error messages.
+    definitions: of fine types, where there are any; what a language model is told of them.
 
     Labels are looked up without regard to case; two fine types that differ in case only are
     refused with a `TaxonomyError`, as are empty names and whitespace at either end of a name.
     """
 
     # No dataclass: spaCy dumps those to dicts on their way to a component's `initialize`.
-    __slots__ = ("_folded", "coarse_of", "source")
+    __slots__ = ("_folded", "coarse_of", "definitions", "source")
 
-    def __init__(self, coarse_of: Mapping[str, str], source: str = "<taxonomy>") -> None:
+    def __init__(
+        self,
+        coarse_of: Mapping[str, str],
+        source: str = "<taxonomy>",
+        definitions: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.coarse_of: Mapping[str, str] = MappingProxyType(dict(coarse_of))
+        self.definitions: Mapping[str, str] = MappingProxyType(dict(definitions))
         self.source = source
         self._folded: dict[str, str] = {}
         if not coarse_of:
@@ -63,10 +70,11 @@ class Taxonomy:
                     f"{under!r}. A taxonomy has two levels."
                 )
 
-    def __reduce__(self) -> tuple[type["Taxonomy"], tuple[dict[str, str], str]]:
-        return Taxonomy, (dict(self.coarse_of), self.source)
+    def __reduce__(self) -> tuple[type["Taxonomy"], tuple[dict[str, str], str, dict[str, str]]]:
+        return Taxonomy, (dict(self.coarse_of), self.source, dict(self.definitions))
 
     def __eq__(self, other: object) -> bool:
+        """Of the types; definitions may differ."""
         return isinstance(other, Taxonomy) and list(self.coarse_of.items()) == list(
             other.coarse_of.items()
         )
@@ -157,6 +165,7 @@ class Taxonomy:
         return Taxonomy(
             {spelling.get(fine.casefold(), fine): c for fine, c in self.coarse_of.items()},
             self.source,
+            {spelling.get(fine.casefold(), fine): x for fine, x in self.definitions.items()},
         )
 
 
@@ -189,7 +198,8 @@ def one_spelling(labels: Iterable[str] | Mapping[str, str]) -> dict[str, str]:
 
 
 def read_taxonomy(path: str | Path | None = None) -> Taxonomy:
-    """Read a taxonomy file: TOML, one line `Coarse = ["Fine", "Fine"]` for each coarse type.
+    """Read a taxonomy file: TOML, one line `Coarse = ["Fine", "Fine"]` for each coarse type; or a
+    table `[Coarse]` with a line `Fine = "what it is"` for each fine type, "" for no definition.
 
     path: the file; None for the packaged taxonomy of MultiCoNER II.
 
@@ -218,11 +228,16 @@ def read_taxonomy(path: str | Path | None = None) -> Taxonomy:
     except (ValueError, RecursionError, OSError) as error:
         raise TaxonomyError(f"{path}: can't be read as a taxonomy: {error}. {form}") from None
     coarse_of: dict[str, str] = {}
+    definitions: dict[str, str] = {}
     for coarse, fines in table.items():
-        if not isinstance(fines, list) or not all(isinstance(fine, str) for fine in fines):
+        texts = fines.values() if isinstance(fines, dict) else fines
+        if not isinstance(fines, list | dict) or not all(isinstance(x, str) for x in texts):
             raise TaxonomyError(
-                f"{path}: {coarse} = {repr(fines)[:80]} is not a list of names. {form}"
+                f"{path}: {coarse} = {repr(fines)[:80]} is not a list of names, and no table of "
+                f"names and definitions. {form}"
             )
+        if isinstance(fines, dict):
+            definitions |= {fine: text.strip() for fine, text in fines.items() if text.strip()}
         if not fines:
             raise TaxonomyError(f"{path}: the coarse type {coarse!r} has no fine types.")
         for name in (coarse, *fines):
@@ -237,4 +252,4 @@ def read_taxonomy(path: str | Path | None = None) -> Taxonomy:
                     f"{coarse!r}. Each fine type belongs to one coarse type."
                 )
             coarse_of[fine] = coarse
-    return Taxonomy(coarse_of, str(path.name if path == MULTICONER2 else path))
+    return Taxonomy(coarse_of, str(path.name if path == MULTICONER2 else path), definitions)

@@ -2,12 +2,12 @@
 
 import pytest
 
-from spacy_finegrained_ner.baselines.crf.component import settings_of
 from spacy_finegrained_ner.baselines.crf.features import (
     FeatureSettings,
     sentence_features,
 )
 from spacy_finegrained_ner.baselines.crf.gazetteer import Gazetteer, read_gazetteer
+from spacy_finegrained_ner.settings import settings_of
 
 OFF = {
     "affixes": 0,

@@ -53,6 +53,18 @@ def test_a_name_goes_with_and_without_its_article(live):
     assert seen(live, "the blue angel") == {}
 
 
+def test_the_names_in_a_text_are_listed(live):
+    live.add("Kestrel 4", "laptop", ["Laptop"])
+    assert live.listed(words("the Kestrel 4 and tea")) == [
+        {"start": 1, "end": 3, "topics": ["laptop"], "types": ["Laptop"], "sources": ["added"]},
+        {
+            **{"start": 4, "end": 5, "topics": ["beverage"], "types": ["Drink", "Food"]},
+            "sources": ["lab"],
+        },
+    ]
+    assert live.listed([]) == live.listed(["nothing"]) == []
+
+
 def test_common_words_are_found_in_training_only_or_when_they_are_added(live):
     live.common = ["in ", "to "]
     assert seen(live, "in to lyon") == {(2, 3): ["city", "player"]}

@@ -8,7 +8,7 @@ from torch.nn.functional import gelu
 
 from spacy_finegrained_ner.nn.knowledge import PLACES, NameAttention
 
-WIDTH, HIDDEN = 6, 4
+WIDTH, HIDDEN, TYPES = 6, 4, 3
 TOKENS = 5
 # Of each name: first token, behind the last, types and topics with weights, and three buckets
 NAMES = (
@@ -21,7 +21,9 @@ NAMES = (
 
 def module(seed=0) -> NameAttention:
     torch.manual_seed(seed)
-    made = NameAttention(width=WIDTH, hidden=HIDDEN, types=3, topics=2, buckets=3)
+    made = NameAttention(width=WIDTH, hidden=HIDDEN, types=TYPES, topics=2, buckets=3)
+    for parameter in made.head["names"]["worth"].parameters():  # 0 at the start
+        torch.nn.init.normal_(parameter)
     return made.double().eval()
 
 
@@ -52,8 +54,13 @@ def vectors(seed=1) -> torch.Tensor:
     return torch.randn(TOKENS, WIDTH, dtype=torch.float64)
 
 
+def beside(x: torch.Tensor) -> torch.Tensor:
+    """Vectors that no name has moved, beside scores of tags of which none says anything."""
+    return torch.cat([x, x.new_zeros(len(x), 2 * TYPES)], dim=1)
+
+
 def by_hand(made: NameAttention, x: torch.Tensor, names=NAMES) -> torch.Tensor:
-    head = made.head
+    head = made.head["names"]
     context = [head["context"](row) for row in x]
     nowhere = torch.zeros(HIDDEN, dtype=torch.float64)
     values = []
@@ -74,47 +81,58 @@ def by_hand(made: NameAttention, x: torch.Tensor, names=NAMES) -> torch.Tensor:
         covering = [i for i, (start, end, *_) in enumerate(names) if start <= token < end]
         powers = {i: math.exp(head["logit"](values[i]).item()) for i in covering}
         total = 1 + sum(powers.values())
+        said = torch.zeros(2 * TYPES, dtype=torch.float64)
         for i in covering:
-            start, end = names[i][:2]
+            start, end, types = names[i][:3]
+            for kind, share in types.items():
+                if kind:
+                    worth = powers[i] / total * share * head["worth"](values[i])[0]
+                    said[2 * (kind - 1) + (token > start)] += worth
             inner = 0 if token == start else 2 if token == end - 1 else 1
             place = 3 if end - start == 1 else inner
             row = row + powers[i] / total * out[:, place] @ values[i]
-        moved.append(row)
+        moved.append(torch.cat([row, said]))
     return torch.stack(moved)
 
 
 @pytest.mark.parametrize("bias", [-3.0, 0.0, 4.0, 60.0])
 def test_by_hand(bias):
     made, x = module(), vectors()
-    made.head["logit"].bias.data.fill_(bias)
+    made.head["names"]["logit"].bias.data.fill_(bias)
     found = made(x, *arguments())
     torch.testing.assert_close(found, by_hand(made, x))
-    assert (found[4] == x[4]).all()  # in no name
-    assert not torch.allclose(found[:4], x[:4])
+    assert (found[4] == beside(x)[4]).all()  # in no name
+    assert not torch.allclose(found[:4, :WIDTH], x[:4])
 
 
 def test_closed_it_is_not_there():
     made, x = module(), vectors()
-    made.head["logit"].weight.data.zero_()
-    made.head["logit"].bias.data.fill_(-1e9)
-    assert (made(x, *arguments()) == x).all()
+    made.head["names"]["logit"].weight.data.zero_()
+    made.head["names"]["logit"].bias.data.fill_(-1e9)
+    assert (made(x, *arguments()) == beside(x)).all()
 
 
 def test_without_names_nothing_is_computed():
     made, x = module(), vectors()
-    assert made(x, *arguments(())) is x
+    assert (made(x, *arguments(())) == beside(x)).all()
 
 
 @torch.no_grad()
 def test_it_starts_nearly_closed():
-    """A twentieth: e^-3 / (1 + e^-3), but for what the weights add."""
+    """About a quarter: e^-1 / (1 + e^-1), but for what the weights add; and it says nothing of the
+    tags."""
     made, x = module(), vectors()
-    made.head["logit"].weight.data.zero_()
+    made.head["names"]["logit"].weight.data.zero_()
     one = (NAMES[3],)
-    moved = made(x, *arguments(one)) - x
-    made.head["logit"].bias.data.fill_(1e9)
-    whole = made(x, *arguments(one)) - x
-    assert (moved[3] / whole[3]).mean() == pytest.approx(1 / (1 + math.exp(3)))
+    for parameter in made.head["names"]["worth"].parameters():
+        assert not NameAttention(**made.sizes).head["names"]["worth"].weight.any()
+        parameter.zero_()
+    moved = made(x, *arguments(one)) - beside(x)
+    assert not moved[:, WIDTH:].any()
+    moved = moved[:, :WIDTH]
+    made.head["names"]["logit"].bias.data.fill_(1e9)
+    whole = made(x, *arguments(one))[:, :WIDTH] - x
+    assert (moved[3] / whole[3]).mean() == pytest.approx(1 / (1 + math.exp(1)))
 
 
 def test_a_vector_of_zeros_stays():
@@ -122,14 +140,14 @@ def test_a_vector_of_zeros_stays():
     x[1] = 0
     found = made(x, *arguments())
     assert not found[1].any()
-    assert (found[0] != x[0]).any()
+    assert (found[0, :WIDTH] != x[0]).any()
 
 
 def test_many_names_move_a_token_no_further_than_one():
     made, x = module(), vectors()
-    made.head["logit"].bias.data.fill_(50.0)
-    one = made(x, *arguments((NAMES[0],))) - x
-    many = made(x, *arguments((NAMES[0],) * 40)) - x
+    made.head["names"]["logit"].bias.data.fill_(50.0)
+    one = made(x, *arguments((NAMES[0],))) - beside(x)
+    many = made(x, *arguments((NAMES[0],) * 40)) - beside(x)
     torch.testing.assert_close(one, many)
 
 
@@ -142,7 +160,7 @@ def test_gradients():
     for name, parameter in made.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().sum() > 0, name
-        assert name.startswith("head.")
+        assert name.startswith("head.names.")
 
 
 def test_in_bf16():

@@ -4,9 +4,8 @@ import json
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
-from inspect import signature
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from spacy import util
 from spacy.language import Language
@@ -37,16 +36,15 @@ from spacy_finegrained_ner.baselines.crf.parts_of_speech import (
 )
 from spacy_finegrained_ner.data.annotation import Annotation
 from spacy_finegrained_ner.data.entities import labels_of
+from spacy_finegrained_ner.data.written import check_written
 from spacy_finegrained_ner.labels.bio import Entity, TagSet
-from spacy_finegrained_ner.labels.confidence import EVIDENCE, NAMES, WITHOUT_CONFIDENCE
+from spacy_finegrained_ner.labels.confidence import EVIDENCE, NAMES, WITHOUT_CONFIDENCE, WRITTEN
 from spacy_finegrained_ner.labels.prediction import Prediction
 from spacy_finegrained_ner.labels.readers import TaxonomySetting
 from spacy_finegrained_ner.pipeline.annotating import Annotating
 from spacy_finegrained_ner.pipeline.labels import find_taxonomy
 from spacy_finegrained_ner.scoring.scorer import score_entities
-from spacy_finegrained_ner.settings import check
-
-S = TypeVar("S")
+from spacy_finegrained_ner.settings import settings_of
 
 
 class CrfNER(Annotating, Pipe):
@@ -59,7 +57,8 @@ class CrfNER(Annotating, Pipe):
 
     vocab: the shared vocabulary. name: of the component. features: see `FeatureSettings`.
     training: see `TrainingSettings`. annotate, spans_key, extensions: where the entities go, and
-    names of extension attributes, see `data.annotation`. scorer: called by `nlp.evaluate` with the
+    names of extension attributes, see `data.annotation`. written: which labels are written, and
+    under which names, see `data.written`. scorer: called by `nlp.evaluate` with the
     examples and the taxonomy.
 
     Raises a ValueError for a wrong setting, an ImportError where python-crfsuite is missing.
@@ -75,6 +74,7 @@ class CrfNER(Annotating, Pipe):
         annotate: str = "overwrite",
         spans_key: str = "crf_ner",
         extensions: Mapping[str, str | None] = NAMES,
+        written: Mapping[str, Any] = WRITTEN,
         scorer: Callable[..., dict[str, Any]] | None = score_entities,
     ) -> None:
         require_pycrfsuite()  # before anything that takes long
@@ -87,6 +87,7 @@ class CrfNER(Annotating, Pipe):
             TrainingSettings, training, f"[components.{name}]"
         )
         self.scorer = scorer
+        self.written = check_written(written, name)
         # Saved as JSON beside the model.
         self.cfg: dict[str, Any] = {"labels": [], "taxonomy": {}, "pos": [], "trained_on": {}}
         self._model: CrfModel | None = None
@@ -263,17 +264,6 @@ class CrfNER(Annotating, Pipe):
     @property
     def _is_trained(self) -> bool:
         return self._model is not None
-
-
-def settings_of(kind: type[S], found: Any, block: str) -> S:
-    """The settings in a block of the config. A ValueError that names block and setting."""
-    known = list(signature(kind).parameters)
-    if not isinstance(found, Mapping):
-        raise ValueError(f"{block} is {found!r}, expected a block with the settings {known}.")
-    if unknown := sorted(set(found) - set(known)):
-        raise ValueError(f"{block} has the unknown settings {unknown}, expected some of {known}.")
-    check(block, kind, found)
-    return kind(**found)
 
 
 def _json(value: Any) -> bytes:

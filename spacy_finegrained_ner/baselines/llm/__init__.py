@@ -1,0 +1,1 @@
+"""A language model that tags by the taxonomy, behind any OpenAI-compatible chat endpoint."""

@@ -1,0 +1,170 @@
+"""One request and its answer: the one place that speaks HTTP."""
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+from pydantic import BaseModel, Field, SecretStr, ValidationError
+
+from spacy_finegrained_ner.baselines.llm.answers import Reply
+from spacy_finegrained_ner.baselines.llm.failures import (
+    CUT_CONNECTION,
+    NO_COMPLETION,
+    NO_CONNECTION,
+    REDIRECT,
+    TIMEOUT,
+    CannotGoOn,
+    NoAnswer,
+)
+
+LARGEST = 4_000_000
+"""Bytes of a response. A larger one is no answer."""
+_FATAL = {
+    401: "Is the key in the environment variable the right one?",
+    402: "The account has to be charged.",
+    403: "May this key use this model?",
+    404: "Are url and model right?",
+}
+_AGAIN = {408, 425, 429}
+
+
+class _Message(BaseModel):
+    content: str | None = None
+    refusal: str | None = None
+
+
+class _Choice(BaseModel):
+    message: _Message
+    finish_reason: str | None = None
+
+
+class _Usage(BaseModel):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+class _Completion(BaseModel):
+    choices: list[_Choice] = Field(min_length=1)
+    usage: _Usage | None = None
+
+
+def make_client(parallel: int) -> httpx.AsyncClient:
+    """No redirect is followed: the key would go with it. Time is limited by `ask`, as a whole."""
+    return httpx.AsyncClient(
+        follow_redirects=False,
+        timeout=None,
+        limits=httpx.Limits(max_connections=parallel, max_keepalive_connections=parallel),
+    )
+
+
+async def ask(
+    client: httpx.AsyncClient, url: str, body: dict[str, Any], key: SecretStr | None, timeout: float
+) -> Reply:
+    """Ask once. timeout: seconds, for all of it.
+
+    Raises `NoAnswer`, and `CannotGoOn` where no text would fare better. Neither they nor the reply
+    hold the key, also where the server sends it back.
+    """
+    try:
+        async with asyncio.timeout(timeout):
+            response, text = await _exchange(client, url, body, key)
+    except TimeoutError:
+        raise NoAnswer(TIMEOUT, f"after {timeout:g} s", retry=True) from None
+    except httpx.InvalidURL as error:
+        raise CannotGoOn(f"{url}: can't be asked: {error}") from None
+    except httpx.ConnectError as error:
+        told = _without(key, str(error))
+        raise NoAnswer(NO_CONNECTION, told, retry=True) from None
+    except (httpx.TransportError, httpx.DecodingError) as error:
+        told = _without(key, str(error))
+        raise NoAnswer(CUT_CONNECTION, told, retry=True) from None
+    status = response.status_code
+    if 300 <= status < 400:
+        to = _without(key, response.headers.get("location", "nowhere"))
+        raise NoAnswer(REDIRECT, f"to {to[:200]}; it is not followed")
+    if status >= 400:
+        told = _without(key, _server_says(text))[:300]
+        raise _refused(status, told, "insufficient_quota" in text, response.headers)
+    try:
+        found = _Completion.model_validate_json(text)
+    except ValidationError:
+        raise NoAnswer(NO_COMPLETION, text[:200], retry=True) from None
+    choice, usage = found.choices[0], found.usage or _Usage()
+    return Reply(
+        content=_without(key, choice.message.content or ""),
+        finish=_without(key, choice.finish_reason or ""),
+        refusal=_without(key, choice.message.refusal or ""),
+        prompt_tokens=usage.prompt_tokens,
+        answer_tokens=usage.completion_tokens,
+    )
+
+
+async def _exchange(
+    client: httpx.AsyncClient, url: str, body: dict[str, Any], key: SecretStr | None
+) -> tuple[httpx.Response, str]:
+    headers = {"Content-Type": "application/json"}
+    # httpx.Headers hide it where they are printed, in a traceback for instance
+    sent = httpx.Headers(
+        headers if key is None else headers | {"Authorization": f"Bearer {key.get_secret_value()}"}
+    )
+    payload = json.dumps(body, ensure_ascii=False).encode()
+    received = bytearray()
+    async with client.stream("POST", url, content=payload, headers=sent) as response:
+        async for chunk in response.aiter_bytes():
+            received += chunk
+            if len(received) > LARGEST:
+                raise NoAnswer(NO_COMPLETION, f"a response of more than {LARGEST:,} bytes")
+    return response, _without(key, received.decode("utf-8", "replace"))
+
+
+def _refused(status: int, told: str, no_quota: bool, headers: httpx.Headers) -> Exception:
+    if status in _FATAL or (status == 429 and no_quota):
+        advice = _FATAL.get(status, "The account has no quota left.")
+        return CannotGoOn(f"The server refuses with HTTP {status}: {told} {advice}")
+    return NoAnswer(
+        f"HTTP {status}",
+        told,
+        retry=status in _AGAIN or status >= 500,
+        retry_after=_seconds(headers.get("retry-after")),
+    )
+
+
+def _server_says(text: str) -> str:
+    """The message in the forms that servers have for it."""
+    try:
+        found = json.loads(text)
+        error = found.get("error", found.get("detail", found.get("message")))
+        message = error.get("message") if isinstance(error, dict) else error
+    except (ValueError, AttributeError, RecursionError):
+        message = None
+    return " ".join(str(message or text).split())
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """A number of seconds, or a date."""
+    if not retry_after:
+        return None
+    try:
+        return max(0.0, float(retry_after))
+    except ValueError:
+        pass
+    try:
+        date = parsedate_to_datetime(retry_after)
+    except ValueError:
+        return None
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=UTC)
+    return max(0.0, (date - datetime.now(UTC)).total_seconds())
+
+
+def _without(key: SecretStr | None, text: str) -> str:
+    """The text without the key, be it as it is or as JSON has it."""
+    if key is None:
+        return text
+    plain = key.get_secret_value()
+    for form in (plain, json.dumps(plain)[1:-1], json.dumps(plain)[1:-1].replace("/", "\\/")):
+        text = text.replace(form, str(key))
+    return text
