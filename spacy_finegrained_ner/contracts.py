@@ -65,6 +65,16 @@ class ReportsEntities(Protocol):
         ...
 
 
+@runtime_checkable
+class ReportsCost(Protocol):
+    """A component that asks a service, and knows what that costs."""
+
+    def costs(self) -> Mapping[str, Any]:
+        """So far: `cost`, in money, None where no price is known; and `cached`, the number of texts
+        that were answered without asking."""
+        ...
+
+
 def sees_losses(combination: AnyCombination) -> bool:
     return bool(getattr(combination, "sees_losses", False))
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from spacy_finegrained_ner.errors import UserError
-from study.plan.stages import SIZES, STAGES, StudyError
+from study.plan.stages import SIZES, STAGES, Size, StudyError
 
 app = typer.Typer(
     help="What each technique adds, measured: run the study, write its page.",
@@ -72,18 +72,65 @@ def run_command(
         run_study(data, output, SIZES[size], chosen, inputs, workers)
 
 
+@app.command("experiment")
+def experiment_command(
+    name: Annotated[str, typer.Argument(help="teaching.")],
+    data: Annotated[
+        Path, typer.Argument(help="Folder of `convert`: train, valid and, to report, dev.spacy.")
+    ],
+    output: Annotated[Path, typer.Option(help="Folder of the records; what is there is kept.")],
+    encoder: Annotated[str, typer.Option(help="Folder or name of the encoder.")],
+    smoke: Annotated[bool, typer.Option("--smoke", help="On 150 sentences, in minutes.")] = False,
+    work: Annotated[Path, typer.Option(help="Folder for prepared data.")] = Path("corpus/study"),
+    taxonomy: Annotated[str, typer.Option(help="A file, or multiconer2.")] = "multiconer2",
+    workers: Annotated[
+        int, typer.Option(min=1, help="Runs at once; each has its share of the cores.")
+    ] = 1,
+) -> None:
+    """Do the runs of an experiment that have no record yet. May be stopped and started again."""
+    from study.plan.experiments import EXPERIMENTS
+    from study.runs.pipelines import Inputs
+    from study.runs.runner import run_experiment
+
+    command = ["python", "-m", "study", *sys.argv[1:]]
+    inputs = Inputs(work, encoder, taxonomy=taxonomy, command=command)
+    with told():
+        if name not in EXPERIMENTS:
+            raise StudyError(_no_experiment(name))
+        found = EXPERIMENTS[name].smoke() if smoke else EXPERIMENTS[name]
+        size = SIZES["smoke"] if smoke else Size()
+        run_experiment(data, output, found, inputs, size, workers)
+
+
 @app.command("page")
 def page_command(
     folder: Annotated[Path, typer.Argument(help="Folder of the records, with runs/*.json.")],
     output: Annotated[
         Path | None, typer.Option(help="Folder to write to; none for that of the records.")
     ] = None,
+    experiment: Annotated[
+        str, typer.Option(help="Of an experiment: page.html and README.md, beside its records.")
+    ] = "",
 ) -> None:
     """Write the page of a study: study.html, README.md, figures and analysis.json."""
     with told():
+        from study.page.experiment import write_experiment
         from study.page.page import write_page
+        from study.plan.experiments import EXPERIMENTS
 
-        typer.echo(f"Wrote the page: {write_page(folder, output)}")
+        if experiment and experiment not in EXPERIMENTS:
+            raise StudyError(_no_experiment(experiment))
+        if experiment:
+            written = write_experiment(EXPERIMENTS[experiment], folder)
+        else:
+            written = write_page(folder, output)
+        typer.echo(f"Wrote the page: {written}")
+
+
+def _no_experiment(name: str) -> str:
+    from study.plan.experiments import EXPERIMENTS
+
+    return f"There is no experiment {name!r}, expected one of {', '.join(EXPERIMENTS)}."
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from spacy_finegrained_ner.cli import benchmark, messages
 from spacy_finegrained_ner.cli.back_off import back_off
 from spacy_finegrained_ner.cli.calibrate import calibrate
 from spacy_finegrained_ner.cli.check_name import check_name
+from spacy_finegrained_ner.cli.compare import compare
 from spacy_finegrained_ner.cli.convert import convert
 from spacy_finegrained_ner.cli.evaluate import evaluate
 from spacy_finegrained_ner.cli.fetch_encoder import fetch_encoder
@@ -17,6 +18,8 @@ from spacy_finegrained_ner.cli.meta import meta
 from spacy_finegrained_ner.cli.report import report
 from spacy_finegrained_ner.cli.serve import serve
 from spacy_finegrained_ner.cli.show import show
+from spacy_finegrained_ner.cli.teach import teach
+from spacy_finegrained_ner.cli.tune import tune
 from spacy_finegrained_ner.errors import UserError
 
 
@@ -41,7 +44,8 @@ app = typer.Typer(
 )
 VERBS = (
     *(fetch_encoder, convert, init_taxonomy, init_config),
-    *(calibrate, back_off, evaluate, check_name, meta, show, report, serve),
+    *(calibrate, back_off, evaluate, compare, check_name, meta, show, report, serve),
+    *(teach, tune),
 )
 for verb in VERBS:
     app.command(verb.__name__.replace("_", "-"))(verb)

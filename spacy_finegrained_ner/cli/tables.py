@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -130,6 +130,40 @@ def print_back_off(report: dict[str, Any]) -> None:
             if gain is None
             else "{:+.3f} ({:+.3f} to {:+.3f})".format(gain["credit_per_gold"], *gain["interval"]),
         )
+    _console().print(table)
+
+
+def print_comparison(data: str, texts: int, rows: list[dict[str, Any]]) -> None:
+    """Pipelines side by side, see `scoring.comparison`."""
+    numbers = ("micro F1", "macro F1", "unanswered", "words per second", "cost per million texts")
+    table = _table(f"On {data}", "pipeline", numbers=numbers, caption=f"{texts:,} texts, percent")
+    for row in rows:
+        f1 = [_with_interval(*row[metric]) for metric in ("micro", "macro")]
+        speed, cost = row["words_per_second"], row["cost_per_million"]
+        table.add_row(
+            row["model"],
+            *f1,
+            f"{row['unanswered']:,}",
+            "-" if speed is None else f"{speed:,.0f}",
+            "-" if cost is None else f"{cost:,.2f}",
+        )
+    _console().print(table)
+
+
+def _with_interval(value: float | None, bounds: tuple[float, float] | None) -> str:
+    if value is None or bounds is None:
+        return "-"
+    return f"{_percent(value)} ({_percent(bounds[0])} to {_percent(bounds[1])})"
+
+
+def print_taught(labels: Mapping[str, int], texts: int, silent: int) -> None:
+    """How many entities of each label a teacher has found."""
+    caption = f"{texts:,} texts, {sum(labels.values()):,} entities"
+    if silent:
+        caption += f"; {silent:,} texts without an answer, of which nothing will be learned"
+    table = _table("What the teacher found", "label", numbers=("entities",), caption=caption)
+    for label, count in sorted(labels.items(), key=lambda pair: (-pair[1], pair[0])):
+        table.add_row(label, f"{count:,}")
     _console().print(table)
 
 

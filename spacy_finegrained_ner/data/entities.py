@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from spacy.tokens import Doc, Span
 
+from spacy_finegrained_ner.data.soft_targets import labels_of_soft_targets
 from spacy_finegrained_ner.labels.bio import Entity
 
 
@@ -36,11 +37,11 @@ def entities_of(spans: Iterable[Span], spelled: Callable[[Span], str]) -> list[E
 
 
 def labels_of(docs: Iterable[Doc]) -> dict[str, str]:
-    """The labels of the entities, each with the beginning of the first text that has it, to name
-    the place in messages."""
+    """The labels of the entities, and of soft targets, each with the beginning of the first text
+    that has it, to name the place in messages."""
     places: dict[str, str] = {}
     for doc in docs:
-        for span in doc.ents:
-            if span.label_ not in places:
-                places[span.label_] = f"text {doc.text[:60].strip()!r}"
+        for label in (*(span.label_ for span in doc.ents), *labels_of_soft_targets(doc)):
+            if label not in places:
+                places[label] = f"text {doc.text[:60].strip()!r}"
     return places

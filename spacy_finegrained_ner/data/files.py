@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from pathlib import Path
 
+from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
@@ -30,6 +31,18 @@ def read_gold(vocab: Vocab, path: Path, taxonomy: Taxonomy | None = None) -> lis
     if taxonomy is not None and not taxonomy.flat:
         taxonomy.check(places)
     return docs
+
+
+def read_texts(nlp: Language, path: Path) -> list[Doc]:
+    """The Docs of a .txt file, a text a line (empty ones are left out), or those of gold data.
+    Raises a `UserError` for what can't be read."""
+    if path.suffix != ".txt":
+        return read_gold(nlp.vocab, path)
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: expected a text file in UTF-8: {error}") from None
+    return [nlp.make_doc(line.strip()) for line in lines if line.strip()]
 
 
 def read_docs(vocab: Vocab, path: Path) -> list[Doc]:

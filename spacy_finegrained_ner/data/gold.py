@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -12,6 +13,7 @@ from spacy.training import Example
 from spacy_finegrained_ner.contracts import UNKNOWN
 from spacy_finegrained_ner.data.alignment import same_characters
 from spacy_finegrained_ner.data.entities import entities_of, trimmed
+from spacy_finegrained_ner.data.soft_targets import SOFT_TARGETS, soft_targets_of
 from spacy_finegrained_ner.labels.bio import OUTSIDE, TagSet
 from spacy_finegrained_ner.labels.gold import Gold, Tags
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
@@ -28,9 +30,15 @@ def gold_of(example: Example, tag_set: TagSet, taxonomy: Taxonomy | None = None)
 
     taxonomy: if given, of all types that may be annotated (`label_only`).
 
+    Where the reference has a teacher's soft targets (`data.soft_targets`), it is those, if both
+    sides have the same tokens.
+
     Labels are matched without regard to case. A ValueError for one that the tag set does not have,
     a TaxonomyError for one of `label_only` that the taxonomy does not cover.
     """
+    soft = _soft_gold(example, tag_set)
+    if soft is not None:
+        return soft
     same = _tags_of_same_tokens(example, tag_set)
     tags = _aligned_tags(example, tag_set) if same is None else same
     gold = Gold.of_tags(tags, len(tag_set))
@@ -49,6 +57,22 @@ def gold_of(example: Example, tag_set: TagSet, taxonomy: Taxonomy | None = None)
             # Of a type that is annotated at one of them there is none
             allowed[i] = tag_set.none_of(frozenset().union(*(labels or () for labels in found)))
     return Gold.of_sets(allowed)
+
+
+def _soft_gold(example: Example, tag_set: TagSet) -> Gold | None:
+    reference = example.reference
+    if SOFT_TARGETS not in reference.user_data:
+        return None
+    if not np.array_equal(reference.to_array([ORTH]), example.predicted.to_array([ORTH])):
+        warnings.warn(
+            "A gold Doc has soft targets, and the predicted Doc other tokens: its entities are "
+            "learned, not its soft targets. Give it the gold's tokens: gold_preproc = true of "
+            "spacy.Corpus.v1 loses the soft targets, so tokenize alike when they are made.",
+            stacklevel=2,
+        )
+        return None
+    soft = soft_targets_of(reference, tag_set)
+    return None if soft is None else Gold.of_expectations(soft.marginals, soft.transitions)
 
 
 def label_only(part: Doc | Span, labels: Iterable[str]) -> None:

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from spacy_finegrained_ner.contracts import UNKNOWN
 from spacy_finegrained_ner.labels.bio import Entity, TagSet
-from spacy_finegrained_ner.labels.gold import Gold
+from spacy_finegrained_ner.labels.gold import Gold, Sets, SoftTargets
 from spacy_finegrained_ner.ml.tagger_layer import TaskScores
-from spacy_finegrained_ner.nn.crf import Expectations
-from spacy_finegrained_ner.nn.crf_loss import crf_cross_entropy
+from spacy_finegrained_ner.nn.crf import Expectations, expectations_of_each
+from spacy_finegrained_ner.nn.crf_loss import crf_cross_entropy, within
 from spacy_finegrained_ner.nn.loss import token_cross_entropy
 from spacy_finegrained_ner.nn.posteriors import SpanPosteriors, span_posteriors
 from spacy_finegrained_ner.nn.viterbi import viterbi
@@ -70,15 +70,41 @@ class Decoder:
 
         temperature: what all scores are divided by.
         """
-        tensors = [xp2torch(cast(Any, array)) for array in scores]
-        if tensors[0].device.type == "mps":  # has no float64
-            tensors = [tensor.cpu() for tensor in tensors]
-        tensors = [tensor.double() / temperature for tensor in tensors]
+        tensors = _tempered(scores, temperature)
         device = tensors[0].device
         begin = torch.arange(1, len(self.tag_set), 2, device=device)
         sizes = torch.tensor(lengths).to(device, non_blocking=True)
         crf = self._constrained(*tensors)
         return span_posteriors(tensors[0], sizes, *crf, begin, begin + 1)
+
+    def soft_targets(
+        self,
+        scores: TaskScores,
+        lengths: list[int],
+        allowed: Sequence[Sets],
+        temperature: float = 1.0,
+    ) -> list[SoftTargets]:
+        """What a student may learn of each text, exact, of the same distribution as `posteriors`.
+
+        allowed: of each text the tags that may be right, *Shape:* (tokens, tags): paths through
+            others count as impossible.
+        Raises a ValueError where no legal BIO is allowed.
+        """
+        emissions, *rest = _tempered(scores, temperature)
+        device = emissions.device
+        padded = np.ones(emissions.shape, dtype=bool)
+        for row, one in zip(padded, allowed, strict=True):
+            row[: len(one)] = one
+        sizes = torch.tensor(lengths).to(device, non_blocking=True)
+        crf = self._constrained(emissions, *rest)
+        held = within(emissions, torch.from_numpy(padded).to(device))
+        found = [
+            (marginals.cpu().numpy(), pairs.cpu().numpy())
+            for marginals, pairs in expectations_of_each(held, sizes, *crf)
+        ]
+        if not all(np.allclose(marginals.sum(axis=1), 1.0) for marginals, _ in found):
+            raise ValueError("The allowed tags of a text leave no legal BIO.")
+        return [SoftTargets(*pair) for pair in found]
 
     def loss(
         self,
@@ -161,6 +187,14 @@ class Decoder:
             starts.masked_fill(not_first, -torch.inf),
             ends,
         )
+
+
+def _tempered(scores: TaskScores, temperature: float) -> list[Tensor]:
+    """As float64, divided by the temperature."""
+    tensors = [xp2torch(cast(Any, array)) for array in scores]
+    if tensors[0].device.type == "mps":  # has no float64
+        tensors = [tensor.cpu() for tensor in tensors]
+    return [tensor.double() / temperature for tensor in tensors]
 
 
 def has_posteriors(decoder: Any) -> bool:

@@ -85,6 +85,22 @@ def is_built(model: Model[Any, Any]) -> bool:
     return model.shims[0]._model is not None
 
 
+def grow(model: Model[Any, Any], places: list[list[int]]) -> None:
+    """Another module in place of the layer's, with more tags; what both have is as it was.
+
+    places: of each task, for each tag of the new module its id in the old one, or -1.
+    """
+    old = cast(TaggerModule, cast(ModuleShim, model.shims[0]).module)
+    build = cast(Any, model.init).keywords["build"]
+    module = build(old.sizes["width"], [len(ids) for ids in places]).to(
+        next(old.parameters()).device
+    )
+    module.take_over(old, [torch.tensor(ids, dtype=torch.long) for ids in places])
+    cast(ModuleShim, model.shims[0]).hold(module)
+    for dim, ids in zip(("nO", "nA"), places, strict=False):
+        model.set_dim(dim, len(ids), force=True)
+
+
 def _init(
     model: Model[list[Floats2d], list[ScoreBatch]],
     X: list[Floats2d] | None = None,

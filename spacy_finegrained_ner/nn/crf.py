@@ -14,7 +14,7 @@ Parameters everywhere:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -68,6 +68,29 @@ def expectations(
             found.scan, found.marginals, place < lengths.unsqueeze(1), transitions
         ),
     )
+
+
+def expectations_of_each(
+    emissions: Tensor, lengths: Tensor, transitions: Tensor, starts: Tensor, ends: Tensor
+) -> list[tuple[Tensor, Tensor]]:
+    """Marginals, *Shape:* (tokens, tags), and expected transitions, *Shape:* (tags, tags), of each
+    sequence on its own: what a student learns of a teacher. One scan for all of them."""
+    check_lengths(lengths, emissions)
+    if not emissions.shape[0] or not emissions.shape[1]:
+        none = torch.zeros_like(transitions)
+        return [(row, none) for row in emissions]
+    found = forward_backward(emissions, lengths, transitions, starts, ends)
+    place = torch.arange(emissions.shape[1], device=emissions.device)
+    each = []
+    for row, tokens in enumerate(lengths.tolist()):
+        one = slice(row, row + 1)
+        scan = replace(
+            found.scan, states=found.scan.states[:, one], reached=found.scan.reached[:, one]
+        )
+        real = place < lengths[one].unsqueeze(1)
+        pairs = _expected_transitions(scan, found.marginals[one], real, transitions)
+        each.append((found.marginals[row, :tokens], pairs))
+    return each
 
 
 @dataclass

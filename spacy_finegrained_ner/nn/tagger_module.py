@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 from torchcrf import CRF
 
@@ -13,6 +14,10 @@ from spacy_finegrained_ner.nn.trial import made
 
 BuildLayer = Callable[[int], nn.Module]
 """Makes a layer for vectors of a width. The layer takes (vectors, lengths) and has `width_out`."""
+
+
+TASKS = ("fine", "auxiliary")
+"""Names of their heads."""
 
 
 class Head(nn.Module):
@@ -77,7 +82,7 @@ class TaggerModule(nn.Module):
         if blending is not None and place == "sequence":
             add("blended_sequence", blending)
         on_emissions = blending if place == "emissions" else None
-        for name, size in zip(("fine", "auxiliary"), tags, strict=False):
+        for name, size in zip(TASKS, tags, strict=False):
             self.head[name] = Head(width, size, crf=crf, blending=on_emissions)
 
     def forward(self, vectors: Tensor, lengths: Tensor) -> list[tuple[Tensor, ...]]:
@@ -93,5 +98,33 @@ class TaggerModule(nn.Module):
                 vectors = self.head[name](vectors)
             elif name in self.head:
                 vectors = self.head[name](vectors, lengths)
-        tasks = ("fine", "auxiliary") if self.training else ("fine",)
+        tasks = TASKS if self.training else TASKS[:1]
         return [self.head[name](vectors, lengths) for name in tasks if name in self.head]
+
+    def take_over(self, old: TaggerModule, places: list[Tensor]) -> None:
+        """Take the weights of a module of the same parts with other tags: those of a tag that both
+        have are what they were there, and the others stay as they are here.
+
+        places: of each task, for each tag here its id there, or -1. *Shape:* (tags,).
+        Raises a ValueError for parts that differ, or that mix the tags (blending on the emissions).
+        """
+        by_task = {f"head.{name}.": ids for name, ids in zip(TASKS, places, strict=False)}
+        theirs = old.state_dict()
+        state = self.state_dict()
+        if state.keys() != theirs.keys():
+            raise ValueError("The two modules have other parts: weights can't be taken over.")
+        for name, mine in state.items():
+            ids = next((ids for start, ids in by_task.items() if name.startswith(start)), None)
+            known = None if ids is None else torch.nonzero(ids >= 0).flatten()
+            last = name.rpartition(".")[2]
+            if ids is None or known is None:
+                mine.copy_(theirs[name])
+            elif ".blending." in name:
+                raise ValueError(
+                    "A blending of the emissions mixes all tags: such a head can't get more of "
+                    'them. Train anew, or with place = "sequence".'
+                )
+            elif last == "transitions":
+                mine[known[:, None], known] = theirs[name][ids[known][:, None], ids[known]]
+            else:
+                mine[known] = theirs[name][ids[known]]

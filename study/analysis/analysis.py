@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from study.analysis.rows import (
     Screening,
     Tried,
 )
-from study.analysis.scores import Floats, Scores, score_parts
+from study.analysis.scores import Floats, Scores, score_groups, score_parts
 from study.analysis.statistics import EDGES, effects, holm
 from study.plan.arms import ARMS, CANDIDATES, COMPARISONS
 from study.plan.design import model_matrix, terms, variance_inflation
@@ -46,7 +46,7 @@ def analyse(records: Sequence[Record], folder: Path, draws: int = DRAWS) -> Anal
         draws=draws,
         tried=_tried(records),
         screenings=_screenings(screened, folder, draws) if screened else {},
-        arms={stage: _arms(some, folder, draws) for stage, some in by_stage.items()},
+        arms={stage: compare(some, folder, draws) for stage, some in by_stage.items()},
         together={
             r.run.arm: found.scores
             for r in by_stage.get("classic", [])
@@ -69,17 +69,27 @@ def _tried(records: Sequence[Record]) -> list[Tried]:
     return rows
 
 
-def _arms(records: Sequence[Record], folder: Path, draws: int) -> dict[str, Arms]:
-    """By set that all of them have."""
+def compare(
+    records: Sequence[Record],
+    folder: Path,
+    draws: int,
+    comparisons: Iterable[tuple[str, str]] = COMPARISONS,
+    groups: Mapping[str, Sequence[str]] | None = None,
+) -> dict[str, Arms]:
+    """Means and comparisons of arms, by set that all of the records have: by part (see
+    `score_parts`), or where groups of types are given by those."""
     names = list(dict.fromkeys(r.run.arm for r in records))
     x = np.array([[float(r.run.arm == arm) for arm in names] for r in records])
     own = dict(zip(names, np.eye(len(names)), strict=True))
-    pairs = {Contrast(a, b): own[a] - own[b] for a, b in COMPARISONS if {a, b} <= {*names}}
+    pairs = {Contrast(a, b): own[a] - own[b] for a, b in comparisons if {a, b} <= {*names}}
     found = {}
     for name in records[0].counted:
         if all(name in r.counted for r in records):
-            gold = read_gold(folder, records[0].run.trainings[-1].part, name)
-            scores = score_parts(records, name, gold, draws)
+            gold = read_gold(folder, records[0].run.known, name)
+            if groups is None:
+                scores = score_parts(records, name, gold, draws)
+            else:
+                scores = score_groups(records, name, gold, draws, groups)
             rows = _effects(scores, x, pairs) if len(x) > len(names) else []
             found[name] = Arms(_means(scores, names, x), _corrected(rows, _family_of_arms))
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,6 +106,32 @@ def _places(
     thirds = np.array_split(np.array(order, dtype=int), len(RARITY))
     for name, third in zip(RARITY, thirds, strict=True):
         yield "rarity", name, (every, every, third)
+
+
+def score_groups(
+    records: Sequence[Record],
+    name: str,
+    gold: Gold,
+    draws: int,
+    groups: Mapping[str, Sequence[str]],
+) -> Scores:
+    """All entities, and those of groups of types. Parameters are those of `score_parts`; the
+    records may be of other training data, as long as all have this gold."""
+    times = np.vstack([np.ones(len(gold.words)), draw_sentences(len(gold.words), draws)])
+    own = {"": gold.types, **groups}
+    places = {
+        group: [n for n, label in enumerate(gold.types) if label in set(types)]
+        for group, types in own.items()
+    }
+    support = np.bincount([label for _, label, *_ in gold.entities], minlength=len(gold.types))
+    found: dict[tuple[Part, str], list[Floats]] = defaultdict(list)
+    for record in records:
+        sums = resampled(sentence_counts(record.sets[name], gold).sum(axis=1), times)
+        for group, place in places.items():
+            part = Part("group" if group else "all", group or "all", int(support[place].sum()))
+            for metric, f1 in zip(METRICS, f_scores(sums[:, place]), strict=True):
+                found[part, metric].append(f1)
+    return {key: np.array(some) for key, some in found.items()}
 
 
 def sentence_counts(found: Found, gold: Gold) -> Counts:

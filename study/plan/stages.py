@@ -60,13 +60,28 @@ SIZES = {
 
 
 @dataclass(frozen=True)
+class Taught:
+    """What a teacher says of a part of the data, in place of its gold or beside that of another.
+
+    teacher: name of an earlier training of the run. part: what it annotates. soft: its
+    probabilities, not only its entities. gold: another part, with its own annotation; "" for none.
+    """
+
+    teacher: str
+    part: str
+    soft: bool
+    gold: str = ""
+
+
+@dataclass(frozen=True)
 class Training:
     """One training of a run.
 
     pipeline: of `runs.pipelines.PIPELINES`. part: of the data: "train" or "sample". rate: of the
     encoder. settings: of the config, by dotted path. looks: evaluations on the way. encoder:
     "encoder" or "base". name: what comes out of it is `${paths.NAME}` in the configs of the
-    trainings after it: so a student finds its teacher.
+    trainings after it. taught: what it learns of in place of `part`. tuned: the training whose
+    pipeline is trained further on `part`, as `tune` does, in place of a new one.
     """
 
     pipeline: str = "finegrained"
@@ -77,6 +92,8 @@ class Training:
     looks: int = 0
     encoder: str = "encoder"
     name: str = "model"
+    taught: Taught | None = None
+    tuned: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,6 +112,12 @@ class Run:
     trainings: tuple[Training, ...]
     sets: tuple[str, ...] = ("valid",)
     levels: dict[str, str] | None = None
+    seen: str = ""
+
+    @property
+    def known(self) -> str:
+        """The part whose entities count as seen."""
+        return self.seen or self.trainings[-1].part
 
 
 @dataclass(frozen=True)

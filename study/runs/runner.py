@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 
 import srsly
 import torch
+from spacy.tokens import Doc
 
 from spacy_finegrained_ner.labels.readers import named_taxonomy
 from study.plan.arms import TUNED
+from study.plan.experiment import Experiment
 from study.plan.stages import PARTS, STAGES, Run, Size, Stages, StudyError
 from study.runs import records as kept
 from study.runs.pipelines import Inputs
@@ -38,11 +39,7 @@ def run_study(
     parts = _parts(data)
     docs = prepare(parts, size, inputs.pos, inputs.work)
     for part in ("train", "sample"):
-        for name in parts.keys() - {"train"}:
-            table, seen = gold_table(docs[name], docs[part], named_taxonomy(inputs.taxonomy))
-            kept.write_gold(table, output / f"gold-{part}-{name}.json")
-            kept.write(GOLD.dump_json(table), inputs.work / f"gold-{part}-{name}.json")
-            srsly.write_json(inputs.work / f"seen-{part}.json", sorted(seen))
+        _write_gold(docs, part, parts, inputs, output)
     plan = Stages(size, inputs.pos is not None, "dev" in parts)
     for stage in (stage for stage in STAGES if stage in stages):
         _say(f"Stage {stage}")
@@ -50,6 +47,28 @@ def run_study(
             _say("No --base-encoder: the run with a larger encoder is left out.")
         else:
             run_all(_runs(plan, stage, output), inputs, output, workers)
+
+
+def run_experiment(
+    data: Path, output: Path, experiment: Experiment, inputs: Inputs, size: Size, workers: int = 1
+) -> None:
+    """Do what is missing of an experiment. Parameters are those of `run_study`; of the size only
+    how many sentences are read counts."""
+    parts = _parts(data)
+    docs = prepare(parts, size, inputs.pos, inputs.work, experiment.divided)
+    _write_gold(docs, "train", parts, inputs, output)
+    run_all(experiment.runs, inputs, output, workers)
+
+
+def _write_gold(
+    docs: dict[str, list[Doc]], part: str, parts: Iterable[str], inputs: Inputs, output: Path
+) -> None:
+    """The gold tables of all that is scored, with what is seen in this part."""
+    for name in set(parts) - {"train"}:
+        table, seen = gold_table(docs[name], docs[part], named_taxonomy(inputs.taxonomy))
+        kept.write_gold(table, output / f"gold-{part}-{name}.json")
+        kept.write(GOLD.dump_json(table), inputs.work / f"gold-{part}-{name}.json")
+        srsly.write_json(inputs.work / f"seen-{part}.json", sorted(seen))
 
 
 def _parts(data: Path) -> dict[str, Path]:
@@ -105,7 +124,7 @@ def run_all(runs: Sequence[Run], inputs: Inputs, folder: Path, workers: int = 1)
 
 def _records(runs: Sequence[Run], inputs: Inputs, workers: int) -> Iterator[Record]:
     """As runs end. Of several workers each run has a process of its own: nothing is left over."""
-    threads = max(1, (os.cpu_count() or 1) // workers)
+    threads = max(1, torch.get_num_threads() // workers)  # OMP_NUM_THREADS bounds them
     if workers == 1:
         torch.set_num_threads(threads)
         yield from (run_once(run, inputs) for run in runs)

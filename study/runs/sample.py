@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import spacy
@@ -50,12 +50,17 @@ def stratified(docs: Sequence[Doc], sentences: int, seed: int = 0) -> list[Doc]:
 
 
 def prepare(
-    parts: dict[str, Path], size: Size, pos: str | None, work: Path
+    parts: dict[str, Path],
+    size: Size,
+    pos: str | None,
+    work: Path,
+    divided: Callable[[dict[str, list[Doc]]], dict[str, list[Doc]]] = lambda docs: {},
 ) -> dict[str, list[Doc]]:
     """Write the .spacy files that the runs read, with parts of speech where there is a tagger.
 
     parts: files of "train", "valid" and, if there is one, "dev". pos: name or folder of a pipeline
-    with a tagger. work: folder for train.spacy, sample.spacy, valid.spacy, dev.spacy.
+    with a tagger. work: folder for train.spacy, sample.spacy, valid.spacy, dev.spacy. divided:
+    makes more parts of these.
     RETURNS: the docs of each. Raises a StudyError or UserError for what can't be read.
     """
     docs = {name: read_docs(path) for name, path in parts.items()}
@@ -63,6 +68,7 @@ def prepare(
     if pos is not None:
         _tag(pos, [doc for part in docs.values() for doc in part])
     docs["sample"] = stratified(docs["train"], size.sample)
+    docs |= divided(docs | {"train": docs[size.part]})
     work.mkdir(parents=True, exist_ok=True)
     for name, part in docs.items():
         DocBin(docs=part).to_disk(work / f"{name}.spacy")

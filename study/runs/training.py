@@ -6,13 +6,18 @@ import io
 import subprocess
 import tempfile
 import time
+from hashlib import sha256
 from importlib.metadata import version
+from math import ceil
 from pathlib import Path
 from typing import Any
 
+import spacy
 import srsly
 import torch
+from pydantic import TypeAdapter
 from spacy.language import Language
+from spacy.tokens import DocBin
 from spacy.training import Corpus, Example
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
@@ -21,15 +26,20 @@ from thinc.api import Config, fix_random_seed
 
 from spacy_finegrained_ner.data.corpus import bare_copy
 from spacy_finegrained_ner.labels.readers import named_taxonomy
+from spacy_finegrained_ner.pipeline.tuning import BATCH, tune
+from spacy_finegrained_ner.scoring.evaluation import component_of
 from spacy_finegrained_ner.scoring.scorer import entity_spans, score_entities
 from study.plan.stages import Run, Training
 from study.runs.pipelines import Inputs, config_of
-from study.runs.records import Found, Point, Record, Trained, read_gold
+from study.runs.records import Found, Point, Record, Trained, read_gold, write
 from study.runs.sample import surface
+from study.runs.teaching import write_taught
 
 PACKAGES = (
     *("spacy-finegrained-ner", "spacy", "spacy-transformers", "thinc", "torch", "transformers"),
 )
+
+_TRAINED = TypeAdapter(Trained)
 
 
 def run_once(run: Run, inputs: Inputs) -> Record:
@@ -38,22 +48,49 @@ def run_once(run: Run, inputs: Inputs) -> Record:
     with tempfile.TemporaryDirectory() as folder:
         before: dict[str, str] = {}
         for training in run.trainings:
+            if training.name in before:
+                raise ValueError(f"{run.name} has two trainings of the name {training.name!r}.")
+            kept = _place(training, run.seed, inputs)
+            before[training.name] = str(kept or Path(folder) / training.name)
+            if kept and (kept / "trained.json").exists():
+                nlp = spacy.load(kept)
+                trained.append(_TRAINED.validate_json((kept / "trained.json").read_bytes()))
+                continue
+            if training.tuned:
+                nlp, found = _tune(training, before[training.tuned], run.seed, inputs)
+                trained.append(found)
+                continue
             config = config_of(training, run.seed, inputs)
             config["paths"] |= before
+            if training.taught:
+                where = Path(folder) / f"taught-{training.name}"
+                config["paths"]["train"] = str(
+                    write_taught(training.taught, before[training.taught.teacher], inputs, where)
+                )
             nlp, found = _train(training, config, Path(folder))
             trained.append(found)
-            before[training.name] = str(Path(folder) / training.name)
-            if training is not run.trainings[-1]:
+            if kept or training is not run.trainings[-1]:
+                Path(before[training.name]).parent.mkdir(parents=True, exist_ok=True)
                 nlp.to_disk(before[training.name])
+            if kept:
+                write(_TRAINED.dump_json(found), kept / "trained.json")
         return Record(
             run=run,
             trained=trained,
-            sets={part: _found(nlp, run.trainings[-1].part, part, inputs) for part in run.sets},
+            sets={part: _found(nlp, run.known, part, inputs) for part in run.sets},
             threads=torch.get_num_threads(),
             versions={name: version(name) for name in PACKAGES},
             commit=_commit(),
             command=inputs.command,
         )
+
+
+def _place(training: Training, seed: int, inputs: Inputs) -> Path | None:
+    """Where what comes out is kept for other runs, as that of a teacher; None for what is not."""
+    if training.name == "model" or training.taught or training.tuned:
+        return None
+    asked = f"{training!r} {seed} {inputs.encoder} {inputs.base_encoder} {inputs.taxonomy}"
+    return inputs.work / "kept" / f"{training.name}-{sha256(asked.encode()).hexdigest()[:12]}"
 
 
 def _train(training: Training, config: Config, folder: Path) -> tuple[Language, Trained]:
@@ -69,7 +106,27 @@ def _train(training: Training, config: Config, folder: Path) -> tuple[Language, 
     seconds = round(time.perf_counter() - start, 1)
     rows = srsly.read_jsonl(log) if training.looks and log.exists() else ()
     curve = [_point(row) for row in rows]
-    return nlp, Trained(config["training"]["max_steps"], seconds, curve, kept)
+    return nlp, Trained(config["training"]["max_steps"], seconds, curve, kept, _commit())
+
+
+def _tune(training: Training, before: str, seed: int, inputs: Inputs) -> tuple[Language, Trained]:
+    nlp = spacy.load(before)
+    name, _ = component_of(nlp)
+    part = DocBin().from_disk(inputs.work / f"{training.part}.spacy")
+    docs = list(part.get_docs(nlp.vocab))
+    steps = training.epochs * ceil(len(docs) / BATCH)
+    start = time.perf_counter()
+    tuned = tune(
+        nlp,
+        name,
+        docs,
+        taxonomy=named_taxonomy(inputs.taxonomy),
+        steps=steps,
+        rate=training.rate,
+        seed=seed,
+        stdout=io.StringIO(),
+    )
+    return tuned, Trained(steps, round(time.perf_counter() - start, 1), commit=_commit())
 
 
 def _batches(config: Config) -> int:

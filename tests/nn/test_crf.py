@@ -4,7 +4,7 @@ from enumeration import Case, random_case, random_gold
 from torchcrf import CRF
 
 from spacy_finegrained_ner.contracts import UNKNOWN
-from spacy_finegrained_ner.nn.crf import expectations
+from spacy_finegrained_ner.nn.crf import expectations, expectations_of_each
 from spacy_finegrained_ner.nn.crf_loss import crf_loss
 from spacy_finegrained_ner.nn.viterbi import viterbi
 
@@ -201,3 +201,18 @@ def test_sequences_without_tokens_have_no_loss(batch, tokens):
     loss, gradients = loss_and_gradients(case, torch.full((batch, tokens), UNKNOWN))
     assert loss.item() == 0.0
     assert not any(gradient.any() for gradient in gradients)
+
+
+@pytest.mark.parametrize(("scale", "forbidden"), [(1.0, 0.0), (1.0, 0.4), (200.0, 0.4)])
+def test_expectations_of_each_are_those_of_a_batch_of_one(scale, forbidden):
+    case = random_case(3, LENGTHS, scale=scale, forbidden=forbidden)
+    each = expectations_of_each(case.emissions, case.lengths, *case.parameters)
+    for row, n in enumerate(LENGTHS):
+        one = expectations(case.emissions[row : row + 1, :n], case.lengths[[row]], *case.parameters)
+        torch.testing.assert_close(each[row][0], one.marginals[0], rtol=1e-9, atol=1e-12)
+        torch.testing.assert_close(each[row][1], one.transitions, rtol=1e-9, atol=1e-12)
+        assert each[row][1].sum().item() == pytest.approx(max(0, n - 1))
+    total = expectations(case.emissions, case.lengths, *case.parameters).transitions
+    torch.testing.assert_close(sum(pairs for _, pairs in each), total)
+    nothing = expectations_of_each(case.emissions[:, :0], case.lengths * 0, *case.parameters)
+    assert [(m.shape, p.sum().item()) for m, p in nothing] == [((0, 4), 0.0)] * len(LENGTHS)

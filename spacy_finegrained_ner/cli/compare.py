@@ -1,0 +1,50 @@
+"""The verb `compare`: pipelines side by side."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spacy_finegrained_ner.cli.options import Code, load
+
+
+def compare(
+    data: Annotated[Path, typer.Argument(help="Gold data: .spacy or .conll.")],
+    models: Annotated[
+        list[str], typer.Argument(help="Trained pipelines, packages or folders: a row each.")
+    ],
+    output: Annotated[Path | None, typer.Option(help="JSON file for the table.")] = None,
+    samples: Annotated[
+        int, typer.Option("--bootstrap", min=1, help="Samples for intervals.")
+    ] = 1000,
+    hourly: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="Price of an hour of this machine, for what runs on it."),
+    ] = None,
+    code: Code = None,
+) -> None:
+    """F1, words per second and cost per million texts of several pipelines, such as a teacher and
+    its student, on the same gold.
+
+    Times are of this machine as it is now: compare within a table.
+    """
+    import srsly
+
+    from spacy_finegrained_ner.cli.tables import print_comparison
+    from spacy_finegrained_ner.data.files import read_gold
+    from spacy_finegrained_ner.errors import UserError
+    from spacy_finegrained_ner.scoring.comparison import compared
+    from spacy_finegrained_ner.scoring.evaluation import component_of
+
+    rows = []
+    for model in models:
+        nlp = load(model, code)
+        taxonomy = component_of(nlp)[1].taxonomy
+        gold = read_gold(nlp.vocab, data, taxonomy)
+        if not gold:
+            raise UserError(f"{data}: the file holds no texts.")
+        rows.append(compared(nlp, gold, taxonomy, samples, hourly))
+    print_comparison(str(data), len(gold), rows)
+    if output is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        srsly.write_json(output, rows)

@@ -1,0 +1,75 @@
+"""The verb `teach`: texts as a pipeline sees them, as training data for another one."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spacy_finegrained_ner.cli import messages
+from spacy_finegrained_ner.cli.options import Code, Model, load
+
+
+def teach(
+    model: Model,
+    texts: Annotated[
+        Path,
+        typer.Argument(
+            help="A text on each line (.txt); or .spacy or .conll, whose annotation stays."
+        ),
+    ],
+    output: Annotated[Path, typer.Argument(help="The .spacy file to write.")],
+    soft: Annotated[
+        bool, typer.Option("--soft", help="Its probabilities too, of a finegrained_ner.")
+    ] = False,
+    component: Annotated[
+        str | None, typer.Option(help="Whose entities count; none for what is in doc.ents.")
+    ] = None,
+    code: Code = None,
+) -> None:
+    """Annotate texts with a trained pipeline, the teacher, as data that a student learns from:
+    paths.train of a config.
+
+    Any pipeline with entities is a teacher. Where the file has annotation already, it stays, and
+    the teacher adds to it where nothing is known.
+    """
+    from collections import Counter
+
+    from spacy.tokens import DocBin
+    from tqdm import tqdm
+
+    from spacy_finegrained_ner.cli.options import in_place_of
+    from spacy_finegrained_ner.cli.tables import print_taught
+    from spacy_finegrained_ner.data.files import read_texts
+    from spacy_finegrained_ner.errors import UserError
+    from spacy_finegrained_ner.pipeline.teaching import taught
+    from spacy_finegrained_ner.scoring.evaluation import component_of
+
+    if output.suffix != ".spacy":
+        raise UserError(f"{output}: expected the name of a .spacy file.")
+    nlp = load(model, code)
+    if component is not None and component not in nlp.pipe_names:
+        raise UserError(
+            f"{model} has no component {component!r}, expected one of {nlp.pipe_names}."
+        )
+    if soft and component is None:
+        component, _ = component_of(nlp)
+    docs = read_texts(nlp, texts)
+    if not docs:
+        raise UserError(f"{texts}: the file holds no texts.")
+    found = DocBin(store_user_data=True)
+    labels: Counter[str] = Counter()
+    silent = 0
+    progress = tqdm(total=len(docs), unit=" texts", disable=None)
+    for doc in taught(nlp, docs, name=component, soft=soft):
+        found.add(doc)
+        labels.update(ent.label_ for ent in doc.ents)
+        silent += bool(len(doc)) and not doc.has_annotation("ENT_IOB")
+        progress.update()
+    progress.close()
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with in_place_of(output) as new:
+        found.to_disk(new)
+    print_taught(labels, len(docs), silent)
+    if not labels:
+        messages.warn(f"{model} found no entity in these texts: nothing can be learned from them.")
+    messages.good(f"Wrote {output}")

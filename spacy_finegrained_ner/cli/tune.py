@@ -1,0 +1,80 @@
+"""The verb `tune`: a trained pipeline trained further."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spacy_finegrained_ner.cli import messages
+from spacy_finegrained_ner.cli.options import Code, Model, TaxonomyName, load
+
+
+def tune(
+    model: Model,
+    data: Annotated[Path, typer.Argument(help="Gold data: .spacy or .conll.")],
+    output: Annotated[Path, typer.Argument(help="Folder for the tuned pipeline.")],
+    annotated: Annotated[
+        str,
+        typer.Option(
+            help="The labels that are annotated in the data, with commas between. Without: all of "
+            "the pipeline's; or, if the data has labels that it does not have, those alone."
+        ),
+    ] = "",
+    taxonomy: TaxonomyName = None,
+    steps: Annotated[int, typer.Option(min=0, help="0 for three epochs, and 60 at least.")] = 0,
+    rate: Annotated[
+        float, typer.Option(min=0.0, help="Of the encoder; 0 for 1e-4 with new labels, or 5e-5.")
+    ] = 0.0,
+    check: Annotated[
+        Path | None, typer.Option(help="Other gold data, to score before and after.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the training.")] = 0,
+    gpu_id: Annotated[int, typer.Option(help="-1 for the CPU.")] = -1,
+    code: Code = None,
+) -> None:
+    """Train an installed pipeline further: on corrected texts, or on texts with new labels, for
+    which its head grows.
+
+    What is not annotated in the data the pipeline teaches itself, so that old labels are not
+    unlearned; the vocabulary of labels stays as it is where there are no new ones.
+    """
+    from spacy_finegrained_ner.cli.tables import print_comparison
+    from spacy_finegrained_ner.data.files import read_gold
+    from spacy_finegrained_ner.errors import UserError
+    from spacy_finegrained_ner.labels.readers import named_taxonomy
+    from spacy_finegrained_ner.pipeline.tuning import tune as tuned
+    from spacy_finegrained_ner.scoring.comparison import compared
+    from spacy_finegrained_ner.scoring.evaluation import component_of
+
+    if output.exists() and any(output.iterdir()):
+        raise UserError(f"{output}: there is something already. Give a new folder.")
+    nlp = load(model, code)
+    name, component = component_of(nlp)
+    docs = read_gold(nlp.vocab, data)
+    if not any(doc.ents for doc in docs):
+        raise UserError(f"{data}: there is no entity in the file, and so nothing to learn.")
+    tree = named_taxonomy(taxonomy) if taxonomy else None
+    only = [label.strip() for label in annotated.split(",") if label.strip()] or None
+    new = tuned(
+        nlp,
+        name,
+        docs,
+        annotated=only,
+        taxonomy=tree,
+        steps=steps,
+        rate=rate,
+        seed=seed,
+        use_gpu=gpu_id,
+    )
+    new.to_disk(output)
+    _, after = component_of(new)
+    if check is not None:
+        gold = read_gold(nlp.vocab, check, after.taxonomy)
+        rows = [
+            {**compared(one, gold, after.taxonomy), "model": title}
+            for title, one in (("before", nlp), ("after", new))
+        ]
+        print_comparison(str(check), len(gold), rows)
+    more = [label for label in after.labels if label not in component.labels]
+    said = f"with the new labels {', '.join(more)}" if more else "with the labels that it had"
+    messages.good(f"Wrote {output}, {said}. Calibrate it again: its probabilities have changed.")

@@ -1,0 +1,60 @@
+"""More labels for a trained component: the head grows, and old weights stay."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from spacy_finegrained_ner.labels.taxonomy import Taxonomy, TaxonomyError, flat_taxonomy
+from spacy_finegrained_ner.ml.tagger_layer import grow
+
+
+def add_labels(component: Any, labels: Iterable[str], taxonomy: Taxonomy | None = None) -> None:
+    """Give a trained component more labels, behind those that it has. What it finds of these is
+    nearly what it was: the new ones have random weights until they are trained.
+
+    taxonomy: that has the new labels and, with the same coarse types, the old ones it has; None if
+        the component's own has them, or is flat.
+    Raises a ValueError for a component that is not trained, a TaxonomyError for labels that have
+    no coarse type or another one than before.
+    """
+    old: Taxonomy = component.taxonomy  # fails before initialize
+    before = [component._tag_set, component._auxiliary_tag_set]
+    new = [x for x in dict.fromkeys(labels) if before[0].spelled(x) is None]
+    if not new:
+        return
+    tree = merged(old, taxonomy, new)
+    kept = list(component.labels)
+    component._set_labels([*kept, *new], tree, None)
+    component.cfg.pop("temperatures", None)
+    after = [component._tag_set, component._auxiliary_tag_set]
+    places = [
+        [old_tags.ids.get(tag, -1) for tag in tags.tags]
+        for old_tags, tags in zip(before, after, strict=True)
+        if old_tags is not None and tags is not None
+    ]
+    try:
+        grow(component.model.get_ref("tagger"), places)
+    except ValueError:
+        component._set_labels(kept, old, None)
+        raise
+
+
+def merged(old: Taxonomy, more: Taxonomy | None, new: Iterable[str]) -> Taxonomy:
+    """The old taxonomy with the new labels behind it.
+
+    Raises a TaxonomyError for those that neither has, and for an old label that `more` has under
+    another coarse type.
+    """
+    if old.flat and more is None:
+        return flat_taxonomy([*old.fine, *new])
+    tree = old if more is None else more
+    for label, coarse in old.coarse_of.items():
+        if tree.spelled(label) and tree.coarse_label(label).casefold() != coarse.casefold():
+            raise TaxonomyError(
+                f"{tree.source}: {label!r} stands under {tree.coarse_label(label)!r}, and under "
+                f"{coarse!r} in the pipeline. A label keeps its coarse type: correct one of the "
+                "two, or train anew."
+            )
+    both = dict(old.coarse_of)
+    for label in new:
+        both[label] = tree.coarse_label(label)
+    return Taxonomy(both, tree.source)

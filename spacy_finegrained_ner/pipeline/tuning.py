@@ -1,0 +1,185 @@
+"""A trained pipeline trained further: on corrected texts of its own types, or on new types that
+its head grows for, while it teaches itself what it knew."""
+
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterable
+from math import ceil
+from pathlib import Path
+from typing import IO, Any
+
+import spacy
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin
+from spacy.training.initialize import init_nlp
+from spacy.training.loop import train
+from thinc.api import Config
+
+from spacy_finegrained_ner.data.entities import labels_of
+from spacy_finegrained_ner.data.gold import LABELLED, label_only
+from spacy_finegrained_ner.labels.taxonomy import Taxonomy
+from spacy_finegrained_ner.pipeline.growth import add_labels
+from spacy_finegrained_ner.pipeline.teaching import taught
+
+TUNING = """
+[paths]
+train = null
+dev = null
+
+[corpora]
+
+[corpora.train]
+@readers = "spacy.Corpus.v1"
+path = ${paths.train}
+
+[corpora.dev]
+@readers = "spacy.Corpus.v1"
+path = ${paths.dev}
+limit = 256
+
+[training]
+train_corpus = "corpora.train"
+dev_corpus = "corpora.dev"
+seed = ${system.seed}
+gpu_allocator = ${system.gpu_allocator}
+max_steps = 0
+max_epochs = 0
+patience = 0
+eval_frequency = ${training.max_steps}
+accumulate_gradient = 1
+dropout = 0.1
+frozen_components = []
+annotating_components = []
+before_update = null
+before_to_disk = null
+
+[training.batcher]
+@batchers = "spacy-finegrained-ner.batch_by_length.v1"
+size = 16
+
+[training.optimizer]
+@optimizers = "spacy-finegrained-ner.AdamW.v1"
+beta1 = 0.9
+beta2 = 0.999
+eps = 0.00000001
+weight_decay = 0.01
+grad_clip = 1.0
+lazy = true
+
+[training.optimizer.learn_rate]
+@schedules = "spacy-finegrained-ner.warmup_linear.v1"
+rate = 0.0
+warmup = 0.1
+total_steps = ${training.max_steps}
+
+[training.optimizer.groups]
+
+[training.optimizer.groups.head]
+pattern = "^head\\\\."
+factor = 10.0
+
+[training.logger]
+@loggers = "spacy-finegrained-ner.logger.v1"
+progress_bar = "eval"
+"""
+"""Of a training that goes on: its length and its rate are set for each."""
+
+BATCH = 16
+EPOCHS = 3
+FEWEST_STEPS = 60
+RATE = 1e-4
+GENTLE_RATE = 5e-5
+"""Of the encoder: for new types, and where there are none."""
+
+
+def tune(
+    nlp: Language,
+    name: str,
+    docs: Iterable[Doc],
+    *,
+    annotated: Iterable[str] | None = None,
+    taxonomy: Taxonomy | None = None,
+    steps: int = 0,
+    rate: float = 0.0,
+    seed: int = 0,
+    use_gpu: int = -1,
+    stdout: IO[str] = sys.stdout,
+) -> Language:
+    """A pipeline trained further. `nlp` itself is not changed.
+
+    name: of the component. docs: gold. annotated: the labels that are annotated in them; None for
+        all of the component's, or, where the docs have labels that it does not have, for those
+        alone. Of other types the pipeline teaches itself: its probabilities, given what is
+        annotated, are the soft targets there.
+    taxonomy: of new labels, see `pipeline.growth`. steps: 0 for three epochs, and 60 at least.
+    rate: of the encoder; 0 for 1e-4 with new labels and 5e-5 without. stdout: for the log.
+    Raises what `add_labels` and `taught` do.
+    """
+    docs = list(docs)
+    component: Any = nlp.get_pipe(name)
+    present = list(labels_of(docs))
+    new = [label for label in present if component._tag_set.spelled(label) is None]
+    only = list(annotated) if annotated is not None else new
+    if only:
+        for doc in docs:
+            if LABELLED not in doc.spans:
+                label_only(doc, only)
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        gold = taught(nlp, docs, name=name, soft=True) if only else docs
+        DocBin(docs=gold, store_user_data=True).to_disk(place / "gold.spacy")
+        _write_start(nlp, name, new, taxonomy, place / "start")
+        config = _config(nlp, name, place)
+        config["training"]["max_steps"] = steps or max(
+            FEWEST_STEPS, EPOCHS * ceil(len(docs) / BATCH)
+        )
+        config["training"]["optimizer"]["learn_rate"]["rate"] = rate or (
+            RATE if new else GENTLE_RATE
+        )
+        config["system"]["seed"] = seed
+        tuned = init_nlp(config, use_gpu=use_gpu)
+        train(tuned, None, use_gpu=use_gpu, stdout=stdout)
+    return tuned
+
+
+def _write_start(
+    nlp: Language, name: str, new: list[str], taxonomy: Taxonomy | None, place: Path
+) -> None:
+    """The pipeline as it is, but for the labels that its component gets."""
+    nlp.to_disk(place)
+    if new:
+        copy = spacy.load(place)
+        add_labels(copy.get_pipe(name), new, taxonomy)
+        copy.to_disk(place)
+
+
+def _config(nlp: Language, name: str, place: Path) -> Config:
+    """Every component as it is in the folder, of which ours and what it listens to are trained."""
+    config = nlp.config.copy()
+    more = Config().from_str(TUNING, interpolate=False)
+    start = str(place / "start")
+    config["components"] = {pipe: {"source": start} for pipe in nlp.component_names}
+    config["training"] = more["training"]
+    config["corpora"] = more["corpora"]
+    config["paths"] |= {"train": str(place / "gold.spacy"), "dev": str(place / "gold.spacy")}
+    config["training"]["score_weights"] = nlp.config["training"]["score_weights"]
+    for key in ("vectors", "init_tok2vec", "vocab_data", "lookups", "before_init", "after_init"):
+        config["initialize"][key] = None
+    config["initialize"]["components"] = {}
+    heard = {pipe: getattr(each, "listening_components", []) for pipe, each in nlp.components}
+    encoders = [pipe for pipe, listeners in heard.items() if name in listeners]
+    for pipe in encoders:
+        if others := [other for other in heard[pipe] if other != name]:
+            warnings.warn(
+                f"{others} listen to '{pipe}' as '{name}' does, and it is trained: what they find "
+                f"will change. To keep it, give '{name}' an encoder of its own before: "
+                f"nlp.replace_listeners('{pipe}', '{name}', ['model.tok2vec']).",
+                stacklevel=3,
+            )
+    config["training"]["frozen_components"] = [
+        pipe
+        for pipe, each in nlp.components
+        if pipe not in (name, *encoders) and getattr(each, "is_trainable", False)
+    ]
+    return config

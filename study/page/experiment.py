@@ -1,0 +1,91 @@
+"""The page of an experiment: from its records to Markdown and HTML beside them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from spacy_finegrained_ner.pages.document import Table, to_html
+from spacy_finegrained_ner.pages.intervals import percent
+from study.analysis.analysis import DRAWS, compare
+from study.analysis.rows import Arms, Effect, Mean
+from study.page.tables import made, starred, table
+from study.plan.experiment import Experiment
+from study.plan.stages import StudyError
+from study.runs.records import Record, read_gold, read_records
+
+HOW = (
+    "F1 is strict: an entity counts if its span and its fine type are exactly those of the gold. "
+    "Means are over seeds; ± is their standard deviation. Intervals are 95%, of a paired bootstrap "
+    "over sentences and seeds. A star is for a difference that is told from 0 after Holm's "
+    "correction over the comparisons of a column."
+)
+
+
+def write_experiment(experiment: Experiment, folder: Path, draws: int = DRAWS) -> Path:
+    """Write README.md and page.html. The same records give the same bytes.
+
+    folder: of the records, with runs/*.json and gold-*.json; the text of its conclusions.md, if
+    there is one, comes right after the title. RETURNS: the path of the HTML.
+    Raises a StudyError where there are no records of the experiment, or one can't be read.
+    """
+    records = [r for r in read_records(folder) if r.run.stage == experiment.name]
+    if not records:
+        raise StudyError(
+            f"{folder}: there are no records of the experiment {experiment.name!r} in its folder "
+            f"runs. `python -m study experiment {experiment.name}` writes them."
+        )
+    conclusions = folder / "conclusions.md"
+    order = list(experiment.arms)
+    records.sort(key=lambda record: (order.index(record.run.arm), record.run.seed))
+    parts = [
+        f"# {experiment.title}",
+        conclusions.read_text(encoding="utf-8") if conclusions.exists() else "",
+        HOW,
+        *_results(experiment, records, folder, draws),
+        "## What was run",
+        *map(str, made(records, {n: read_gold(folder, "train", n) for n in records[0].counted})),
+        "The commands:",
+        *(f"    {shlex.join(command)}" for command in _commands(records)),
+    ]
+    markdown = "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
+    (folder / "README.md").write_text(markdown, encoding="utf-8")
+    html = folder / "page.html"
+    html.write_text(to_html(markdown), encoding="utf-8")
+    return html
+
+
+def _commands(records: Iterable[Record]) -> list[list[str]]:
+    return [list(found) for found in dict.fromkeys(tuple(r.command) for r in records)]
+
+
+def _results(
+    experiment: Experiment, records: list[Record], folder: Path, draws: int
+) -> Iterator[str]:
+    titles = {name: arm.title for name, arm in experiment.arms.items()}
+    found = compare(records, folder, draws, experiment.comparisons, experiment.groups)
+    for name, one in found.items():
+        yield f"## {name.capitalize()} part"
+        yield from map(str, _means(one, titles))
+        yield from map(str, _differences(one, titles))
+
+
+def _column(row: Mean | Effect) -> str:
+    return f"{row.metric} F1" + f", {row.part.value}" * (row.part.kind == "group")
+
+
+def _means(one: Arms, titles: Mapping[str, str]) -> list[Table]:
+    def cells(row: Mean) -> dict[str, str]:
+        spread = "" if row.sd is None else f" ± {percent(row.sd)}"
+        return {"runs": str(len(row.runs)), _column(row): f"{row.printed}{spread}"}
+
+    return table("In percent", "arm", ((titles[row.arm], cells(row)) for row in one.means))
+
+
+def _differences(one: Arms, titles: Mapping[str, str]) -> list[Table]:
+    rows = (
+        (f"{titles[row.level]}, against {titles[row.against]}", {_column(row): starred(row)})
+        for row in one.comparisons
+    )
+    return table("Differences, in points", "effect", rows)

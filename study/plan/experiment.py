@@ -1,0 +1,74 @@
+"""Experiments beside the study: arms of their own, on parts of the data of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from spacy.tokens import Doc
+
+from study.plan.stages import Run, Training
+
+Parts = dict[str, list[Doc]]
+"""The docs of each part of the data."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """An arm of an experiment. seeds: if not those of the experiment."""
+
+    title: str
+    trainings: tuple[Training, ...]
+    seeds: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What is asked, and the arms that answer it.
+
+    name: of the experiment, and first part of the names of its runs. title: of its page. arms: in
+    the order in which they are run, all with a seed before the next one. comparisons: pairs of
+    arms, the first against the second. divided: makes more parts of the docs. sets: what is scored.
+    groups: of types, that are scored on their own too.
+    """
+
+    name: str
+    title: str
+    arms: Mapping[str, Compared]
+    comparisons: Sequence[tuple[str, str]]
+    divided: Callable[[Parts], Parts] = field(default=lambda docs: {}, repr=False)
+    seeds: tuple[int, ...] = (0, 1, 2)
+    sets: tuple[str, ...] = ("valid",)
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def smoke(self) -> Experiment:
+        """To see that it works, in minutes: one seed, on a sample."""
+        arms = {
+            name: replace(arm, trainings=tuple(_small(t) for t in arm.trainings))
+            for name, arm in self.arms.items()
+        }
+        return replace(self, arms=arms, seeds=(0,))
+
+    @property
+    def runs(self) -> list[Run]:
+        """Whatever a run learns of, entities count as seen where the training part has them."""
+        seeds = {name: arm.seeds or self.seeds for name, arm in self.arms.items()}
+        return [
+            Run(
+                f"{self.name}-{name}-seed{seed}",
+                self.name,
+                name,
+                seed,
+                arm.trainings,
+                self.sets,
+                seen="train",
+            )
+            for seed in sorted({seed for some in seeds.values() for seed in some})
+            for name, arm in self.arms.items()
+            if seed in seeds[name]
+        ]
+
+
+def _small(training: Training) -> Training:
+    part = "sample" if training.part == "train" else training.part
+    return replace(training, epochs=12, part=part)

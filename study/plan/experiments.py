@@ -1,0 +1,9 @@
+"""The experiments, by name."""
+
+from __future__ import annotations
+
+from study.plan.experiment import Experiment
+from study.plan.new_types import NEW_TYPES
+from study.plan.teaching import TEACHING
+
+EXPERIMENTS: dict[str, Experiment] = {one.name: one for one in (TEACHING, NEW_TYPES)}

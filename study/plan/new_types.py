@@ -1,0 +1,89 @@
+"""New types for a trained pipeline: what becomes of the old ones, and how well new are learned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from spacy.tokens import Doc, Span
+
+from spacy_finegrained_ner.data.corpus import bare_copy
+from spacy_finegrained_ner.data.gold import label_only
+from spacy_finegrained_ner.labels.taxonomy import read_taxonomy
+from study.plan.experiment import Compared, Experiment, Parts
+from study.plan.stages import MIDDLE_RATE, Training
+from study.plan.teaching import ALL, halves
+
+NEW = ("Station", "Clothing", "Drink", "Symptom", "Scientist")
+OLD = tuple(label for label in read_taxonomy().fine if label not in NEW)
+
+
+def _only(doc: Doc, new: bool) -> Doc:
+    """With the entities of the new types, or of the others; what is of no such type is O."""
+    copy = bare_copy(doc, doc.vocab)
+    kept = [span for span in doc.ents if (span.label_ in NEW) == new]
+    copy.set_ents([Span(copy, span.start, span.end, span.label_) for span in kept])
+    return copy
+
+
+def _marked(doc: Doc, labels: Iterable[str]) -> Doc:
+    """Said to have only these labels annotated."""
+    copy = doc.copy()
+    label_only(copy, labels)
+    return copy
+
+
+def _any(doc: Doc) -> Doc:
+    """With nothing known outside of the entities."""
+    copy = bare_copy(doc, doc.vocab)
+    copy.set_ents(
+        [Span(copy, span.start, span.end, span.label_) for span in doc.ents], default="missing"
+    )
+    return copy
+
+
+def divided(docs: Parts) -> Parts:
+    """Half A with the old types, half B with the new ones, as if each had been annotated for
+    those alone; and both together, in three ways to tell what is not annotated."""
+    cut = halves(docs)
+    old = [_only(doc, new=False) for doc in cut["half_a"]]
+    new = [_only(doc, new=True) for doc in cut["half_b"]]
+    marked = [_marked(doc, OLD) for doc in old] + [_marked(doc, NEW) for doc in new]
+    return {
+        "old_types": old,
+        "new_types": new,
+        "as_outside": old + new,
+        "as_others": marked,
+        "as_any": [_any(doc) for doc in old + new],
+    }
+
+
+_BEFORE = replace(ALL, part="old_types", name="before")
+
+
+def _together(part: str) -> tuple[Training, ...]:
+    return (replace(ALL, part=part, name="model"),)
+
+
+NEW_TYPES = Experiment(
+    "new-types",
+    "New types for a trained pipeline",
+    {
+        "before": Compared("A with the old types", (_BEFORE,)),
+        "tuned": Compared(
+            "that, tuned on B with the new types",
+            (_BEFORE, Training(part="new_types", epochs=3, rate=MIDDLE_RATE / 2, tuned="before")),
+        ),
+        "new_alone": Compared("B with the new types", _together("new_types")),
+        "as_others": Compared("both, each with its own types annotated", _together("as_others")),
+        "as_outside": Compared("both, what is not annotated as O", _together("as_outside")),
+        "as_any": Compared("both, what is not annotated as any tag", _together("as_any")),
+        "all": Compared("both, with all types", (ALL,)),
+    },
+    (
+        *(("tuned", arm) for arm in ("before", "new_alone", "as_others", "as_outside", "all")),
+        ("as_others", "as_any"),
+    ),
+    divided,
+    groups={"old types": OLD, "new types": NEW},
+)
