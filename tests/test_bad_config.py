@@ -28,6 +28,7 @@ REQUIRED = {
     "chain.v1": {"callbacks": {"a": {"@callbacks": PREFIX + "freeze.v1"}}},
     "evaluations.v1": {"evaluations": 4},
     "AdamW.v1": {"learn_rate": 0.1},
+    "NearestExamples.v1": {"encoder": HASH_EMBED["tok2vec"]},
     "warmup_linear.v1": {"rate": 0.1, "warmup": 0.1, "total_steps": 9},
 }
 """Settings without a default."""
@@ -109,6 +110,8 @@ FINE = {
     "cosine_decay.v1": {"start": PART, "residual": PART, "until": {"fraction"}},
     "step_decay.v1": {"start": PART, "residual": PART, "until": {"fraction"}, "steps": COUNT},
     "constant.v1": {"weight": PART},
+    "FixedExamples.v1": {"number": COUNT | {"0"}, "seed": COUNT | {"0", "-1"}},
+    "NearestExamples.v1": {"number": COUNT},
     "logger.v1": {
         "progress_bar": {"null"},
         "console_output": {"true"},

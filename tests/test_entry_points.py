@@ -15,6 +15,7 @@ DECLARED = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entr
 
 PUBLIC = {
     ("spacy_factories", "crf_ner"),
+    ("spacy_factories", "finegrained_llm"),
     ("spacy_factories", "finegrained_ner"),
     ("spacy_architectures", "spacy-finegrained-ner.Tagger.v1"),
     ("spacy_architectures", "spacy-finegrained-ner.Tok2VecTransformerLayers.v1"),
@@ -51,6 +52,8 @@ PUBLIC = {
     ("spacy_misc", "spacy-finegrained-ner.CoarseTask.v1"),
     ("spacy_misc", "spacy-finegrained-ner.MentionTask.v1"),
     ("spacy_misc", "spacy-finegrained-ner.PosTask.v1"),
+    ("spacy_misc", "spacy-finegrained-ner.FixedExamples.v1"),
+    ("spacy_misc", "spacy-finegrained-ner.NearestExamples.v1"),
 }
 """Names that configs out there may hold: one is added or dropped here on purpose only."""
 
@@ -90,7 +93,9 @@ def test_the_factory_is_there_without_an_import():
         "assert not [m for m in heavy if m.split('.')[1] in ('ml', 'nn', 'cli', 'data')], heavy;"
         "assert nlp.has_factory('finegrained_ner') and nlp.has_factory('crf_ner');"
         "assert 'pycrfsuite' not in sys.modules, 'heavy';"
-        "assert 'spacy_finegrained_ner.baselines.crf.component' not in sys.modules, 'heavy'"
+        "assert 'tenacity' not in sys.modules, 'heavy';"
+        "assert 'spacy_finegrained_ner.baselines.crf.component' not in sys.modules, 'heavy';"
+        "assert 'spacy_finegrained_ner.baselines.llm.component' not in sys.modules, 'heavy'"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -114,7 +119,7 @@ def test_the_command_is_a_part_of_spacys():
         assert verb in done.stdout
 
 
-@pytest.mark.parametrize("factory", ["crf_ner", "finegrained_ner"])
+@pytest.mark.parametrize("factory", ["crf_ner", "finegrained_llm", "finegrained_ner"])
 def test_the_default_config_of_the_factory_is_json(factory):
     import srsly
 

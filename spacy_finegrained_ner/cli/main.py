@@ -14,6 +14,7 @@ from spacy_finegrained_ner.cli.evaluate import evaluate
 from spacy_finegrained_ner.cli.fetch_encoder import fetch_encoder
 from spacy_finegrained_ner.cli.init_config import init_config
 from spacy_finegrained_ner.cli.init_taxonomy import init_taxonomy
+from spacy_finegrained_ner.cli.llm_cache import llm_cache
 from spacy_finegrained_ner.cli.meta import meta
 from spacy_finegrained_ner.cli.report import report
 from spacy_finegrained_ner.cli.serve import serve
@@ -45,7 +46,7 @@ app = typer.Typer(
 VERBS = (
     *(fetch_encoder, convert, init_taxonomy, init_config),
     *(calibrate, back_off, evaluate, compare, check_name, meta, show, report, serve),
-    *(teach, tune),
+    *(teach, tune, llm_cache),
 )
 for verb in VERBS:
     app.command(verb.__name__.replace("_", "-"))(verb)

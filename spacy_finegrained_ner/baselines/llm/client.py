@@ -5,7 +5,6 @@ import json
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 from pydantic import BaseModel, Field, SecretStr, ValidationError
@@ -71,7 +70,7 @@ async def ask(
     """
     try:
         async with asyncio.timeout(timeout):
-            response, content = await _exchange(client, url, body, key)
+            response, text = await _exchange(client, url, body, key)
     except TimeoutError:
         raise NoAnswer(TIMEOUT, f"after {timeout:g} s", retry=True) from None
     except httpx.InvalidURL as error:
@@ -82,11 +81,10 @@ async def ask(
     except (httpx.TransportError, httpx.DecodingError) as error:
         told = _without(key, str(error))
         raise NoAnswer(CUT_CONNECTION, told, retry=True) from None
-    text = _without(key, content.decode("utf-8", "replace"))
     status = response.status_code
     if 300 <= status < 400:
-        to = urlsplit(response.headers.get("location", "")).netloc or "another path"
-        raise NoAnswer(REDIRECT, f"to {_without(key, to)}; it is not followed")
+        to = _without(key, response.headers.get("location", "nowhere"))
+        raise NoAnswer(REDIRECT, f"to {to[:200]}; it is not followed")
     if status >= 400:
         told = _without(key, _server_says(text))[:300]
         raise _refused(status, told, "insufficient_quota" in text, response.headers)
@@ -106,7 +104,7 @@ async def ask(
 
 async def _exchange(
     client: httpx.AsyncClient, url: str, body: dict[str, Any], key: SecretStr | None
-) -> tuple[httpx.Response, bytes]:
+) -> tuple[httpx.Response, str]:
     headers = {"Content-Type": "application/json"}
     # httpx.Headers hide it where they are printed, in a traceback for instance
     sent = httpx.Headers(
@@ -119,7 +117,7 @@ async def _exchange(
             received += chunk
             if len(received) > LARGEST:
                 raise NoAnswer(NO_COMPLETION, f"a response of more than {LARGEST:,} bytes")
-    return response, bytes(received)
+    return response, _without(key, received.decode("utf-8", "replace"))
 
 
 def _refused(status: int, told: str, no_quota: bool, headers: httpx.Headers) -> Exception:
@@ -163,4 +161,10 @@ def _seconds(retry_after: str | None) -> float | None:
 
 
 def _without(key: SecretStr | None, text: str) -> str:
-    return text if key is None else text.replace(key.get_secret_value(), str(key))
+    """The text without the key, be it as it is or as JSON has it."""
+    if key is None:
+        return text
+    plain = key.get_secret_value()
+    for form in (plain, json.dumps(plain)[1:-1], json.dumps(plain)[1:-1].replace("/", "\\/")):
+        text = text.replace(form, str(key))
+    return text

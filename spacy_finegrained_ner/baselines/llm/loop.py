@@ -1,6 +1,7 @@
 """An event loop in a thread of its own, and what is used on it only."""
 
 import asyncio
+import os
 from concurrent.futures import Future
 from pathlib import Path
 from threading import Thread, current_thread
@@ -18,6 +19,7 @@ class Loop:
         self.cache = Cache(cache)  # which may fail
         self.client = make_client(parallel)
         self.slots = asyncio.Semaphore(parallel)
+        self._pid = os.getpid()
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, name="finegrained_llm", daemon=True)
         self._thread.start()
@@ -27,7 +29,7 @@ class Loop:
 
     def close(self) -> None:
         """Nothing is waited for; tries that are under way end here."""
-        if not self._thread.is_alive():  # of the process that this one was forked from
+        if os.getpid() != self._pid:  # of the process that this one was forked from
             return
         if current_thread() is self._thread:  # the last that knew the engine was a request
             self._loop.stop()
