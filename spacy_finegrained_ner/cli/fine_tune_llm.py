@@ -1,5 +1,6 @@
 """The verb `fine-tune-llm`: a small open language model learns from chats."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -43,7 +44,6 @@ def fine_tune_llm(
     result that it would have had. What was learned is in OUTPUT/adapter, the model with it in
     OUTPUT/merged.
     """
-    import torch
 
     from spacy_finegrained_ner.baselines.llm.chat import read_chats
     from spacy_finegrained_ner.errors import UserError
@@ -62,9 +62,7 @@ def fine_tune_llm(
     place = models.device_of(device)
     files = {"chats": chats, "valid": valid}
     found = {name: read_chats(path) if path else [] for name, path in files.items()}
-    settings = training.Training(
-        steps, batch, at_once or batch, rate, seed, look_every, save_every
-    )
+    settings = training.Training(steps, batch, at_once or batch, rate, seed, look_every, save_every)
     training.begin(
         output,
         {
@@ -97,6 +95,8 @@ def fine_tune_llm(
     done = training.fine_tune(tuned, texts["chats"], settings, output, texts["valid"])
     models.save(tuned, tokenizer, output, merged)
     losses = {key: value for key, value in done.log[-1].items() if "loss" in key}
+    result = {"steps": done.steps, "seconds": round(done.seconds, 1), **losses}
+    (output / "result.json").write_text(f"{json.dumps(result, indent=2)}\n", encoding="utf-8")
     messages.good(
         f"{done.steps:,} steps in {done.seconds:,.0f} s, "
         + ", ".join(f"{key} {value:.3f}" for key, value in losses.items())

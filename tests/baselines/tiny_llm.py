@@ -1,4 +1,4 @@
-"""A causal language model of a few thousand weights, with a tokenizer of letters and a chat template."""
+"""A causal language model of a few thousand weights, whose tokens are letters."""
 
 from pathlib import Path
 

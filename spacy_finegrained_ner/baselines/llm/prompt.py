@@ -21,7 +21,7 @@ from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 TEMPLATES = {
     name: Path(__file__).with_name("templates") / f"{name}.jinja" for name in ("ner", "short")
 }
-"""Those of the package, by name. "short" names no types: for a model that was fine-tuned on them."""
+"""Those of the package, by name. "short" names no types: for a model that has learned them."""
 DEFAULT_TEMPLATE = TEMPLATES["ner"]
 
 

@@ -1,4 +1,4 @@
-"""The model that is fine-tuned: from a folder, a hub or a GGUF file, with a LoRA beside its layers."""
+"""The model that is fine-tuned: from a folder, a hub or a GGUF file, with a LoRA beside layers."""
 
 import os
 import shutil

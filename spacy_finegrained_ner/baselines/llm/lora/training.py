@@ -144,7 +144,7 @@ def _step(
     total = 0.0
     for part in _parts(batch, settings.at_once):
         loss = answer_loss(model, part, device) / answers
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         total += float(loss.detach())
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     norm = torch.nn.utils.clip_grad_norm_(weights, _CLIP)
