@@ -136,7 +136,7 @@ FINE["Tok2VecTransformerLayers.v1"] = FINE["TransformerLayers.v1"] | {
 FUNCTIONS = sorted(
     (group.split("_", 1)[1], name)
     for group, name in PUBLIC
-    if group not in ("spacy_factories", "spacy_cli", "spacy_displacy_colors")
+    if group not in ("spacy_factories", "spacy_cli", "spacy_displacy_colors", "thinc_llm_tasks")
 )
 SETTINGS = [
     (kind, name, setting)

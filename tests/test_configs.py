@@ -25,7 +25,7 @@ ENCODER = {
     "tok2vec.cfg": None,
     "benchmark.cfg": tiny_bert,
 }
-WITHOUT_GRADIENTS = ("crf.cfg",)
+WITHOUT_GRADIENTS = ("crf.cfg", "llm.cfg")
 """Trained in tests/baselines."""
 
 

@@ -19,6 +19,7 @@ SECTIONS = {
 OWN_SECTION_NOT_NEEDED = {
     "spacy-finegrained-ner.Tok2VecTransformerLayers.v1",
     "spacy-finegrained-ner.multiconer2.v1",
+    "spacy-finegrained-ner.NER.v1",  # of spacy-llm, in docs/llm.md
 }
 
 
@@ -65,9 +66,27 @@ def test_the_settings_of_the_crf_baseline():
     import spacy
 
     _, component, features = re.split(
-        r"^\| setting .*\n", TEXT.split("## The CRF baseline")[1], flags=re.MULTILINE
+        r"^\| setting .*\n",
+        TEXT.split("## The CRF baseline")[1].split("\n## ")[0],
+        flags=re.MULTILINE,
     )
     config = spacy.blank("en").get_factory_meta("crf_ner").default_config
     assert rows(features) == {key: as_written(value) for key, value in config["features"].items()}
     blocks = {"features": "a block", "extensions": "a block", "scorer": "`scorer.v1`"}
     assert rows(component) == {key: blocks.get(key) or as_written(config[key]) for key in config}
+
+
+def test_the_settings_of_the_language_model():
+    import spacy
+
+    text = re.split("\n###? ", TEXT.split("## The language model")[1])[0]
+    component, *of_blocks = re.split(r"^\| setting .*\n", text, flags=re.MULTILINE)[1:]
+    config = spacy.blank("en").get_factory_meta("finegrained_llm").default_config
+    names = ("request", "limits", "budget", "prices")
+    blocks = dict.fromkeys((*names, "extensions"), "a block")
+    blocks |= {"examples": "`FixedExamples.v1`", "scorer": "`scorer.v1`"}
+    blocks |= {"url": "required", "model": "required"}
+    settings = ["url", "model", *config]
+    assert rows(component) == {k: blocks.get(k) or as_written(config[k]) for k in settings}
+    for name, block in zip(names, of_blocks, strict=True):
+        assert rows(block) == {key: as_written(value) for key, value in config[name].items()}

@@ -37,8 +37,8 @@ def parse(command, words: list[str]) -> list[str]:
     return left
 
 
-def check_settings(words: list[str]) -> None:
-    config = Config().from_disk(ROOT / "configs" / "default.cfg", interpolate=False)
+def check_settings(words: list[str], config_file: str = "configs/default.cfg") -> None:
+    config = Config().from_disk(ROOT / config_file, interpolate=False)
     for word in words:
         if word.startswith("--"):
             section, _, name = word.removeprefix("--").rpartition(".")
@@ -71,6 +71,8 @@ def check(words: list[str]) -> None:
             left = parse(command, rest)
             if command.name == "train":
                 check_settings(left)
+            elif command.name == "assemble":
+                check_settings(left, rest[0])
             else:
                 assert not left, words
         case ["pip", "install", *_] | ["python", "-m", "pip", "install", *_]:

@@ -27,7 +27,7 @@ def test_there_are_two_lines_to_copy():
 
 def test_the_example_of_data_and_its_taxonomy_can_be_read(tmp_path):
     for page in (ROOT / "README.md", ROOT / "docs" / "data.md"):
-        (tmp_path / "taxonomy.toml").write_text(*blocks(page, "toml"))
+        (tmp_path / "taxonomy.toml").write_text(blocks(page, "toml")[0])
         (tmp_path / "train.conll").write_text(*blocks(page, "text"))
         taxonomy = read_taxonomy(tmp_path / "taxonomy.toml")
         assert taxonomy.coarse_label("error/code") == "Problem"

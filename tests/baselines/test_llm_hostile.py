@@ -50,8 +50,8 @@ ANSWERED = {
         {"dropped": {"label outside the taxonomy": 1}},
     ),
     "not in the text": (
-        server.says(listed(mention("lyon"), mention("paris"), mention(" "))),
-        {"dropped": {"mention not in the text": 2}},
+        server.says(listed(mention("lyon"), mention("paris"), mention(" "), mention("\ud800"))),
+        {"dropped": {"mention not in the text": 3}},
     ),
     "off the tokens": (
         server.says(listed(mention("lyon"), mention("dd"))),

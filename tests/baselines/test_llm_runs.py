@@ -1,11 +1,13 @@
 """Runs of `finegrained_llm`: cache, budget, what is told, threads and processes."""
 
+import gc
 import json
 import multiprocessing
 import os
 import signal
 import sqlite3
 import stat
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -264,3 +266,25 @@ def test_the_report_as_json(tmp_path, chat, capsys):
     line = capsys.readouterr().err.splitlines()[-1]
     assert line.startswith("finegrained_llm: 4 texts, 4 requests, 0 from the cache, 200 + 20 tok")
     assert line.endswith("1 without an answer (HTTP 500 1)")
+
+
+def test_a_component_that_is_dropped_ends_its_thread_and_is_not_waited_for(chat):
+    """The garbage collector may come by in any thread, with any lock held."""
+    nlp = make_llm(chat.url)
+    nlp("lyon")
+    loop = nlp.get_pipe("finegrained_llm")._engine.loop()
+    assert loop.is_running
+    held, waited_for = threading.Event(), []
+
+    async def block() -> None:
+        waited_for.append(not held.wait(5))
+
+    loop.submit(block())
+    del nlp
+    gc.collect()
+    held.set()
+    deadline = time.perf_counter() + 10
+    while loop.is_running and time.perf_counter() < deadline:
+        time.sleep(0.02)
+    assert not loop.is_running
+    assert waited_for == [False]

@@ -26,7 +26,7 @@ _PATIENCE = 30.0
 def key_of(url: str, body: Mapping[str, Any]) -> str:
     """Of all that the answer depends on: where it is asked, and the whole request."""
     text = json.dumps([url, body], sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class Cache:

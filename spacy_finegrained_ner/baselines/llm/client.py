@@ -110,7 +110,7 @@ async def _exchange(
     sent = httpx.Headers(
         headers if key is None else headers | {"Authorization": f"Bearer {key.get_secret_value()}"}
     )
-    payload = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+    payload = json.dumps(body, ensure_ascii=False).encode()
     received = bytearray()
     async with client.stream("POST", url, content=payload, headers=sent) as response:
         async for chunk in response.aiter_bytes():

@@ -23,6 +23,7 @@ from spacy_finegrained_ner.baselines.llm.prompt import (
     make_prompt,
     read_template,
     schema_of,
+    shown,
 )
 from spacy_finegrained_ner.baselines.llm.report import Report
 from spacy_finegrained_ner.baselines.llm.settings import (
@@ -212,8 +213,8 @@ class LlmNER(Annotating, Pipe):
         asked = Taxonomy(types, self._taxonomy.source, self.cfg["definitions"])
         schema = schema_of(asked.fine)
         prompts = (
-            make_prompt(self._template, asked, shown, doc.text)
-            for doc, shown in zip(docs, self.examples.of(docs), strict=True)
+            make_prompt(self._template, asked, found, shown(doc))
+            for doc, found in zip(docs, self.examples.of(docs), strict=True)
         )
         return [self.request.body(self.model_name, prompt, schema) for prompt in prompts]
 

@@ -13,7 +13,7 @@ from spacy.tokens import Doc
 from thinc.api import Model
 from thinc.types import Floats2d
 
-from spacy_finegrained_ner.baselines.llm.prompt import FewShot, few_shot
+from spacy_finegrained_ner.baselines.llm.prompt import FewShot, few_shot, shown
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 from spacy_finegrained_ner.settings import Count, CountOrZero, Whole, checked
 
@@ -50,7 +50,7 @@ class FixedExamples:
 
     def of(self, docs: Sequence[Doc]) -> list[Sequence[FewShot]]:
         # The text itself would be no example, but the answer
-        return [[shot for shot in self.drawn if shot.text != doc.text] for doc in docs]
+        return [[shot for shot in self.drawn if shot.text != shown(doc)] for doc in docs]
 
     def to_bytes(self) -> bytes:
         return _to_json(self.drawn)
@@ -75,13 +75,13 @@ class NearestExamples:
         self._vectors = self._means(gold)
 
     def of(self, docs: Sequence[Doc]) -> list[Sequence[FewShot]]:
-        if not self.pool:
+        if not self.pool or not docs:
             return [()] * len(docs)
         near = self._means(docs) @ self._vectors.T  # (docs, pool)
         found: list[Sequence[FewShot]] = []
         for doc, row in zip(docs, near, strict=True):
             order = (self.pool[i] for i in np.argsort(-row, kind="stable").tolist())
-            best = islice((shot for shot in order if shot.text != doc.text), self.number)
+            best = islice((shot for shot in order if shot.text != shown(doc)), self.number)
             found.append([*best][::-1])
         return found
 
@@ -110,7 +110,7 @@ class NearestExamples:
                 array = self.encoder.ops.to_numpy(vectors)
                 mean = array.mean(axis=0) if len(array) else np.zeros(array.shape[1])
                 rows.append(mean / max(float(np.linalg.norm(mean)), 1e-12))
-        return np.array(rows, dtype="float32").reshape(len(docs), -1)
+        return np.array(rows, dtype="float32").reshape(len(docs), -1 if rows else 0)
 
 
 def stratified(pool: Sequence[FewShot], number: int, seed: int) -> list[FewShot]:
@@ -157,9 +157,9 @@ def build_nearest_examples_v1(
 
 def _to_json(shots: Iterable[FewShot]) -> bytes:
     found = [[shot.text, shot.mentions] for shot in shots]
-    return json.dumps(found, ensure_ascii=False, indent=0).encode("utf-8", "surrogatepass")
+    return json.dumps(found, ensure_ascii=False, indent=0).encode()
 
 
 def _from_json(data: bytes) -> list[FewShot]:
-    found = json.loads(data.decode("utf-8", "surrogatepass"))
+    found = json.loads(data)
     return [FewShot(text, tuple((a, b) for a, b in mentions)) for text, mentions in found]

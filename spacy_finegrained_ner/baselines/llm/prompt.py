@@ -46,10 +46,15 @@ class Type:
     definition: str
 
 
+def shown(doc: Doc) -> str:
+    """The text of a Doc as prompts have it. One made of tokens ends with a space."""
+    return doc.text.strip()
+
+
 def few_shot(doc: Doc, taxonomy: Taxonomy) -> FewShot:
     """Of a gold Doc; without entities of other types than those of the taxonomy."""
     found = [(ent.text.strip(), taxonomy.spelled(ent.label_)) for ent in doc.ents]
-    return FewShot(doc.text, tuple((text, label) for text, label in found if text and label))
+    return FewShot(shown(doc), tuple((text, label) for text, label in found if text and label))
 
 
 def answer_of(mentions: Iterable[tuple[str, str]]) -> str:

@@ -12,6 +12,7 @@ from spacy_finegrained_ner.baselines.llm.answers import Reply, read_answer
 from spacy_finegrained_ner.baselines.llm.engine import Body, Engine, Run
 from spacy_finegrained_ner.baselines.llm.failures import NoAnswer
 from spacy_finegrained_ner.baselines.llm.mentions import align
+from spacy_finegrained_ner.baselines.llm.prompt import shown
 from spacy_finegrained_ner.labels.prediction import Prediction
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 
@@ -51,12 +52,12 @@ def _ask(
     engine: Engine, run: Run, bodies: Bodies, docs: list[Doc]
 ) -> list[tuple[Doc, "Future[Reply] | None"]]:
     # Without a letter there is nothing to find, and nothing is sent
-    sent = [doc for doc in docs if doc.text.strip()]
+    sent = [doc for doc in docs if shown(doc)]
     requests = bodies(sent)
     if requests and not engine.told:
         _tell(engine, requests[0]["model"], run.not_cached(requests), len(docs))
     futures = iter([run.submit(body) for body in requests])
-    return [(doc, next(futures) if doc.text.strip() else None) for doc in docs]
+    return [(doc, next(futures) if shown(doc) else None) for doc in docs]
 
 
 def _tell(engine: Engine, model: str, leaving: int, read: int) -> None:
