@@ -59,7 +59,7 @@ def run_command(
 
 @app.command("experiment")
 def experiment_command(
-    name: Annotated[str, typer.Argument(help="teaching.")],
+    name: Annotated[str, typer.Argument(help="Of study/plan/experiments.py, such as teaching.")],
     data: Annotated[
         Path, typer.Argument(help="Folder of `convert`: train, valid and, to report, dev.spacy.")
     ],

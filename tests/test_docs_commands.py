@@ -13,6 +13,7 @@ from thinc.api import Config
 from typer.main import get_command
 
 from spacy_finegrained_ner.cli.main import app
+from study.__main__ import app as study
 
 ROOT = Path(__file__).parents[1]
 PROJECT = srsly.read_yaml(ROOT / "project.yml")
@@ -66,6 +67,8 @@ def check(words: list[str]) -> None:
             assert workflow in PROJECT["workflows"]
             variables = {word.removeprefix("--vars.") for word in rest if word.startswith("--")}
             assert variables <= set(PROJECT["vars"]), words
+        case ["python", "-m", "study", *rest]:
+            assert not parse(*verb(study, rest)), words
         case ["python", "-m", "spacy", *rest]:
             command, rest = verb(spacy_app, rest)
             left = parse(command, rest)

@@ -63,13 +63,13 @@ OUTSIDE = {
         *("json", "os", "tempfile", "thinc", "torch", "numpy", "srsly", "spacy", "transformers"),
         *("spacy_transformers", "huggingface_hub", "requests", "pydantic"),
     },
-    "scoring": {"spacy", "numpy"},
+    "scoring": {"spacy", "numpy", "time"},
     "benchmark": {
         *("spacy", "spacy_transformers", "thinc", "torch", "torchcrf", "matplotlib"),
         *("contextlib", "copy", "gc", "importlib", "multiprocessing", "platform", "random"),
         *("resource", "statistics", "sys", "tempfile", "time", "unittest"),
     },
-    "pipeline": {"spacy", "thinc", "numpy"},
+    "pipeline": {"spacy", "thinc", "numpy", "sys", "tempfile"},
     "baselines": {
         *("spacy", "thinc", "numpy", "pycrfsuite", "torch", "transformers", "peft", "pydantic"),
         *("json", "sys", "tempfile", "hashlib"),

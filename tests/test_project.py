@@ -53,11 +53,11 @@ def test_only_python_is_called_and_every_file_in_a_script_is_a_dependency_or_an_
 
 PATHS = {
     *("config", "encoder", "data", "taxonomy", "multiconer", "benchmark_data"),
-    *("study", "study_base_encoder", "study_pos"),
+    *("study", "study_base_encoder", "study_pos", "texts", "held_out", "teacher"),
 }
 NO_PATHS = {
     *("lang", "name", "version", "seed", "gpu", "steps", "multiconer_steps", "source", "license"),
-    *("benchmark_sentences", "study_size", "study_workers"),
+    *("benchmark_sentences", "study_size", "study_workers", "soft"),
 }
 
 

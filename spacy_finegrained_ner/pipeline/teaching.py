@@ -55,7 +55,7 @@ def taught(
             yield from _softly(component, annotated, some)
             continue
         for doc, known in zip(annotated, some, strict=True):
-            yield _joined(known, _found(doc, component), _unknown(doc))
+            yield _joined(known, _found(doc, component), unknown_tokens(doc))
 
 
 def _found(doc: Doc, component: Any) -> list[Entity]:
@@ -65,8 +65,8 @@ def _found(doc: Doc, component: Any) -> list[Entity]:
     return [(span.start, span.end, span.label_) for span in doc.ents]
 
 
-def _unknown(doc: Doc) -> np.ndarray[Any, Any]:
-    """*Shape:* (tokens,)."""
+def unknown_tokens(doc: Doc) -> np.ndarray[Any, Any]:
+    """Whether nothing is known of a token. *Shape:* (tokens,)."""
     unknown: np.ndarray[Any, Any] = doc.to_array([ENT_IOB]).reshape(-1) == 0
     return unknown
 
@@ -124,7 +124,7 @@ def _joined(known: Doc, entities: Iterable[Entity], silent: np.ndarray[Any, Any]
     """
     doc = bare_copy(known, known.vocab)
     own = [Span(doc, span.start, span.end, span.label_) for span in known.ents]
-    unknown = _unknown(known)
+    unknown = unknown_tokens(known)
     annotated = annotated_labels(known)
     inside = np.zeros(len(doc), dtype=bool)
     for span in own:

@@ -20,7 +20,7 @@ from spacy_finegrained_ner.data.entities import labels_of
 from spacy_finegrained_ner.data.gold import LABELLED, label_only
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 from spacy_finegrained_ner.pipeline.growth import add_labels
-from spacy_finegrained_ner.pipeline.teaching import taught
+from spacy_finegrained_ner.pipeline.teaching import taught, unknown_tokens
 
 TUNING = """
 [paths]
@@ -104,7 +104,7 @@ def tune(
     rate: float = 0.0,
     seed: int = 0,
     use_gpu: int = -1,
-    stdout: IO[str] = sys.stdout,
+    stdout: IO[str] | None = None,
 ) -> Language:
     """A pipeline trained further. `nlp` itself is not changed.
 
@@ -113,21 +113,22 @@ def tune(
         alone. Of other types the pipeline teaches itself: its probabilities, given what is
         annotated, are the soft targets there.
     taxonomy: of new labels, see `pipeline.growth`. steps: 0 for three epochs, and 60 at least.
-    rate: of the encoder; 0 for 1e-4 with new labels and 5e-5 without. stdout: for the log.
+    rate: of the encoder; 0 for 1e-4 with new labels and 5e-5 without. stdout: for the log, None for
+        that of the process.
     Raises what `add_labels` and `taught` do.
     """
-    docs = list(docs)
+    docs = [doc.copy() for doc in docs]  # of which more is said
     component: Any = nlp.get_pipe(name)
     present = list(labels_of(docs))
     new = [label for label in present if component._tag_set.spelled(label) is None]
     only = list(annotated) if annotated is not None else new
-    if only:
-        for doc in docs:
-            if LABELLED not in doc.spans:
-                label_only(doc, only)
+    for doc in docs if only else ():
+        if LABELLED not in doc.spans:
+            label_only(doc, only)
+    partly = any(LABELLED in doc.spans or unknown_tokens(doc).any() for doc in docs)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        gold = taught(nlp, docs, name=name, soft=True) if only else docs
+        gold = taught(nlp, docs, name=name, soft=True) if partly else docs
         DocBin(docs=gold, store_user_data=True).to_disk(place / "gold.spacy")
         _write_start(nlp, name, new, taxonomy, place / "start")
         config = _config(nlp, name, place)
@@ -139,7 +140,7 @@ def tune(
         )
         config["system"]["seed"] = seed
         tuned = init_nlp(config, use_gpu=use_gpu)
-        train(tuned, None, use_gpu=use_gpu, stdout=stdout)
+        train(tuned, None, use_gpu=use_gpu, stdout=stdout or sys.stdout)
     return tuned
 
 

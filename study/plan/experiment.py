@@ -29,7 +29,8 @@ class Experiment:
     name: of the experiment, and first part of the names of its runs. title: of its page. arms: in
     the order in which they are run, all with a seed before the next one. comparisons: pairs of
     arms, the first against the second. divided: makes more parts of the docs. sets: what is scored.
-    groups: of types, that are scored on their own too.
+    groups: of types, that are scored on their own too. more: which arms are run with all seeds,
+        by macro F1 on the validation part with the first seed; all if None.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Experiment:
     seeds: tuple[int, ...] = (0, 1, 2)
     sets: tuple[str, ...] = ("valid",)
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    more: Callable[[dict[str, float]], Sequence[str]] | None = None
 
     def smoke(self) -> Experiment:
         """To see that it works, in minutes: one seed, on a sample."""
@@ -49,10 +51,17 @@ class Experiment:
         }
         return replace(self, arms=arms, seeds=(0,))
 
-    @property
-    def runs(self) -> list[Run]:
-        """Whatever a run learns of, entities count as seen where the training part has them."""
-        seeds = {name: arm.seeds or self.seeds for name, arm in self.arms.items()}
+    def runs(self, f1: Mapping[str, float] | None = None) -> list[Run]:
+        """Whatever a run learns of, entities count as seen where the training part has them.
+
+        f1: macro F1 of each arm with the first seed, where that is known: without it, and with a
+            choice of arms, only runs with the first seed.
+        """
+        chosen = list(self.arms)
+        if self.more is not None:
+            chosen = list(self.more(dict(f1))) if f1 else []
+        all_seeds = {name: arm.seeds or self.seeds for name, arm in self.arms.items()}
+        seeds = {n: some if n in chosen else some[:1] for n, some in all_seeds.items()}
         return [
             Run(
                 f"{self.name}-{name}-seed{seed}",

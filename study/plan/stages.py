@@ -81,7 +81,8 @@ class Training:
     encoder. settings: of the config, by dotted path. looks: evaluations on the way. encoder:
     "encoder" or "base". name: what comes out of it is `${paths.NAME}` in the configs of the
     trainings after it. taught: what it learns of in place of `part`. tuned: the training whose
-    pipeline is trained further on `part`, as `tune` does, in place of a new one.
+    pipeline is trained further on `part`, as `tune` does, in place of a new one. pooled: count
+    what is predicted on the batches of the last epoch, as the paper's code does.
     """
 
     pipeline: str = "finegrained"
@@ -94,6 +95,7 @@ class Training:
     name: str = "model"
     taught: Taught | None = None
     tuned: str = ""
+    pooled: bool = False
 
 
 @dataclass(frozen=True)

@@ -28,13 +28,15 @@ class Point:
 @dataclass(frozen=True)
 class Trained:
     """What came out of a training of the run. config: as it was, none where only the settings of
-    the training were kept. commit: of the clone then, where it was not the run's."""
+    the training were kept. commit: of the clone then, where it was not the run's. on_batches: see
+    `runs.pooled`."""
 
     steps: int
     seconds: float
     curve: list[Point] = field(default_factory=list)
     config: dict[str, Any] | None = None
     commit: str | None = None
+    on_batches: dict[str, list[int]] | None = None
 
 
 @dataclass(frozen=True)

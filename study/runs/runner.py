@@ -57,7 +57,14 @@ def run_experiment(
     parts = _parts(data)
     docs = prepare(parts, size, inputs.pos, inputs.work, experiment.divided)
     _write_gold(docs, "train", parts, inputs, output)
-    run_all(experiment.runs, inputs, output, workers)
+    run_all(experiment.runs(), inputs, output, workers)
+    if experiment.more is not None:
+        first = experiment.seeds[0]
+        mine = [r for r in kept.read_records(output) if r.run.stage == experiment.name]
+        f1 = {
+            r.run.arm: r.sets["valid"].scores["ents_macro_f"] for r in mine if r.run.seed == first
+        }
+        run_all(experiment.runs(f1), inputs, output, workers)
 
 
 def _write_gold(

@@ -33,6 +33,7 @@ from spacy_finegrained_ner.scoring.evaluation import component_of
 from spacy_finegrained_ner.scoring.scorer import entity_spans, score_entities
 from study.plan.stages import Run, Training
 from study.runs.pipelines import Inputs, config_of
+from study.runs.pooled import OnBatches
 from study.runs.records import Found, Gold, Point, Record, Trained, read_gold, write
 from study.runs.sample import surface
 from study.runs.teaching import write_taught
@@ -89,24 +90,29 @@ def _place(training: Training, seed: int, inputs: Inputs) -> Path | None:
     """Where what comes out is kept for other runs, as that of a teacher; None for what is not."""
     if training.name == "model" or training.taught or training.tuned:
         return None
-    asked = f"{training!r} {seed} {inputs.encoder} {inputs.base_encoder} {inputs.taxonomy}"
+    # What is as by default is left out: so it is found where a training has got more settings
+    told = {k: v for k, v in vars(training).items() if v != getattr(Training, k, None)}
+    asked = f"{told} {seed} {inputs.encoder} {inputs.base_encoder} {inputs.taxonomy}"
     return inputs.work / "kept" / f"{training.name}-{sha256(asked.encode()).hexdigest()[:12]}"
 
 
 def _train(training: Training, config: Config, folder: Path) -> tuple[Language, Trained]:
     log = folder / f"{training.name}.jsonl"
     if config["training"]["max_steps"] != 1:  # a CRF takes one step, with all of the data
-        config["training"]["max_steps"] = steps = training.epochs * _batches(config)
+        batches = _batches(config)
+        config["training"]["max_steps"] = steps = training.epochs * batches
         config["training"]["eval_frequency"] = max(1, steps // max(1, training.looks))
         config["training"]["logger"]["output_file"] = str(log)
     kept: dict[str, Any] = srsly.json_loads(srsly.json_dumps(config))
     start = time.perf_counter()
     nlp = init_nlp(config)
+    watch = OnBatches(component_of(nlp)[1], batches) if training.pooled else None
     train(nlp, None, stdout=io.StringIO(), stderr=io.StringIO())
     seconds = round(time.perf_counter() - start, 1)
     rows = srsly.read_jsonl(log) if training.looks and log.exists() else ()
     curve = [_point(row) for row in rows]
-    return nlp, Trained(config["training"]["max_steps"], seconds, curve, kept, _commit())
+    counts = watch.counts if watch else None
+    return nlp, Trained(config["training"]["max_steps"], seconds, curve, kept, _commit(), counts)
 
 
 def _tune(training: Training, before: str, seed: int, inputs: Inputs) -> tuple[Language, Trained]:

@@ -1,0 +1,153 @@
+"""The paper's own next checks: its decay, every schedule, every blending, other data sets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from study.plan.experiment import Compared, Experiment
+from study.plan.factors import DEFAULT, PLAIN, SCHEDULES, Levels, Settings, settings
+from study.plan.stages import MIDDLE_RATE, Training
+from study.plan.teaching import ALL
+
+COMPONENT = "components.finegrained_ner"
+PAPER_LOSS = {"@losses": "spacy-finegrained-ner.interpolated.v1", "scale": 1.5}
+"""(1 - w) fine + 1.5 w coarse."""
+RESIDUAL = 0.1
+
+
+def _trained(levels: Levels, epochs: int = 3, **more: Any) -> Training:
+    return replace(ALL, epochs=epochs, settings=settings(levels) | more, name="model")
+
+
+def _scheduled(schedule: Settings, paper: bool = False) -> dict[str, Any]:
+    """Settings with another schedule of w, and perhaps the paper's combination of the losses."""
+    callback = settings(DEFAULT)["training.before_update"] | {"schedule": schedule}
+    loss = {f"{COMPONENT}.loss": PAPER_LOSS} if paper else {}
+    return {"training.before_update": callback, **loss}
+
+
+def _paper(epochs: int) -> Training:
+    schedule = {
+        "@misc": "spacy-finegrained-ner.paper_decay.v1",
+        "epochs": epochs,
+        "residual": RESIDUAL,
+    }
+    found = _trained(DEFAULT, epochs)
+    return replace(found, settings=found.settings | _scheduled(schedule, paper=True))
+
+
+def _constant(epochs: int) -> Training:
+    schedule = {"@misc": "spacy-finegrained-ner.constant.v1", "weight": RESIDUAL}
+    found = _trained(DEFAULT, epochs)
+    return replace(found, settings=found.settings | _scheduled(schedule))
+
+
+ALONE = DEFAULT | {"auxiliary": "none"}
+
+DECAY = Experiment(
+    "decay",
+    "The paper's decay of the auxiliary loss, exactly",
+    {
+        "paper": Compared("the paper's decay and combination, 8 epochs", (_paper(8),)),
+        "none": Compared("no auxiliary task, 8 epochs", (_trained(ALONE, 8),)),
+        "linear": Compared(
+            "the default's linear decay, 8 epochs", (replace(_trained(DEFAULT, 8), pooled=True),)
+        ),
+        "constant": Compared("w = 0.1 all the time, 8 epochs", (_constant(8),)),
+        "paper16": Compared("the paper's decay, 16 epochs", (_paper(16),), seeds=(0,)),
+    },
+    (*(("paper", arm) for arm in ("none", "linear", "constant")), ("linear", "none")),
+    seeds=(0, 1),
+)
+
+_OF_W = {
+    "none": Compared("no auxiliary task", (_trained(ALONE),)),
+    **{
+        name: Compared(f"{name} decay", (_trained(DEFAULT | {"schedule": name}),))
+        for name in SCHEDULES
+        if name != "constant"
+    },
+    "constant": Compared("w = 0.1 all the time", (_constant(3),)),
+    "paper": Compared("the paper's, in 3 epochs", (_paper(3),)),
+}
+
+
+def best_and_worst(f1: dict[str, float]) -> Sequence[str]:
+    """The arms that are run with all seeds: by macro F1 with the first one, and the plain arm."""
+    order = sorted(f1, key=f1.__getitem__)
+    return list(dict.fromkeys([order[-1], order[0], "none"]))
+
+
+def best(f1: dict[str, float]) -> Sequence[str]:
+    """The best arm and the plain one."""
+    return list(dict.fromkeys([max(f1, key=f1.__getitem__), "none"]))
+
+
+SCHEDULING = Experiment(
+    "schedules",
+    "Schedules of the weight of the auxiliary loss",
+    _OF_W,
+    [(arm, "none") for arm in _OF_W if arm != "none"],
+    more=best_and_worst,
+)
+
+RECURRENT = DEFAULT | {"head": "bilstm_crf", "blending": "none", "head_rate": "30"}
+"""With the rate at which a BiLSTM learns in three epochs, as the study has found."""
+
+
+def _blended(kind: str, place: str) -> Training:
+    found = _trained(RECURRENT)
+    name = f"{COMPONENT}.model.blending"
+    more = {"learned": False} if kind == "average" else {}
+    block = {"@layers": f"spacy-finegrained-ner.blend_{kind}.v1", "window": 1, "place": place}
+    return replace(found, settings=found.settings | {name: block | more})
+
+
+_BLENDINGS = {
+    f"{kind}_{place}": Compared(f"{kind}, at the {place}", (_blended(kind, place),))
+    for kind, places in (
+        ("concatenate", ("vectors", "sequence", "emissions")),
+        ("gated", ("vectors", "sequence", "emissions")),
+        ("average", ("vectors", "sequence")),
+    )
+    for place in places
+}
+BLENDING = Experiment(
+    "blending",
+    "Blending of every kind at every place, with the paper's BiLSTM",
+    {"none": Compared("no blending", (_trained(RECURRENT),)), **_BLENDINGS},
+    [(arm, "none") for arm in _BLENDINGS],
+    more=best,
+)
+
+
+def _ner() -> Training:
+    return Training("ner", part="train", epochs=3, rate=MIDDLE_RATE)
+
+
+FEWNERD = Experiment(
+    "fewnerd",
+    "The techniques on Few-NERD",
+    {
+        "default": Compared("default config", (_trained(DEFAULT),)),
+        "no_blending": Compared("without blending", (_trained(DEFAULT | {"blending": "none"}),)),
+        "no_auxiliary": Compared("without the auxiliary task", (_trained(ALONE),)),
+        "linear": Compared("linear head without either", (_trained(PLAIN),)),
+        "ner": Compared("spaCy's ner", (_ner(),)),
+    },
+    [("default", arm) for arm in ("no_blending", "no_auxiliary", "linear", "ner")],
+    sets=("valid", "dev"),
+)
+
+WNUT = Experiment(
+    "wnut17",
+    "WNUT-17: six types without coarse ones",
+    {
+        "default": Compared("default config", (_trained(DEFAULT),)),
+        "linear": Compared("linear head", (_trained(PLAIN),)),
+    },
+    [("default", "linear")],
+    sets=("valid", "dev"),
+)

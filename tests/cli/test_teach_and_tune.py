@@ -1,0 +1,191 @@
+"""The verbs teach, tune and compare, as a user types them."""
+
+import pytest
+import spacy
+import srsly
+from pipelines import SENTENCES, entities, examples, make_nlp, sentence, train
+from spacy.language import Language
+from spacy.tokens import DocBin, Span
+from test_commands import run, write_spacy
+
+from spacy_finegrained_ner.data.corpus import sentence_to_doc
+from spacy_finegrained_ner.data.soft_targets import SOFT_TARGETS
+from spacy_finegrained_ner.labels.taxonomy import read_taxonomy
+from spacy_finegrained_ner.pipeline.tuning import tune
+from spacy_finegrained_ner.scoring.comparison import compared
+
+TEXTS = "pelé drinks green tea\n\n  marie curie in lyon\n"
+
+
+def test_teach_writes_what_the_teacher_finds(model, tmp_path):
+    (tmp_path / "texts.txt").write_text("\ufeff" + TEXTS, encoding="utf-8")
+    code, said = run("teach", model, tmp_path / "texts.txt", tmp_path / "out" / "taught.spacy")
+    assert code == 0, said
+    assert "2 texts, 4 entities" in said
+    nlp = spacy.load(model)
+    docs = list(DocBin().from_disk(tmp_path / "out" / "taught.spacy").get_docs(nlp.vocab))
+    for doc in docs:
+        assert entities(doc) == entities(nlp(doc.text))
+        assert SOFT_TARGETS not in doc.user_data
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["taught.spacy"]
+
+
+def test_teach_softly(model, tmp_path):
+    write_spacy(tmp_path / "gold.spacy", ["pelé/- met/- pelé/B-Drink"])
+    code, said = run("teach", model, tmp_path / "gold.spacy", tmp_path / "taught.spacy", "--soft")
+    assert code == 0, said
+    vocab = spacy.blank("en").vocab
+    (doc,) = DocBin().from_disk(tmp_path / "taught.spacy").get_docs(vocab)
+    assert [(ent.text, ent.label_) for ent in doc.ents] == [("pelé", "Athlete"), ("pelé", "Drink")]
+    assert SOFT_TARGETS in doc.user_data
+
+
+@pytest.mark.parametrize(
+    ("texts", "more", "message"),
+    [
+        (" \n", (), "holds no texts"),
+        (TEXTS, ("--component", "ner"), "has no component 'ner', expected one of"),
+        (b"\xff\xfe\x00", (), "expected a text file in UTF-8"),
+    ],
+)
+def test_teach_says_what_is_wrong(model, tmp_path, texts, more, message):
+    content = texts if isinstance(texts, bytes) else texts.encode()
+    (tmp_path / "texts.txt").write_bytes(content)
+    code, said = run("teach", model, tmp_path / "texts.txt", tmp_path / "taught.spacy", *more)
+    assert code == 1
+    assert message in said
+    assert not (tmp_path / "taught.spacy").exists()
+
+
+def test_teach_does_not_take_another_name(model, tmp_path):
+    (tmp_path / "texts.txt").write_text(TEXTS, encoding="utf-8")
+    code, said = run("teach", model, tmp_path / "texts.txt", tmp_path / "taught.json")
+    assert code == 1
+    assert "expected the name of a .spacy file" in said
+
+
+def test_teach_counts_texts_without_an_answer(tmp_path):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("silent_cli")
+    nlp.to_disk(tmp_path / "silent")
+    (tmp_path / "texts.txt").write_text(TEXTS, encoding="utf-8")
+    code, said = run("teach", tmp_path / "silent", tmp_path / "texts.txt", tmp_path / "t.spacy")
+    assert code == 0
+    assert "2 texts without an answer" in said
+    assert "found no entity in these texts" in said
+
+
+@Language.component("silent_cli")
+def silent(doc):
+    return doc
+
+
+def test_compare_has_a_row_for_each(model, tmp_path):
+    gold = write_spacy(tmp_path / "gold.spacy")
+    code, said = run(
+        "compare", gold, model, model, "--hourly", "2", "--output", tmp_path / "t" / "rows.json"
+    )
+    assert code == 0, said
+    rows = srsly.read_json(tmp_path / "t" / "rows.json")
+    assert len(rows) == 2
+    for row in rows:
+        assert row["micro"] == [1.0, [1.0, 1.0]]
+        assert row["unanswered"] == 0
+        words = sum(len(sentence(text).words) for text in SENTENCES)
+        seconds = words / row["words_per_second"]
+        expected = 2 * seconds / 3600 / len(SENTENCES) * 1e6
+        assert row["cost_per_million"] == pytest.approx(expected, rel=1e-6)
+    assert "100.0" in said
+
+
+def test_what_a_service_reports_is_its_cost(tmp_path):
+    nlp = make_nlp()
+    train(nlp, examples(nlp), 30)
+    component = nlp.get_pipe("finegrained_ner")
+    paid = [{"cost": 1.0, "cached": 10}, {"cost": 1.5, "cached": 13}]
+    type(component).costs = lambda self: paid.pop(0)
+    try:
+        gold = [sentence_to_doc(nlp.vocab, sentence(text)) for text in SENTENCES]
+        row = compared(nlp, gold, component.taxonomy, samples=5, hourly=3.0)
+        assert row["cost_per_million"] == pytest.approx(0.5 / 2 * 1e6)  # 3 of 5 from the cache
+        assert row["words_per_second"] is None
+        paid += [{"cost": None, "cached": 0}, {"cost": None, "cached": 0}]
+        assert compared(nlp, gold, component.taxonomy, samples=5)["cost_per_million"] is None
+    finally:
+        del type(component).costs
+
+
+NEW = [
+    "she/O drives/O a/O volvo/B-Vehicle",
+    "a/O volvo/B-Vehicle is/O not/O a/O honda/B-Vehicle",
+    "the/O honda/B-Vehicle of/O my/O sister/O",
+]
+
+
+def test_tune_adds_a_label_and_keeps_the_others(tmp_path):
+    nlp = make_nlp(auxiliary={"@misc": "spacy-finegrained-ner.CoarseTask.v1"})
+    train(nlp, examples(nlp), 40)
+    nlp.to_disk(tmp_path / "old")
+    old = [entities(nlp(" ".join(sentence(text).words))) for text in SENTENCES]
+    gold = write_spacy(tmp_path / "new.spacy", NEW)
+    code, said = run(
+        *("tune", tmp_path / "old", gold, tmp_path / "tuned", "--taxonomy", "multiconer2"),
+        *("--rate", "0.0005", "--steps", "80", "--check", gold),
+    )
+    assert code == 0, said
+    assert "with the new labels Vehicle" in said
+    assert "after │ 100.0" in said
+    tuned = spacy.load(tmp_path / "tuned")
+    assert tuned.get_pipe("finegrained_ner").labels[-1] == "Vehicle"
+    assert [entities(tuned(" ".join(sentence(text).words))) for text in SENTENCES] == old
+    assert entities(tuned("a volvo for marie curie")) == [
+        ("volvo", "Vehicle", "Product"),
+        ("marie curie", "Scientist", "Person"),
+    ]
+    # The pipeline that was given is as it was
+    assert spacy.load(tmp_path / "old").get_pipe("finegrained_ner").labels == tuple(
+        nlp.get_pipe("finegrained_ner").labels
+    )
+
+
+def test_tune_on_corrections_keeps_the_labels(model, tmp_path):
+    gold = write_spacy(tmp_path / "gold.spacy", ["pelé/B-Drink drinks/O nothing/O"])
+    code, said = run("tune", model, gold, tmp_path / "tuned", "--rate", "0.001")
+    assert code == 0, said
+    assert "with the labels that it had" in said
+    tuned = spacy.load(tmp_path / "tuned")
+    assert (
+        tuned.get_pipe("finegrained_ner").labels
+        == spacy.load(model).get_pipe("finegrained_ner").labels
+    )
+    assert entities(tuned("pelé drinks nothing")) == [("pelé", "Drink", "Product")]
+
+
+def test_tune_says_what_is_wrong(model, tmp_path):
+    gold = write_spacy(tmp_path / "gold.spacy", ["a/O wug/B-Wug"])
+    code, said = run("tune", model, gold, tmp_path / "tuned")
+    assert code == 1
+    assert "'Wug'" in said
+    nothing = write_spacy(tmp_path / "nothing.spacy", ["a/O wug/O"])
+    code, said = run("tune", model, nothing, tmp_path / "tuned")
+    assert code == 1
+    assert "nothing to learn" in said
+    (tmp_path / "tuned").mkdir()
+    (tmp_path / "tuned" / "file").touch()
+    code, said = run("tune", model, gold, tmp_path / "tuned")
+    assert code == 1
+    assert "there is something already" in said
+
+
+def test_what_is_not_known_the_pipeline_teaches_itself(model):
+    """And the Docs that were given stay as they are."""
+    nlp = spacy.load(model)
+    doc = sentence_to_doc(nlp.vocab, sentence("pelé/- drinks/O green/B-Vehicle tea/I-Vehicle"))
+    doc.set_ents([Span(doc, 2, 4, "Vehicle")], default="missing")
+    before = doc.to_bytes()
+    tuned = tune(nlp, "finegrained_ner", [doc], rate=0.001, taxonomy=read_taxonomy())
+    assert entities(tuned("pelé drinks green tea")) == [
+        ("pelé", "Athlete", "Person"),
+        ("green tea", "Vehicle", "Product"),
+    ]
+    assert doc.to_bytes() == before
