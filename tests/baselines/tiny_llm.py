@@ -6,6 +6,8 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from spacy_finegrained_ner.baselines.llm.chat import Chat
+
 TEMPLATE = (
     "{% for turn in messages %}<{{ turn.role }}>{{ turn.content }}<end>\n{% endfor %}"
     "{% if add_generation_prompt %}<assistant>{% endif %}"
@@ -41,9 +43,25 @@ def tiny_llm(folder: Path, template: str | None = TEMPLATE, dropout: float = 0.0
         num_attention_heads=2,
         max_position_embeddings=512,
         attention_dropout=dropout,
+        initializer_range=0.3,  # its head is not learned, and has to tell words apart
         bos_token_id=None,
         eos_token_id=4,
     )
     LlamaForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def chats(number: int) -> list[Chat]:
+    """Of several lengths."""
+    return [
+        Chat.model_validate(
+            {
+                "messages": [
+                    {"role": "user", "content": "abc"[: 1 + n % 3] * (1 + n % 4)},
+                    {"role": "assistant", "content": f'{{"text": "{"xyz"[n % 3] * (n % 5)}"}}'},
+                ]
+            }
+        )
+        for n in range(number)
+    ]

@@ -15,7 +15,7 @@ from spacy.tokens import Doc
 from spacy_finegrained_ner.baselines.llm.answers import Reply, read_answer
 from spacy_finegrained_ner.baselines.llm.examples import Examples
 from spacy_finegrained_ner.baselines.llm.mentions import align
-from spacy_finegrained_ner.baselines.llm.prompt import few_shot, make_prompt, messages_of
+from spacy_finegrained_ner.baselines.llm.prompt import few_shot, make_prompt, messages_of, shown
 from spacy_finegrained_ner.baselines.llm.setup import whole
 from spacy_finegrained_ner.data.entities import entities_of
 from spacy_finegrained_ner.errors import UserError
@@ -67,14 +67,14 @@ def chats_of(
     """
     known = whole(gold)
     result = Exported(left_out=Counter({UNKNOWN: len(gold) - len(known)}))
-    for doc, shown in zip(known, examples.of(known), strict=True):
+    for doc, before in zip(known, examples.of(known), strict=True):
         answer = few_shot(doc, taxonomy).answer
-        if not doc.text.strip():
+        if not shown(doc):
             result.left_out[EMPTY] += 1
         elif _read(doc, answer, taxonomy) != _gold(doc, taxonomy):
             result.left_out[UNTOLD] += 1
         else:
-            asked = messages_of(make_prompt(template, taxonomy, shown, doc.text))
+            asked = messages_of(make_prompt(template, taxonomy, before, shown(doc)))
             told = {"role": "assistant", "content": answer}
             result.chats.append(Chat.model_validate({"messages": [*asked, told]}))
     result.left_out = +result.left_out
