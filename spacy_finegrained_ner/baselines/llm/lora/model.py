@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -64,18 +65,21 @@ def learning(model: PeftModel) -> dict[str, torch.nn.Parameter]:
 def save(model: PeftModel, tokenizer: Any, folder: Path, merged: bool) -> None:
     """Into `folder`/adapter what was learned, and if `merged` into `folder`/merged the model with
     it, which needs no peft any more. The model is not to be used after that."""
-    _place(folder / "adapter", lambda where: model.save_pretrained(where))
-    if merged:
+
+    def write_adapter(where: Path) -> None:
+        model.save_pretrained(where, save_embedding_layers=False)  # they have not learned
+
+    def write_whole(where: Path) -> None:
         whole: Any = model.merge_and_unload()
+        whole.save_pretrained(where)
+        tokenizer.save_pretrained(where)
 
-        def write(where: Path) -> None:
-            whole.save_pretrained(where)
-            tokenizer.save_pretrained(where)
-
-        _place(folder / "merged", write)
+    _place(folder / "adapter", write_adapter)
+    if merged:
+        _place(folder / "merged", write_whole)
 
 
-def _place(folder: Path, write: Any) -> None:
+def _place(folder: Path, write: Callable[[Path], None]) -> None:
     """A folder that is there whole or not at all."""
     new = folder.with_name(f"{folder.name}.new")
     for old in (new, folder):
