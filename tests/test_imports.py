@@ -81,7 +81,7 @@ OUTSIDE = {
     },
     "pipeline": {"spacy", "thinc", "numpy", "sys", "tempfile"},
     "baselines": {
-        *("spacy", "thinc", "numpy", "pycrfsuite", "pydantic"),
+        *("spacy", "thinc", "numpy", "pycrfsuite", "torch", "transformers", "peft", "pydantic"),
         *("json", "sys", "tempfile", "hashlib"),
         # llm: requests, the cache, prompts
         *("httpx", "tenacity", "asyncio", "concurrent", "multiprocessing", "sqlite3", "jinja2"),
