@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from spacy_finegrained_ner.errors import UserError
+from study.language_model import app as language_model
 from study.plan.stages import SIZES, STAGES, Size, StudyError
+from study.told import told
 
 app = typer.Typer(
     help="What each technique adds, measured: run the study, write its page.",
@@ -20,22 +20,7 @@ app = typer.Typer(
 )
 
 
-@contextmanager
-def told() -> Iterator[None]:
-    """Errors of the user's input inside of it are told, without a traceback, and end the command.
-    So is what only the study needs and is not installed."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] != "scipy":
-            raise
-        message = f'The page needs {error.name}: python -m pip install ".[study]"'
-    except (OSError, StudyError, UserError) as error:
-        message = str(error)
-    else:
-        return
-    typer.secho(message, fg="red", err=True)
-    raise typer.Exit(1)
+app.add_typer(language_model, name="llm")
 
 
 @app.command("run")
@@ -96,7 +81,7 @@ def experiment_command(
     inputs = Inputs(work, encoder, taxonomy=taxonomy, command=command)
     with told():
         if name not in EXPERIMENTS:
-            raise StudyError(_no_experiment(name))
+            raise StudyError(_no_experiment(name, EXPERIMENTS))
         found = EXPERIMENTS[name].smoke() if smoke else EXPERIMENTS[name]
         size = SIZES["smoke"] if smoke else Size()
         run_experiment(data, output, found, inputs, size, workers)
@@ -117,20 +102,20 @@ def page_command(
         from study.page.experiment import write_experiment
         from study.page.page import write_page
         from study.plan.experiments import EXPERIMENTS
+        from study.plan.language_model import LANGUAGE_MODEL
 
-        if experiment and experiment not in EXPERIMENTS:
-            raise StudyError(_no_experiment(experiment))
+        pages = {**EXPERIMENTS, LANGUAGE_MODEL.name: LANGUAGE_MODEL}
+        if experiment and experiment not in pages:
+            raise StudyError(_no_experiment(experiment, pages))
         if experiment:
-            written = write_experiment(EXPERIMENTS[experiment], folder)
+            written = write_experiment(pages[experiment], folder)
         else:
             written = write_page(folder, output)
         typer.echo(f"Wrote the page: {written}")
 
 
-def _no_experiment(name: str) -> str:
-    from study.plan.experiments import EXPERIMENTS
-
-    return f"There is no experiment {name!r}, expected one of {', '.join(EXPERIMENTS)}."
+def _no_experiment(name: str, known: Iterable[str]) -> str:
+    return f"There is no experiment {name!r}, expected one of {', '.join(known)}."
 
 
 if __name__ == "__main__":

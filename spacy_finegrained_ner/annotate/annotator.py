@@ -92,6 +92,8 @@ class Annotator:
             if not isinstance(texts[i], str):
                 raise TypeError(f"Text {i} is {texts[i]!r:.100}, expected a str, or None.")
         found: kinds.Found = [None] * len(texts)
+        if not there:  # such as an empty frame, by which Dask asks for the columns
+            return found
         for i, result in zip(there, self.submit([texts[i] for i in there]).result(), strict=True):
             if not isinstance(result, Failure):
                 found[i] = result

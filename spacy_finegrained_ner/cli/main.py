@@ -12,7 +12,9 @@ from spacy_finegrained_ner.cli.check_name import check_name
 from spacy_finegrained_ner.cli.compare import compare
 from spacy_finegrained_ner.cli.convert import convert
 from spacy_finegrained_ner.cli.evaluate import evaluate
+from spacy_finegrained_ner.cli.export_chat import export_chat
 from spacy_finegrained_ner.cli.fetch_encoder import fetch_encoder
+from spacy_finegrained_ner.cli.fine_tune_llm import fine_tune_llm
 from spacy_finegrained_ner.cli.init_config import init_config
 from spacy_finegrained_ner.cli.init_taxonomy import init_taxonomy
 from spacy_finegrained_ner.cli.llm_cache import llm_cache
@@ -47,7 +49,7 @@ app = typer.Typer(
 VERBS = (
     *(fetch_encoder, convert, init_taxonomy, init_config),
     *(calibrate, back_off, evaluate, compare, check_name, meta, show, report, serve, annotate),
-    *(teach, tune, llm_cache),
+    *(teach, tune, llm_cache, export_chat, fine_tune_llm),
 )
 for verb in VERBS:
     app.command(verb.__name__.replace("_", "-"))(verb)

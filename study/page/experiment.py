@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -44,6 +45,7 @@ def write_experiment(experiment: Experiment, folder: Path, draws: int = DRAWS) -
         conclusions.read_text(encoding="utf-8") if conclusions.exists() else "",
         HOW,
         *_results(experiment, records, folder, draws),
+        *_used(experiment, folder),
         "## What was run",
         *map(str, made(records, {n: read_gold(folder, "train", n) for n in records[0].counted})),
         "The commands:",
@@ -69,6 +71,26 @@ def _results(
         yield f"## {name.capitalize()} part"
         yield from map(str, _means(one, titles))
         yield from map(str, _differences(one, titles))
+
+
+def _used(experiment: Experiment, folder: Path) -> Iterator[str]:
+    """What was asked of a language model: the reports of all starts of a run, summed."""
+    rows = []
+    for arm, title in ((name, one.title) for name, one in experiment.arms.items()):
+        path = folder / "usage" / f"{arm}.json"
+        if path.exists():
+            starts = json.loads(path.read_bytes())
+            names = ("requests", "prompt_tokens", "answer_tokens", "seconds")
+            cells = {
+                name.replace("_", " "): f"{sum(start[name] for start in starts):,.0f}"
+                for name in names
+            }
+            for kind in ("failed", "dropped"):  # of all texts, also those from the cache
+                cells |= {what: f"{n:,}" for what, n in starts[-1][kind].items()}
+            rows.append((title, cells))
+    if rows:
+        yield "## What was asked"
+        yield from map(str, table("Requests, and what could not be used", "arm", rows))
 
 
 def _column(row: Mean | Effect) -> str:

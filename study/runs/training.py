@@ -6,6 +6,7 @@ import io
 import subprocess
 import tempfile
 import time
+from collections.abc import Collection, Sequence
 from hashlib import sha256
 from importlib.metadata import version
 from math import ceil
@@ -26,13 +27,14 @@ from thinc.api import Config, fix_random_seed
 
 from spacy_finegrained_ner.data.corpus import bare_copy
 from spacy_finegrained_ner.labels.readers import named_taxonomy
+from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 from spacy_finegrained_ner.pipeline.tuning import BATCH, tune
 from spacy_finegrained_ner.scoring.evaluation import component_of
 from spacy_finegrained_ner.scoring.scorer import entity_spans, score_entities
 from study.plan.stages import Run, Training
 from study.runs.pipelines import Inputs, config_of
 from study.runs.pooled import OnBatches
-from study.runs.records import Found, Point, Record, Trained, read_gold, write
+from study.runs.records import Found, Gold, Point, Record, Trained, read_gold, write
 from study.runs.sample import surface
 from study.runs.teaching import write_taught
 
@@ -79,10 +81,8 @@ def run_once(run: Run, inputs: Inputs) -> Record:
             run=run,
             trained=trained,
             sets={part: _found(nlp, run.known, part, inputs) for part in run.sets},
-            threads=torch.get_num_threads(),
-            versions={name: version(name) for name in PACKAGES},
-            commit=_commit(),
             command=inputs.command,
+            **made_with(),
         )
 
 
@@ -158,12 +158,16 @@ def _found(nlp: Language, data: str, part: str, inputs: Inputs) -> Found:
         example for name in part.split("+") for example in _predicted(nlp, inputs.work / name)
     ]
     tree = named_taxonomy(inputs.taxonomy)
-    scores = score_entities(examples, taxonomy=tree)
-    numbers = {key: value for key, value in scores.items() if isinstance(value, float)}
     if "+" in part:
-        return Found(numbers)
-    gold = read_gold(inputs.work, data, part)
+        return Found(_scores(examples, tree))
     seen = set(srsly.read_json(inputs.work / f"seen-{data}.json"))
+    return found_in(examples, read_gold(inputs.work, data, part), seen, tree)
+
+
+def found_in(
+    examples: Sequence[Example], gold: Gold, seen: Collection[str], tree: Taxonomy
+) -> Found:
+    """What was found. seen: the texts of the training part's entities. tree: the taxonomy."""
     taxonomy = tree.spelled_as(gold.types)
     hits = []
     false = []
@@ -173,7 +177,21 @@ def _found(nlp: Language, data: str, part: str, inputs: Inputs) -> Found:
         for start, end, label in sorted(found - true):
             known = surface(example.reference[start:end].text) in seen
             false.append((number, gold.types.index(label), int(known)))
-    return Found(numbers, "".join(map(str, hits)), false)
+    return Found(_scores(examples, tree), "".join(map(str, hits)), false)
+
+
+def _scores(examples: Sequence[Example], tree: Taxonomy) -> dict[str, float]:
+    scores = score_entities(examples, taxonomy=tree)
+    return {key: value for key, value in scores.items() if isinstance(value, float)}
+
+
+def made_with() -> dict[str, Any]:
+    """What a record says of that: threads, versions, commit."""
+    return {
+        "threads": torch.get_num_threads(),
+        "versions": {name: version(name) for name in PACKAGES},
+        "commit": _commit(),
+    }
 
 
 def _predicted(nlp: Language, part: Path) -> list[Example]:

@@ -6,12 +6,10 @@ import io
 import json
 import lzma
 import random
-import subprocess
 import sys
 
 import pytest
 import spacy
-from conftest import read_jsonl
 from spacy.tokens import Doc, DocBin
 
 from spacy_finegrained_ner.annotate.inputs import Inputs
@@ -208,17 +206,11 @@ def test_blocks_are_cut_by_rows_and_by_size(tmp_path):
     assert len({block.digest() for block in blocks}) == 4
 
 
-def test_standard_input(model, tmp_path, environment):
-    output = tmp_path / "out.jsonl"
-    verb = [sys.executable, "-m", "spacy", "finegrained-ner", "annotate", model, "-"]
-    done = subprocess.run(
-        [*verb, "--from", "text", "--output", output],
-        input=gzip.compress("pelé\nin lyon\n".encode()),
-        env=environment,
-        capture_output=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert [row["text"] for row in read_jsonl(output)] == ["pelé", "in lyon"]
+def test_standard_input(tmp_path, monkeypatch):
+    (tmp_path / "a").write_bytes(gzip.compress("pelé\nin lyon\n".encode()))
+    with (tmp_path / "a").open(encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stdin", stream)
+        assert [row.text for row in rows_of("-", form="text")] == ["pelé", "in lyon"]
 
 
 def test_a_reader_is_not_asked_for_more_than_a_block(tmp_path):

@@ -49,9 +49,12 @@ def data_of(parts):
     return {part.number: part.data for part in parts}
 
 
-def test_a_process_that_dies_is_replaced_and_its_block_done_again(model, inputs, tmp_path, texts):
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_process_that_dies_is_replaced_and_its_block_done_again(
+    model, inputs, tmp_path, texts, workers
+):
     form = Deadly(texts[25] + " 25", once=tmp_path / "died")
-    parts = list(in_workers(BlockAnnotator(Annotator(model), form), inputs, {}, workers=2))
+    parts = list(in_workers(BlockAnnotator(Annotator(model), form), inputs, {}, workers=workers))
     assert form.once.exists()
     assert sorted(part.number for part in parts) == list(range(6))
     alone = in_process(BlockAnnotator(Annotator(model), form), inputs, {})

@@ -19,6 +19,7 @@ from spacy_finegrained_ner.baselines.llm.engine import Body, Engine
 from spacy_finegrained_ner.baselines.llm.examples import Examples
 from spacy_finegrained_ner.baselines.llm.prompt import (
     DEFAULT_TEMPLATE,
+    TEMPLATES,
     make_prompt,
     read_template,
     schema_of,
@@ -144,8 +145,9 @@ class LlmNER(Annotating, Pipe):
         labels: the types to ask for; None for all of the taxonomy, or else those of the examples.
         taxonomy: in a config the block `[initialize.components.finegrained_llm.taxonomy]`, as for
             `finegrained_ner`; its definitions are shown to the model.
-        template: a file of the prompt, see `prompt.make_prompt`; None for that of the package, or
-            the one that the component was saved with. Its text is saved.
+        template: of the prompt: a file, see `prompt.make_prompt`, or the name of one of the package
+            ("ner", or "short" for a model that was fine-tuned). None for "ner", or the one that the
+            component was saved with. Its text is saved.
         examples: gold texts to choose examples from (.spacy or .conll), in place of get_examples.
 
         Raises a TaxonomyError that names a label which the taxonomy does not cover, and a
@@ -229,13 +231,13 @@ class LlmNER(Annotating, Pipe):
     def _find_template(self, path: str | Path | None) -> str:
         if path is None:
             return self._template or read_template(DEFAULT_TEMPLATE)
-        if self._template and not Path(path).exists():
+        if self._template and str(path) not in TEMPLATES and not Path(path).exists():
             util.logger.warning(
                 "'%s': the template %s is not there: it takes the one that it was saved with",
                 *(self.name, path),
             )
             return self._template
-        return read_template(Path(path))
+        return read_template(path)
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
         """What it asks with, without its settings (they are in the config). No key is in it."""

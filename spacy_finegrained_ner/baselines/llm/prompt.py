@@ -18,7 +18,11 @@ from spacy.tokens import Doc
 from spacy_finegrained_ner.errors import UserError
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 
-DEFAULT_TEMPLATE = Path(__file__).with_name("templates") / "ner.jinja"
+TEMPLATES = {
+    name: Path(__file__).with_name("templates") / f"{name}.jinja" for name in ("ner", "short")
+}
+"""Those of the package, by name. "short" names no types: for a model that has learned them."""
+DEFAULT_TEMPLATE = TEMPLATES["ner"]
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,11 @@ def make_prompt(template: str, taxonomy: Taxonomy, examples: Sequence[FewShot], 
         ) from None
 
 
+def messages_of(prompt: str) -> list[dict[str, str]]:
+    """The chat that asks for the answer: of a request, and of a text to fine-tune on."""
+    return [{"role": "user", "content": prompt}]
+
+
 @lru_cache(maxsize=16)
 def compiled(template: str) -> Template:
     """In a sandbox: a template travels with a pipeline. Raises a `UserError` for one that is not
@@ -118,8 +127,10 @@ def compiled(template: str) -> Template:
         raise UserError(f"The template of the prompt is not Jinja: {error}") from None
 
 
-def read_template(path: Path) -> str:
-    """A template file. Raises a `UserError` for what is none, or does not show the text."""
+def read_template(name: str | Path) -> str:
+    """A template of the package by its name, or a file. Raises a `UserError` for what is none, or
+    does not show the text."""
+    path = TEMPLATES.get(str(name), Path(name))
     try:
         template = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from spacy_finegrained_ner.baselines.llm.failures import CannotGoOn
+from spacy_finegrained_ner.baselines.llm.prompt import messages_of
 from spacy_finegrained_ner.settings import Count, CountOrZero, NotNegative, Positive, Whole
 
 ResponseFormat = Annotated[
@@ -46,7 +47,7 @@ class RequestSettings:
         }
         body: dict[str, Any] = {
             "model": model,
-            "messages": [{"role": "user", "content": prompt}],
+            "messages": messages_of(prompt),
             **{name: value for name, value in sampling.items() if value is not None},
         }
         if self.response_format == "json_schema":

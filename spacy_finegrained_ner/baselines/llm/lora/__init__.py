@@ -1,0 +1,1 @@
+"""A small open language model that is fine-tuned on chats, by LoRA."""
