@@ -86,7 +86,17 @@ OUTSIDE = {
     },
     "pipeline": {"spacy", "thinc", "numpy", "srsly", "sys", "tempfile"},
     "baselines": {
-        *("spacy", "thinc", "numpy", "pycrfsuite", "torch", "transformers", "peft", "pydantic", "marisa_trie"),
+        *(
+            "spacy",
+            "thinc",
+            "numpy",
+            "pycrfsuite",
+            "torch",
+            "transformers",
+            "peft",
+            "pydantic",
+            "marisa_trie",
+        ),
         *("json", "sys", "tempfile", "hashlib"),
         # llm: requests, the cache, prompts
         *("httpx", "tenacity", "asyncio", "concurrent", "multiprocessing", "sqlite3", "jinja2"),

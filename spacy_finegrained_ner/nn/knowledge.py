@@ -75,7 +75,8 @@ class NameAttention(nn.Module):
         """vectors: *Shape:* (tokens, width), of all texts one after the other. The others: as
         `knowledge.evidence.Evidence` has them. *Shape* of the result: (tokens, width).
         """
-        head, tokens, names = self.head["names"], len(vectors), len(length)
+        head = cast(nn.ModuleDict, self.head["names"])
+        tokens, names = len(vectors), len(length)
         if not names:
             return functional.pad(vectors, (0, 2 * self.sizes["types"]))
         # (names, hidden)

@@ -13,8 +13,8 @@ def add_labels(component: Any, labels: Iterable[str], taxonomy: Taxonomy | None 
 
     taxonomy: that has the new labels and, with the same coarse types, the old ones it has; None if
         the component's own has them, or is flat.
-    Raises a ValueError for a component that is not trained or has knowledge, a TaxonomyError for labels that have
-    no coarse type or another one than before.
+    Raises a ValueError for a component that is not trained or reads names, a TaxonomyError for
+    labels that have no coarse type or another one than before.
     """
     old: Taxonomy = component.taxonomy  # fails before initialize
     before = [component._tag_set, component._auxiliary_tag_set]
