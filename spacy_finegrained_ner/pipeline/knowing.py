@@ -235,7 +235,9 @@ class Knowing:
         assert known is not None
         assert known.names is not None
         assert known.vocabulary is not None
-        return {"topics": known.vocabulary.topics, "changes": known.names.changes()}
+        # Of labels that it was given later it knows no types
+        known_words = {"types": known.vocabulary.types, "topics": known.vocabulary.topics}
+        return {**known_words, "changes": known.names.changes()}
 
     def _load_names(self, state: dict[str, Any], file: Names | None) -> None:
         known = self._known
@@ -246,7 +248,7 @@ class Knowing:
             file = _open(known.path, self.name)
         known.names = LiveNames(file)
         known.names.change(state["changes"])
-        known.vocabulary = Vocabulary(self.cfg["labels"], state["topics"])
+        known.vocabulary = Vocabulary(state["types"], state["topics"])
         known.counts = None
 
 

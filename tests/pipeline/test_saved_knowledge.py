@@ -11,6 +11,9 @@ from knowing import facts, knowing, trained
 from knowledge_names import NAMES, names_file
 from pipelines import examples, make_nlp
 
+from spacy_finegrained_ner.labels.taxonomy import read_taxonomy
+from spacy_finegrained_ner.pipeline.growth import add_labels
+
 TEXT = "marie curie met pelé in lyon"
 TEXTS = [TEXT, "", "kestrel 4 is there green tea ?"]
 
@@ -177,3 +180,17 @@ def test_threads_see_names_that_are_added(nlp, tmp_path):
     assert all(result in possible for result in results if result is not None)
     names.add("Pelé", "film")
     assert facts(again(TEXT)) == possible[1]
+
+
+def test_labels_that_come_later_are_no_types_of_names(tmp_path):
+    """The model has no weights for them; their topics are evidence still."""
+    names_file(tmp_path / "names", [*NAMES, ("met", "VisualWork", ["web"])])
+    nlp = trained(tmp_path / "names", 5)
+    pipe = nlp.get_pipe("finegrained_ner")
+    add_labels(pipe, ["VisualWork"], read_taxonomy())
+    before = told(nlp)
+    nlp.to_disk(tmp_path / "model")
+    again = spacy.load(tmp_path / "model")
+    assert told(again) == before
+    assert "VisualWork" in again.get_pipe("finegrained_ner").labels
+    again.update(examples(again), sgd=again.resume_training())
