@@ -86,18 +86,9 @@ OUTSIDE = {
     },
     "pipeline": {"spacy", "thinc", "numpy", "srsly", "sys", "tempfile"},
     "baselines": {
-        *(
-            "spacy",
-            "thinc",
-            "numpy",
-            "pycrfsuite",
-            "torch",
-            "transformers",
-            "peft",
-            "pydantic",
-            "marisa_trie",
-        ),
-        *("json", "sys", "tempfile", "hashlib"),
+        *("spacy", "thinc", "numpy", "pycrfsuite", "pydantic", "marisa_trie"),
+        *("torch", "transformers", "peft"),
+        *("json", "shutil", "sys", "tempfile", "hashlib"),
         # llm: requests, the cache, prompts
         *("httpx", "tenacity", "asyncio", "concurrent", "multiprocessing", "sqlite3", "jinja2"),
         *("srsly", "tqdm", "datetime", "email", "ipaddress", "os", "random", "time", "urllib"),
