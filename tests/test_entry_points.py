@@ -22,6 +22,7 @@ PUBLIC = {
     ("spacy_architectures", "spacy-finegrained-ner.TransformerListener.v1"),
     ("spacy_callbacks", "spacy-finegrained-ner.freeze.v1"),
     ("spacy_readers", "spacy-finegrained-ner.ConllCorpus.v1"),
+    ("spacy_readers", "spacy-finegrained-ner.Corpus.v1"),
     ("spacy_readers", "spacy-finegrained-ner.Taxonomy.v1"),
     ("spacy_readers", "spacy-finegrained-ner.Taxonomy.v2"),
     ("spacy_tokenizers", "spacy-finegrained-ner.LanguageTokenizer.v1"),

@@ -58,7 +58,10 @@ OUTSIDE = {
         "random",
         "sys",
     },
-    "data": {"spacy", "numpy", "difflib", "hashlib", "zlib"},
+    "data": {
+        *("spacy", "numpy", "pyarrow", "pydantic"),
+        *("ast", "codecs", "csv", "difflib", "hashlib", "importlib", "json", "sys", "zlib"),
+    },
     "ml": {
         *("json", "os", "tempfile", "thinc", "torch", "numpy", "srsly", "spacy", "transformers"),
         *("spacy_transformers", "huggingface_hub", "requests", "pydantic"),

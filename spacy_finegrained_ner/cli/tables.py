@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Column, Table
 
 from spacy_finegrained_ner.data.convert import Converted
+from spacy_finegrained_ner.data.forms.record import LOSSES, NOTES, Account
 from spacy_finegrained_ner.labels.readers import looks_packaged
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 from spacy_finegrained_ner.scoring.evaluation import NOTHING
@@ -50,6 +52,20 @@ def print_conversion(parts: list[Converted], taxonomy: Taxonomy | None) -> None:
     _console().print(table)
     if taxonomy is None and (hint := looks_packaged(types)):
         _console().print(hint)
+
+
+def print_account(account: Account, path: Path) -> None:
+    """What did not fit: how often, what was done, and the first place; losses first."""
+    if not account.found:
+        return
+    table = _table(
+        "What did not fit", "what", "done", "first", numbers=("number",), caption=f"all in {path}"
+    )
+    for kind, done in (LOSSES | NOTES).items():
+        if found := account.found.get(kind):
+            place, what = found[0]
+            table.add_row(f"{len(found):,}", kind, done, f"{place}: {what}" if what else place)
+    _console().print(table)
 
 
 def print_scores(report: dict[str, Any], *, per_type: bool) -> None:
