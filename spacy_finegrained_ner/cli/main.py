@@ -10,6 +10,7 @@ from spacy_finegrained_ner.cli.calibrate import calibrate
 from spacy_finegrained_ner.cli.check_name import check_name
 from spacy_finegrained_ner.cli.compare import compare
 from spacy_finegrained_ner.cli.convert import convert
+from spacy_finegrained_ner.cli.doctor import doctor
 from spacy_finegrained_ner.cli.evaluate import evaluate
 from spacy_finegrained_ner.cli.fetch_encoder import fetch_encoder
 from spacy_finegrained_ner.cli.init_config import init_config
@@ -49,4 +50,8 @@ VERBS = (
 )
 for verb in VERBS:
     app.command(verb.__name__.replace("_", "-"))(verb)
+# It takes settings of a config, as `spacy train` does
+app.command(
+    "doctor", context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+)(doctor)
 app.add_typer(benchmark.app, name="benchmark")
