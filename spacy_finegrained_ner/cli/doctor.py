@@ -46,9 +46,9 @@ def doctor(
             "that are most likely wrong.",
         ),
     ] = None,
-    suspects: Annotated[
-        Path, typer.Option(help="Where to write that list: .tsv or .json.")
-    ] = Path("suspects.tsv"),
+    suspects: Annotated[Path, typer.Option(help="Where to write that list: .tsv or .json.")] = Path(
+        "suspects.tsv"
+    ),
     output: Annotated[Path | None, typer.Option(help="JSON file for the findings.")] = None,
     gpu_id: Annotated[int, typer.Option(help="-1 for the CPU.")] = -1,
     code: Code = None,
@@ -98,7 +98,8 @@ def doctor(
     if cross_fit:
         _cross_fit(done, cross_fit, suspects, gpu_id)
     if findings:
-        (messages.fail if failed else messages.warn)(f"Found {counted(findings)}.")
+        say = messages.warn if "warning" in severities else messages.info
+        (messages.fail if failed else say)(f"Found {counted(findings)}.")
     else:
         messages.good("Found nothing that is wrong.")
     if failed:
@@ -106,7 +107,7 @@ def doctor(
 
 
 def _cross_fit(done: object, folds: int, suspects: Path, gpu_id: int) -> None:
-    from spacy_finegrained_ner.doctor.cross_fit import cross_fit
+    from spacy_finegrained_ner.doctor.cross_fit import as_rows, cross_fit
     from spacy_finegrained_ner.doctor.examine import Diagnosis
     from spacy_finegrained_ner.doctor.suspects import write_suspects
 
@@ -115,5 +116,5 @@ def _cross_fit(done: object, folds: int, suspects: Path, gpu_id: int) -> None:
         raise UserError("--cross-fit needs a config that can be read: see config-error above.")
     kept = suspects.with_name(f"{suspects.name}.folds")
     found = cross_fit(done.run, done.data, folds, kept, use_gpu=gpu_id, say=messages.info)
-    write_suspects(found, suspects)
+    write_suspects(as_rows(found, done.data), suspects)
     messages.good(f"Wrote {suspects}: {len(found):,} labels, the most suspicious first.")

@@ -51,7 +51,7 @@ VERBS = (
 for verb in VERBS:
     app.command(verb.__name__.replace("_", "-"))(verb)
 # It takes settings of a config, as `spacy train` does
-app.command(
-    "doctor", context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
-)(doctor)
+app.command("doctor", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
+    doctor
+)
 app.add_typer(benchmark.app, name="benchmark")

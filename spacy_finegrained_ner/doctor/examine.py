@@ -73,9 +73,7 @@ def examine(
     return done
 
 
-def _with_encoder(
-    done: Diagnosis, try_it: bool, use_gpu: int, say: Callable[[str], None]
-) -> None:
+def _with_encoder(done: Diagnosis, try_it: bool, use_gpu: int, say: Callable[[str], None]) -> None:
     """What needs the encoder, or a pipeline that is built."""
     run, data, findings = done.run, done.data, done.findings
     assert run is not None
@@ -84,13 +82,13 @@ def _with_encoder(
     if tokenizer is not None:
         say("the wordpieces of the encoder")
         findings += check_encoder(run, data, tokenizer)
-    unfit = any(finding.severity == "error" for finding in findings)
-    if missing or unfit or not trained(run) or not any(doc.ents for doc in data.train):
+    if missing or not trained(run) or not any(doc.ents for doc in data.train):
         return
     say("the pipeline")
+    unfit = any(finding.severity == "error" for finding in findings)
     nlp, failed = start(run, data, use_gpu)
-    findings += failed
     if nlp is None:
+        findings += [] if unfit else failed  # why is said already
         return
     findings += check_groups(run, [*learning(nlp, run.frozen)])
     if try_it:

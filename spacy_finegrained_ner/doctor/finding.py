@@ -8,8 +8,8 @@ from typing import Literal
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
-"""Worst first. error: the training fails, or learns what is wrong. warning: it costs quality, time or
-the worth of the scores. note: it is so, and may be meant."""
+"""Worst first. error: the training fails, or learns what is wrong. warning: it costs quality or
+time, or makes the scores wrong. note: it is so, and may be meant."""
 
 NAMES = {
     "reading": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
@@ -16,11 +17,11 @@ FEW = 20
 """Entities of a type in the training part: below, what is learned is mostly chance."""
 TIMES = 20
 """So many times rarer than a label that is nearly spelled like it, and it is perhaps misspelled."""
-PARTS_OF_SPEECH = frozenset(
-    "ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB "
-    "CC CD DT EX IN JJ JJR JJS LS MD NN NNS NNP NNPS PDT POS PRP PRP$ RB RBR RBS RP TO UH "
-    "VB VBD VBG VBN VBP VBZ WDT WP WRB".split()
+PART_OF_SPEECH = re.compile(
+    r"ADJ|ADP|ADV|AUX|C?CONJ|SCONJ|DET|INTJ|NOUN|NUM|PART|PRON|PROPN|PUNCT|SYM|VERB|"
+    r"NNP?S?|VB[DGNPZ]?|JJ[RS]?|RB[RS]?|PRP\$?|WP\$?|IN|DT|CC|CD|TO|MD|WDT|WRB|EX|UH|RP|PDT"
 )
+"""The universal ones, and those of the Penn Treebank."""
 NO_NAMES = frozenset(("_", "-", "--", "X", "None", "none", "NONE", "null", "nan", "NaN", "?", "0"))
 MANY = 500
 """Labels of which most occur once are words."""
@@ -41,7 +42,7 @@ def _columns(data: Data) -> Iterator[Finding]:
     """A column of something else is taken for that of the tags."""
     counts = labels_of_docs(doc for _, _, doc in data.docs())
     labels = set(counts)
-    speech = labels & PARTS_OF_SPEECH
+    speech = {label for label in labels if PART_OF_SPEECH.fullmatch(label)}
     once = sum(count == 1 for count in counts.values())
     do = "Say which column has the tags: --tag-column."
     if len(speech) >= 5 and 2 * len(speech) > len(labels):
@@ -67,9 +68,7 @@ def _names(data: Data) -> Iterator[Finding]:
         same[plain or label].append(label)
         if hidden := invisible(label):
             what = f"The label {label!r} has {hidden} in it, which can't be seen."
-            yield Finding(
-                "invisible-in-label", "error", what, "Remove it.", (data.labels[label],)
-            )
+            yield Finding("invisible-in-label", "error", what, "Remove it.", (data.labels[label],))
     for spellings in same.values():
         if len(spellings) > 1:
             yield Finding(

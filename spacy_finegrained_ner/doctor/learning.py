@@ -49,7 +49,9 @@ def _auxiliary(run: Run) -> Iterator[Finding]:
         if block.get("auxiliary") and name not in named:
             w = block["auxiliary_weight"]
             effect = "it is not learned at all" if not w else f"w is {w:g} from first to last"
-            what = f"{name!r} has an auxiliary task, and no before_update sets its weight: {effect}."
+            what = (
+                f"{name!r} has an auxiliary task, and no before_update sets its weight: {effect}."
+            )
             do = f"Have {AUXILIARY_WEIGHT} in [training.before_update], as configs/default.cfg has."
             yield Finding("fixed-weight", "warning", what, do)
 
@@ -63,7 +65,7 @@ def _rates(run: Run) -> Iterator[Finding]:
             highest[name] = max(highest.get(name, 0.0), rate)
     if run.tunes_encoder and run.heads and len(set(highest.values())) == 1:
         what = f"Head and encoder have one learning rate, {highest[None]:g} at its highest."
-        do = f"A new head needs ten times the encoder's: spacy-finegrained-ner.AdamW.v1 with {GROUPS}."
+        do = f"A new head needs ten times that: spacy-finegrained-ner.AdamW.v1 with {GROUPS}."
         yield Finding("one-rate", "warning", what, do)
     for group, rate in highest.items():
         of_encoder = group is None and run.tunes_encoder
@@ -71,7 +73,9 @@ def _rates(run: Run) -> Iterator[Finding]:
         if not low <= rate <= high:
             of = "what is in no group" if group is None else f"the group {group!r}"
             kind = "a pretrained encoder" if of_encoder else "such weights"
-            what = f"The highest rate of {of} is {rate:g}; for {kind}, {low:g} to {high:g} is usual."
+            what = (
+                f"The highest rate of {of} is {rate:g}; for {kind}, {low:g} to {high:g} is usual."
+            )
             do = "Look at learn_rate of [training.optimizer], and at the factors of its groups."
             yield Finding("unusual-rate", "warning", what, do)
 
@@ -83,8 +87,9 @@ def check_groups(run: Run, names: Sequence[str]) -> Iterator[Finding]:
         found = [name for name in left if group.pattern.search(name)]
         left = [name for name in left if name not in found]
         if not found:
-            what = f"pattern = {group.pattern.pattern!r} of the group {group.name!r} matches no " + (
-                "parameter that learns, or only such as an earlier group has."
+            what = (
+                f"pattern = {group.pattern.pattern!r} of the group {group.name!r} matches no "
+                + ("parameter that learns, or only such as an earlier group has.")
             )
             do = f"The names of parameters begin with {_beginnings(names)}."
             yield Finding("group-without-parameters", "warning", what, do)
@@ -135,7 +140,9 @@ def _frozen(run: Run) -> Iterator[Finding]:
         if factory not in (*TRANSFORMERS, "tok2vec") or not _heard(run, factory):
             continue
         if name not in run.sourced:
-            what = f"{name!r} is in frozen_components, and so is not initialized; others listen to it."
+            what = (
+                f"{name!r} is in frozen_components, and so is not initialized; others listen to it."
+            )
             do = (
                 "To train the head alone, have spacy-finegrained-ner.freeze.v1 in "
                 "[training.before_update]; or take it from a trained pipeline (source = ...)."

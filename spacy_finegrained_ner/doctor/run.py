@@ -73,7 +73,6 @@ class Run:
             bounds.append(epochs * len(self.batches))
         return min(bounds, default=None)
 
-
     def count_batches(self, train: Sequence[Doc]) -> None:
         """Of an epoch. None where the batcher needs an encoder that is not there."""
         state = random.getstate()

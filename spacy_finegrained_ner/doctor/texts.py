@@ -82,8 +82,10 @@ def _of_part(data: Data, part: str) -> Iterator[Finding]:
         "warning",
         "have words with characters that can't be seen",
         "Remove the characters where they are no part of the text, in what you will annotate too.",
-        lambda doc: not doc.text.isprintable()
-        and any(not token.is_space and invisible(token.text) for token in doc),
+        lambda doc: (
+            not doc.text.isprintable()
+            and any(not token.is_space and invisible(token.text) for token in doc)
+        ),
     )
 
 
@@ -113,8 +115,8 @@ def _sizes(data: Data) -> Iterator[Finding]:
         ours, theirs = _upper(docs), _upper(train)
         if abs(ours - theirs) > 0.3:
             what = (
-                f"{ours:.0%} of the texts of {part} have capital letters, and {theirs:.0%} of those "
-                "of train."
+                f"{ours:.0%} of the texts of {part} have capital letters, and {theirs:.0%} of "
+                "those of train."
             )
             do = "Write both as the texts are that you will annotate: `convert --lower`."
             yield Finding("casing-differs", "warning", what, do)
@@ -164,9 +166,7 @@ def _copies(data: Data) -> Iterator[Finding]:
         copies, again = _copies_in(exact, part), _copies_in(near, part)
         if copies or len(again) > MANY_COPIES * len(texts.docs):
             do = "Take copies out, unless such texts come as often later: they count several times."
-            severity: Severity = (
-                "warning" if len(again) > MANY_COPIES * len(texts.docs) else "note"
-            )
+            severity: Severity = "warning" if len(again) > MANY_COPIES * len(texts.docs) else "note"
             what = (
                 f"{part}: {share(len(copies), len(texts.docs), 'texts')} stand there again; "
                 f"{len(again):,} but for case, digits, punctuation and blanks."
@@ -185,8 +185,8 @@ def _copies(data: Data) -> Iterator[Finding]:
             yield Finding("leakage", severity, what, do, where)
         if nearly:
             what = (
-                f"{share(len(nearly), total, f'texts of {other}')} are in {one}, too, but for case, "
-                "digits, punctuation and blanks."
+                f"{share(len(nearly), total, f'texts of {other}')} are in {one}, too, but for "
+                "case, digits, punctuation and blanks."
             )
             severity = "warning" if len(nearly) > MANY_COPIES * total else "note"
             where = tuple(f"{a.place} and {shown(b, doc)}" for a, b, doc in nearly)
