@@ -25,9 +25,10 @@ INSIDE = {
     "pages": set(),
     "app": {"labels", "scoring"},
     "report": {"labels", "data", "scoring", "pages"},
+    "doctor": {"labels", "data", "ml", "scoring", "training"},
     "cli": {
         *("labels", "data", "scoring", "pipeline", "benchmark"),
-        *("pages", "app", "report"),
+        *("pages", "app", "report", "doctor"),
     },
 }
 STANDARD = {"collections", "dataclasses", "functools", "io", "itertools", "pathlib", "re", "typing"}
@@ -80,6 +81,20 @@ OUTSIDE = {
     "app": {"spacy", "starlette", "pydantic", "jinja2", "markupsafe", "base64", "hashlib"},
     "pages": {"jinja2", "markdown_it", "markupsafe", "matplotlib", "html", "textwrap"},
     "report": {"spacy", "numpy", "markupsafe", "matplotlib"},
+    "doctor": {
+        *("spacy", "thinc", "torch", "numpy", "srsly", "transformers"),
+        *(
+            "csv",
+            "difflib",
+            "hashlib",
+            "random",
+            "resource",
+            "statistics",
+            "sys",
+            "tempfile",
+            "time",
+        ),
+    },
 }
 
 

@@ -39,7 +39,7 @@ class Verbs(TyperGroup):
 app = typer.Typer(
     cls=Verbs,
     name="finegrained-ner",
-    help="Fine-grained NER: fetch, init, convert, calibrate, evaluate, report, show, benchmark.",
+    help="Fine-grained NER: fetch, init, convert, doctor, evaluate, report, show, benchmark.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )

@@ -86,7 +86,7 @@ def _misspelled(data: Data) -> Iterator[Finding]:
     for label, place in data.labels.items():
         bar = max(FREQUENT, TIMES * counts[label])
         frequent = [other for other, count in counts.items() if count >= bar]
-        near = get_close_matches(label, frequent, n=1, cutoff=0.85)
+        near = get_close_matches(label, frequent, n=1, cutoff=0.8)
         if near and near[0].casefold() != label.casefold():
             yield Finding(
                 "misspelled-label",

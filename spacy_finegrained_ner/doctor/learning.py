@@ -64,7 +64,7 @@ def _rates(run: Run) -> Iterator[Finding]:
         for name, rate in rates.at(step).items():
             highest[name] = max(highest.get(name, 0.0), rate)
     if run.tunes_encoder and run.heads and len(set(highest.values())) == 1:
-        what = f"Head and encoder have one learning rate, {highest[None]:g} at its highest."
+        what = f"Head and encoder have one learning rate, {highest[None]:.2g} at its highest."
         do = f"A new head needs ten times that: spacy-finegrained-ner.AdamW.v1 with {GROUPS}."
         yield Finding("one-rate", "warning", what, do)
     for group, rate in highest.items():
@@ -74,7 +74,7 @@ def _rates(run: Run) -> Iterator[Finding]:
             of = "what is in no group" if group is None else f"the group {group!r}"
             kind = "a pretrained encoder" if of_encoder else "such weights"
             what = (
-                f"The highest rate of {of} is {rate:g}; for {kind}, {low:g} to {high:g} is usual."
+                f"The highest rate of {of} is {rate:.2g}; for {kind}, {low:g} to {high:g} is usual."
             )
             do = "Look at learn_rate of [training.optimizer], and at the factors of its groups."
             yield Finding("unusual-rate", "warning", what, do)

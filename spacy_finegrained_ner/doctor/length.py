@@ -114,7 +114,7 @@ def _warm_up(run: Run) -> Iterator[Finding]:
     if peak + 1 < FEWEST_STEPS:
         what = (
             f"The warm-up has {peak:,} steps: the encoder meets a head that knows nothing with "
-            f"a rate of {highest:g}."
+            f"a rate of {highest:.2g}."
         )
         do = f"Let the rate rise over at least {FEWEST_STEPS} steps, a tenth of the run: " + (
             "warmup = 0.1 of spacy-finegrained-ner.warmup_linear.v1."

@@ -115,7 +115,20 @@ def read_run(
         filled = nlp.config.interpolate()
         parts = registry.resolve(filled["training"], schema=ConfigSchemaTraining)
         run = Run(path, filled, nlp, parts, sourced)
+        unknown = [
+            key for key in config["training"] if key not in ConfigSchemaTraining.model_fields
+        ]
     except CONFIG_ERRORS as error:
         what = f"{path}: {str(error).strip()}"
         return None, [Finding("config-error", "error", what, "Correct the config.", (str(path),))]
-    return run, []
+    findings = [
+        Finding(
+            "config-error",
+            "error",
+            f"{path}: [training] has no setting {key!r}: it is left out in silence.",
+            f"Expected one of {', '.join(ConfigSchemaTraining.model_fields)}.",
+            (str(path),),
+        )
+        for key in unknown
+    ]
+    return run, findings
