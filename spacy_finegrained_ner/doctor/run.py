@@ -115,9 +115,7 @@ def read_run(
         filled = nlp.config.interpolate()
         parts = registry.resolve(filled["training"], schema=ConfigSchemaTraining)
         run = Run(path, filled, nlp, parts, sourced)
-        unknown = [
-            key for key in config["training"] if key not in ConfigSchemaTraining.model_fields
-        ]
+        unknown = [key for key in config.get("training", {}) if key not in filled["training"]]
     except CONFIG_ERRORS as error:
         what = f"{path}: {str(error).strip()}"
         return None, [Finding("config-error", "error", what, "Correct the config.", (str(path),))]
@@ -126,7 +124,7 @@ def read_run(
             "config-error",
             "error",
             f"{path}: [training] has no setting {key!r}: it is left out in silence.",
-            f"Expected one of {', '.join(ConfigSchemaTraining.model_fields)}.",
+            f"Expected one of {', '.join(sorted(run.training))}.",
             (str(path),),
         )
         for key in unknown

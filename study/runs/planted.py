@@ -74,8 +74,8 @@ def counted(suspects: Sequence[Suspect], planted: Planted, entities: int) -> dic
         "entities": entities,
         "top": len(top),
         "planted_in_top": len(hits),
-        "expected_by_chance": share * len(top),
-        "times_chance": len(hits) / len(top) / share if top else None,
+        "expected_by_chance": round(share * len(top), 4),
+        "times_chance": round(len(hits) / len(top) / share, 4) if top else None,
         "right": sum(one.suggested == planted[one.text, one.start] for one in hits),
     }
 

@@ -66,3 +66,15 @@ def config(name: str, **changes) -> Config:
             at = at[section]
         at[last] = value
     return made
+
+
+def small(**changes) -> Config:
+    """A pipeline that learns the healthy data in seconds, without an encoder."""
+    made = config("tok2vec", **changes)
+    tok2vec = made["components"]["tok2vec"]["model"]
+    tok2vec["embed"] |= {"width": 32, "rows": [500, 200, 200, 100]}
+    tok2vec["encode"] |= {"width": 32, "depth": 1}
+    made["components"]["finegrained_ner"]["model"]["tok2vec"]["width"] = 32
+    made["training"]["optimizer"]["learn_rate"]["rate"] = 0.01
+    made["training"]["logger"] = {"@loggers": "spacy.ConsoleLogger.v1", "progress_bar": False}
+    return made

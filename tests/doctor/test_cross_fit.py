@@ -4,7 +4,7 @@ import csv
 
 import numpy as np
 import pytest
-from patients import config, healthy, write
+from patients import healthy, small, write
 
 from spacy_finegrained_ner.data.forms.record import Options
 from spacy_finegrained_ner.doctor import cross_fit as trained
@@ -29,14 +29,7 @@ def case(tmp_path):
     for token in parts["train"][MISSED]:
         token[1] = "O" if token[1].endswith("Station") else token[1]
     data, _ = read_data(write(tmp_path / "data", parts), "en", Options())
-    embed = {"components__tok2vec__model__embed__width": 32}
-    encode = {"components__tok2vec__model__encode__width": 32}
-    made = config("tok2vec", training__max_steps=60, **embed, **encode)
-    made["components"]["tok2vec"]["model"]["encode"]["depth"] = 1
-    made["components"]["finegrained_ner"]["model"]["tok2vec"]["width"] = 32
-    made["training"]["optimizer"]["learn_rate"]["rate"] = 0.01
-    made["training"]["logger"] = {"@loggers": "spacy.ConsoleLogger.v1", "progress_bar": False}
-    made.to_disk(tmp_path / "my.cfg")
+    small(training__max_steps=60).to_disk(tmp_path / "my.cfg")
     run, found = read_run(tmp_path / "my.cfg", {}, None)
     assert found == []
     return run, data

@@ -30,7 +30,7 @@ def look(tmp_path, data, encoder):
         if run is not None:
             if batches:
                 run.count_batches(data.train)
-            found = [*check_length(run), *check_learning(run), *check_corpora(run, data)]
+            found += [*check_length(run), *check_learning(run), *check_corpora(run, data)]
         return {finding.name: finding for finding in found}, run
 
     return look
@@ -84,6 +84,7 @@ TRAPS = [
         "No score has a weight",
     ),
     ("unreported-score", {"components__finegrained_ner__annotate": "spans"}, "ents_macro_f"),
+    ("config-error", {"training__max_stps": 5}, "'max_stps'"),
     ("frozen-listener", {"training__frozen_components": ["transformer"]}, "not initialized"),
     ("frozen-listener", {"training__frozen_components": ["finegrained_ner"]}, "learns nothing"),
     ("config-error", {"training__frozen_components": ["trf"]}, "'trf' in frozen_components"),

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 import srsly
-from patients import config, healthy, text, write
+from patients import healthy, small, text, write
 from typer.testing import CliRunner
 
 from spacy_finegrained_ner.cli.main import app
@@ -13,11 +13,11 @@ from spacy_finegrained_ner.doctor.finding import NAMES, Finding, worst_first
 
 
 @pytest.fixture
-def doctor(tmp_path, encoder):
+def doctor(tmp_path):
     """Runs the verb. RETURNS: exit code, and what was printed, on one line."""
 
-    def run(folder, *options, name="tok2vec", **changes):
-        config(name, **changes).to_disk(tmp_path / "my.cfg")
+    def run(folder, *options, **changes):
+        small(**changes).to_disk(tmp_path / "my.cfg")
         arguments = ["doctor", folder, "--config", tmp_path / "my.cfg", *options]
         result = CliRunner().invoke(app, [str(x) for x in arguments], env={"COLUMNS": "250"})
         wrong = result.exception
@@ -37,11 +37,12 @@ def faulty(folder, warning=True, error=True):
 
 
 def test_good_data_is_good(doctor, good, tmp_path):
-    code, said = doctor(good, "--output", tmp_path / "a" / "found.json")
+    options = ("--output", tmp_path / "a" / "found.json", "--training.max_steps", "200")
+    code, said = doctor(good, *options)
     assert code == 0
     assert "Found nothing that is wrong." in said
     assert "What the doctor found" not in said
-    assert "200 steps take" in doctor(good, "--training.max_steps", "200")[1]
+    assert "200 steps take" in said
     found = srsly.read_json(tmp_path / "a" / "found.json")
     assert found["findings"] == []
     assert found["parts"] == {"train": 168, "valid": 57}
@@ -50,7 +51,7 @@ def test_good_data_is_good(doctor, good, tmp_path):
 
 def test_errors_end_it_with_1_and_come_first(doctor, tmp_path):
     folder = faulty(tmp_path / "data")
-    code, said = doctor(folder, "--output", tmp_path / "found.json")
+    code, said = doctor(folder, "--no-probe", "--output", tmp_path / "found.json")
     assert code == 1
     assert said.index("two-spellings") < said.index("rare-types") < said.index("type-only-in")
     assert "Found 1 error, 1 warning and 1 note." in said
@@ -119,7 +120,7 @@ def test_any_console_will_do(tmp_path, monkeypatch, encoding):
     parts = healthy()
     parts["train"] += [text(f"{word} 日本/B-[b]日本") for word in "qwert"]
     folder = write(tmp_path / "日本", parts)
-    config("tok2vec").to_disk(tmp_path / "my.cfg")
+    small().to_disk(tmp_path / "my.cfg")
     stdout = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
     monkeypatch.setattr(sys, "stdout", stdout)
     arguments = ["doctor", str(folder), "--config", str(tmp_path / "my.cfg"), "--no-probe"]
