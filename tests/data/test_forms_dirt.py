@@ -201,6 +201,18 @@ def test_brat(tmp_path, counted, end):
     }
 
 
+def test_a_text_of_brat_without_annotation(tmp_path):
+    write(tmp_path, "a.txt", SENTENCE)
+    write(tmp_path, "a.ann", "")
+    write(tmp_path, "b.txt", SENTENCE)
+    files = [tmp_path / "a.txt", tmp_path / "b.txt"]
+    parts, account = load({"x": files}, NLP.vocab, NLP.make_doc, Options())
+    assert list(map(shown, parts["x"].docs)) == ["O O O O O"]
+    assert account.found == {
+        "not annotated": [(str(files[1]), "no b.ann beside it, as others have")]
+    }
+
+
 def test_a_table_as_excel_and_pandas_write_it(tmp_path):
     rows = [
         "Text;Start;End;Label",
