@@ -36,7 +36,7 @@ def answer(nlp: Language, text: str) -> dict[str, Any]:
                 "end": span.end_char,
                 "text": span.text,
                 "label": label,
-                "coarse_label": component.taxonomy.coarse_of[label],
+                "coarse_label": component.names.coarse_of[label],
                 **{key: facts.get(key) for key in (CONFIDENCE, COARSE_CONFIDENCE, SPAN_CONFIDENCE)},
                 ALTERNATIVES: [[other, p] for other, p in facts.get(ALTERNATIVES, ())],
             }
@@ -52,7 +52,7 @@ def about(nlp: Language) -> dict[str, Any]:
     Raises a `UserError` for a pipeline without a trained component of this package.
     """
     _, component = component_of(nlp)
-    taxonomy = component.taxonomy
+    taxonomy = component.names.taxonomy
     colors = taxonomy_colors(taxonomy)
     certainty = component.certainty
     return {

@@ -65,7 +65,7 @@ def meta(
     report = fitted = None
     if scores is not None:
         report = _report(scores, "evaluate", {"data", "gold_tokens", "running_text", "taxonomy"})
-        _check(scores, "types", report["taxonomy"], dict(component.taxonomy.coarse_of))
+        _check(scores, "types", report["taxonomy"], dict(component.names.taxonomy.coarse_of))
     # Where it has none, the file is missing, or of an earlier run
     if calibration is not None and (temperatures := getattr(component, "temperatures", {})):
         keys = {"fitted_on", "reported_on", "before", "after", "temperatures"}

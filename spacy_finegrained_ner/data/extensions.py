@@ -12,11 +12,12 @@ from typing import Any
 
 from spacy.tokens import Span
 
-from spacy_finegrained_ner.data.coarse import coarse_label
+from spacy_finegrained_ner.data.coarse import coarse_label, coarse_type
 from spacy_finegrained_ner.labels.confidence import (
     ALTERNATIVES,
     COARSE_CONFIDENCE,
     CONFIDENCE,
+    FINE_LABEL,
     NAMES,
     SPAN_CONFIDENCE,
     label_at,
@@ -51,8 +52,11 @@ def alternatives(span: Span) -> list[tuple[str, float]]:
 
 def label_at_thresholds(span: Span, fine: float = 0.5, coarse: float = 0.5) -> str | None:
     """The label of the span if its confidence is at least `fine`, else the coarse type if that of
-    it is at least `coarse`, else None. A span without a confidence keeps its label."""
-    return label_at(span.label_, coarse_label(span), facts_of(span), fine, coarse)
+    it is at least `coarse`, else None. A span without a confidence keeps its label. Where it is
+    written under another name, the label is the fine one."""
+    facts = facts_of(span)
+    label = facts.get(FINE_LABEL, span.label_)
+    return label_at(label, coarse_type(span.doc.vocab, label), facts, fine, coarse)
 
 
 ATTRIBUTES: dict[str, Callable[..., Any]] = {

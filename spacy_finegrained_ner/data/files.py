@@ -12,13 +12,19 @@ from spacy.vocab import Vocab
 from spacy_finegrained_ner.data.conll import label_places, read_conll
 from spacy_finegrained_ner.data.corpus import sentence_to_doc
 from spacy_finegrained_ner.data.entities import labels_of
+from spacy_finegrained_ner.data.written import Names
 from spacy_finegrained_ner.errors import UserError
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 
 
-def read_gold(vocab: Vocab, path: Path, taxonomy: Taxonomy | None = None) -> list[Doc]:
+def read_gold(
+    vocab: Vocab, path: Path, taxonomy: Taxonomy | None = None, names: Names | None = None
+) -> list[Doc]:
     """The gold Docs of a .spacy or .conll file. Raises a `UserError` for what can't be read, and
-    where a label stands that the taxonomy, if given, does not cover."""
+    where a label stands that the taxonomy, if given, does not cover.
+
+    names: under which the labels of the taxonomy are written, see `data.written`. The gold then has
+    them, too; what already has such a name keeps it."""
     if path.suffix == ".conll":
         sentences = list(read_conll(path))
         docs = [sentence_to_doc(vocab, sentence) for sentence in sentences]
@@ -29,7 +35,10 @@ def read_gold(vocab: Vocab, path: Path, taxonomy: Taxonomy | None = None) -> lis
     else:
         raise UserError(f"{path}: expected a .spacy or .conll file.")
     if taxonomy is not None and not taxonomy.flat:
-        taxonomy.check(places)
+        named = () if names is None else names.name_of.values()
+        taxonomy.check({label: place for label, place in places.items() if label not in named})
+    if taxonomy is not None and names is not None:
+        return [names.gold(doc, taxonomy) for doc in docs]
     return docs
 
 

@@ -22,6 +22,9 @@ SPAN_CONFIDENCE = "span_confidence"
 ALTERNATIVES = "alternatives"
 """The most probable labels of exactly this span with their probabilities: [[label, p], ...]."""
 
+FINE_LABEL = "fine_label"
+"""Its fine label, where it is written under another name."""
+
 NAMES = {
     name: name
     for name in (
@@ -37,6 +40,8 @@ WITHOUT_CONFIDENCE = {name: None for name in NAMES if name != "coarse_label"}
 CANDIDATES = {"spans_key": None, "at_least": 0.1}
 BACK_OFF = {"spans_key": None, "fine": 0.5, "coarse": 0.5}
 """Settings of the span groups in `data.views`, as they are where a config says nothing."""
+WRITTEN: dict[str, Any] = {"labels": None, "mapping": {}}
+"""Setting of `data.written`: all labels, as they are."""
 
 
 def tempered(log_posteriors: Floats, temperature: float) -> Floats:

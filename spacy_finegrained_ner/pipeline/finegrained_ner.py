@@ -15,12 +15,14 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 from spacy_finegrained_ner.contracts import AnyCombination, factors_of
 from spacy_finegrained_ner.data.annotation import Annotation
 from spacy_finegrained_ner.data.entities import trimmed_entity
+from spacy_finegrained_ner.data.written import check_written
 from spacy_finegrained_ner.labels.bio import Entity, TagSet
 from spacy_finegrained_ner.labels.confidence import (
     BACK_OFF,
     CANDIDATES,
     NAMES,
     WITHOUT_CONFIDENCE,
+    WRITTEN,
 )
 from spacy_finegrained_ner.labels.prediction import Prediction
 from spacy_finegrained_ner.labels.readers import TaxonomySetting
@@ -51,6 +53,7 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
     loss, 0 to 1; set `auxiliary_weight` of the component to change it as training goes on.
     loss: from w to the factors on the fine and the auxiliary loss. annotate, spans_key,
     extensions: where the entities go, and names of extension attributes, see `data.annotation`.
+    written: which labels are written, and under which names, see `data.written`.
     confidence, alternatives, candidates, back_off: what is told beside them, see
     `pipeline.confidence`; the attribute `certainty` has them.
     scorer: called by `nlp.evaluate` with the examples and the taxonomy.
@@ -70,6 +73,7 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
         annotate: str = "overwrite",
         spans_key: str = "finegrained_ner",
         extensions: Mapping[str, str | None] = NAMES,
+        written: Mapping[str, Any] = WRITTEN,
         confidence: bool = True,
         alternatives: int = 3,
         candidates: Mapping[str, Any] = CANDIDATES,
@@ -86,6 +90,7 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
         self.auxiliary_weight = auxiliary_weight
         self.combination = loss
         self.scorer = scorer
+        self.written = check_written(written, name)
         self.cfg: dict[str, Any] = {"labels": [], "taxonomy": {}}  # saved as JSON
         if not confidence:
             extensions = {**extensions, **WITHOUT_CONFIDENCE}
