@@ -1,4 +1,4 @@
-"""`python -m study run|page`, from the root of a clone."""
+"""`python -m study run|experiment|planted|page`, from the root of a clone."""
 
 from __future__ import annotations
 
@@ -85,6 +85,27 @@ def experiment_command(
         found = EXPERIMENTS[name].smoke() if smoke else EXPERIMENTS[name]
         size = SIZES["smoke"] if smoke else Size()
         run_experiment(data, output, found, inputs, size, workers)
+
+
+@app.command("planted")
+def planted_command(
+    train: Annotated[Path, typer.Argument(help="The training part, .spacy or .conll.")],
+    output: Annotated[
+        Path, typer.Option(help="Folder for what is found; folds that are there stay.")
+    ],
+    encoder: Annotated[str, typer.Option(help="Folder or name of the encoder.")],
+    taxonomy: Annotated[str, typer.Option(help="A file, or multiconer2.")] = "multiconer2",
+    count: Annotated[int, typer.Option(min=1, help="Wrong labels.")] = 500,
+    folds: Annotated[int, typer.Option(min=2, help="Trainings.")] = 3,
+    steps: Annotated[int, typer.Option(min=0, help="Of each; 0 for three epochs.")] = 0,
+) -> None:
+    """Plant wrong labels of the same coarse type, and count them among the 100 most suspicious that
+    `doctor --cross-fit` finds."""
+    from study.runs.planted import measure
+
+    with told():
+        for key, value in measure(train, output, encoder, taxonomy, count, folds, steps).items():
+            typer.echo(f"{key}: {value}")
 
 
 @app.command("page")

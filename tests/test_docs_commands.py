@@ -62,7 +62,12 @@ def check(words: list[str]) -> None:
         words = ["python", "-m", "spacy", "finegrained-ner", *words[3:]]
     match words:
         case ["python", "-m", "spacy", "finegrained-ner", *rest]:
-            assert not parse(*verb(app, rest)), words
+            command, rest = verb(app, rest)
+            left = parse(command, rest)
+            if command.name == "doctor":
+                check_settings(left)
+            else:
+                assert not left, words
         case ["python", "-m", "spacy", "project", "run", workflow, *rest]:
             assert workflow in PROJECT["workflows"]
             variables = {word.removeprefix("--vars.") for word in rest if word.startswith("--")}

@@ -27,9 +27,10 @@ INSIDE = {
     "pages": set(),
     "app": {"labels", "scoring", "annotate"},
     "report": {"labels", "data", "scoring", "pages"},
+    "doctor": {"labels", "data", "ml", "scoring", "training"},
     "cli": {
         *("labels", "data", "scoring", "pipeline", "benchmark"),
-        *("pages", "app", "report", "annotate", "baselines", "knowledge"),
+        *("pages", "app", "report", "annotate", "baselines", "knowledge", "doctor"),
     },
 }
 STANDARD = {"collections", "dataclasses", "functools", "io", "itertools", "pathlib", "re", "typing"}
@@ -105,6 +106,20 @@ OUTSIDE = {
     },
     "pages": {"jinja2", "markdown_it", "markupsafe", "matplotlib", "html", "textwrap"},
     "report": {"spacy", "numpy", "markupsafe", "matplotlib"},
+    "doctor": {
+        *("spacy", "thinc", "torch", "numpy", "srsly", "transformers"),
+        *(
+            "csv",
+            "difflib",
+            "hashlib",
+            "random",
+            "resource",
+            "statistics",
+            "sys",
+            "tempfile",
+            "time",
+        ),
+    },
 }
 
 

@@ -28,14 +28,13 @@ def init_taxonomy(
     from spacy_finegrained_ner.data.forms.loading import load
     from spacy_finegrained_ner.data.forms.record import Options
     from spacy_finegrained_ner.data.language import lazy_tokenizer
-    from spacy_finegrained_ner.data.parts import data_files
+    from spacy_finegrained_ner.data.parts import files_of
     from spacy_finegrained_ner.labels.taxonomy import Taxonomy, one_spelling
     from spacy_finegrained_ner.labels.writing import write_taxonomy
 
     if output.exists():
         raise UserError(f"{output} is there already. Give another name, or remove it.")
-    files = list(data_files(data)) if data.is_dir() else [data]
-    parts, _ = load({"data": files}, Vocab(), lazy_tokenizer("xx"), Options())
+    parts, _ = load({"data": files_of(data)}, Vocab(), lazy_tokenizer("xx"), Options())
     labels = sorted(parts["data"].labels)
     if not labels:
         raise UserError(f"{data}: found no entities, so there are no types to write.")

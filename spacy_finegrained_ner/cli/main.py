@@ -11,6 +11,7 @@ from spacy_finegrained_ner.cli.calibrate import calibrate
 from spacy_finegrained_ner.cli.check_name import check_name
 from spacy_finegrained_ner.cli.compare import compare
 from spacy_finegrained_ner.cli.convert import convert
+from spacy_finegrained_ner.cli.doctor import doctor
 from spacy_finegrained_ner.cli.evaluate import evaluate
 from spacy_finegrained_ner.cli.export_chat import export_chat
 from spacy_finegrained_ner.cli.fetch_encoder import fetch_encoder
@@ -42,7 +43,7 @@ class Verbs(TyperGroup):
 app = typer.Typer(
     cls=Verbs,
     name="finegrained-ner",
-    help="Fine-grained NER: fetch, init, convert, calibrate, evaluate, report, annotate, serve.",
+    help="Fine-grained NER: fetch, init, convert, doctor, evaluate, report, annotate, serve.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -53,5 +54,9 @@ VERBS = (
 )
 for verb in VERBS:
     app.command(verb.__name__.replace("_", "-"))(verb)
+# It takes settings of a config, as `spacy train` does
+app.command("doctor", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
+    doctor
+)
 app.add_typer(benchmark.app, name="benchmark")
 app.add_typer(knowledge.app, name="knowledge")

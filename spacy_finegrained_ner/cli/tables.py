@@ -64,7 +64,7 @@ def print_account(account: Account, path: Path) -> None:
     for kind, done in (LOSSES | NOTES).items():
         if found := account.found.get(kind):
             place, what = found[0]
-            table.add_row(f"{len(found):,}", kind, done, f"{place}: {what}" if what else place)
+            table.add_row(kind, done, f"{place}: {what}" if what else place, f"{len(found):,}")
     _console().print(table)
 
 

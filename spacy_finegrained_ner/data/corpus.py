@@ -16,7 +16,7 @@ from spacy_finegrained_ner.data.conll import Sentence, read_conll
 from spacy_finegrained_ner.data.forms.loading import load
 from spacy_finegrained_ner.data.forms.record import LOSSES, Options
 from spacy_finegrained_ner.data.forms.text import known_encoding
-from spacy_finegrained_ner.data.parts import data_files
+from spacy_finegrained_ner.data.parts import files_of
 from spacy_finegrained_ner.settings import CountOrZero, checked
 
 Scheme = Annotated[
@@ -101,9 +101,7 @@ def build_corpus_v1(
     options = Options(scheme, tag_column, tag_names, encoding)
 
     def read(nlp: Language) -> Iterator[Example]:
-        source = Path(path)
-        files = list(data_files(source)) if source.is_dir() else [source]
-        parts, account = load({"all": files}, nlp.vocab, nlp.make_doc, options)
+        parts, account = load({"all": files_of(Path(path))}, nlp.vocab, nlp.make_doc, options)
         if account.losses:
             counts = (
                 f"{len(found):,} x {kind} ({LOSSES[kind]}), the first at {found[0][0]}"

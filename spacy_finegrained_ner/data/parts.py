@@ -93,6 +93,14 @@ def find_parts(source: Path, lang: str, written: Collection[Path] = ()) -> Found
     return found
 
 
+def files_of(path: Path) -> list[Path]:
+    """A file, or all data files of a folder. A `FormError` where there are none."""
+    files = list(data_files(path)) if path.is_dir() else [path]
+    if not files:
+        raise FormError(f"{path}: the folder has no data in it.")
+    return files
+
+
 def data_files(folder: Path) -> Iterator[Path]:
     """The files in a folder, at any depth and in order, that may be data. An annotation of brat
     counts by its text."""

@@ -113,6 +113,9 @@ def test_a_corpus_takes_options(tmp_path):
     settings = {"scheme": "IO", "tag_column": "2", "encoding": "cp1252"}
     examples = list(build_corpus_v1(path, **settings)(spacy.blank("en")))
     assert [[e.text.strip() for e in eg.reference.ents] for eg in examples] == [["café"], ["lait"]]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="empty: the folder has no data in it"):
+        list(build_corpus_v1(tmp_path / "empty")(spacy.blank("en")))
     with pytest.raises(ValueError, match=r"Corpus\.v1 has no path.*--paths\.train"):
         build_corpus_v1(None)
     with pytest.raises(

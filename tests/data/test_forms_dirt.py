@@ -72,12 +72,24 @@ SENTENCE = "green tea in Lyon now"
         ([[6, 9, "Food"], [0, 9, "Drink"]], "B-Drink I-Drink O O O", "overlap", "'tea' (Food)"),
         ([[0, 9, "Drink"], [6, 17, "X"]], "? B-X I-X I-X O", "overlap", "'green tea' (Drink)"),
         # Nobody knows where
-        ([[0, 9, "Drink"], [13, 99, "City"]], "B-Drink I-Drink ? ? ?", "no such place", None),
+        ([[0, 9, "Drink"], [93, 99, "City"]], "B-Drink I-Drink ? ? ?", "no such place", None),
         ([[0, 9, "Drink"], [5, 5, "City"]], "B-Drink I-Drink ? ? ?", "no such place", None),
-        ([[0, 9, "Drink"], [-4, 5, "City"]], "B-Drink I-Drink ? ? ?", "no such place", None),
+        ([[0, 9, "Drink"], [-9, -5, "City"]], "B-Drink I-Drink ? ? ?", "no such place", None),
+        ([[-1, 5, "Drink"], [13, 17, "City"]], "? O O B-City O", "off token boundaries", None),
+        (
+            [[0, 9, "Drink"], [18, 22, "Time"]],
+            "B-Drink I-Drink O O ?",
+            "off token boundaries",
+            "18:22 (Time) in a text of 21 characters",
+        ),
         ([[0, 9, "Drink"], [5, 6, "City"]], "B-Drink I-Drink ? ? ?", "no such place", None),
         ([[0, 9, "Drink"], "nothing"], "B-Drink I-Drink ? ? ?", "no such place", None),
-        ([[0, 9, "Drink"], [13, 17, None]], "B-Drink I-Drink ? ? ?", "no such place", None),
+        (
+            [[0, 9, "Drink"], [13, 17, None]],
+            "B-Drink I-Drink O ? O",
+            "no label",
+            "'Lyon' () at 13:17",
+        ),
     ],
 )
 def test_spans_that_do_not_fit(tmp_path, spans, tags, kind, what):
@@ -198,6 +210,18 @@ def test_brat(tmp_path, counted, end):
     assert found == {
         "discontinuous": [("a.ann:3", "'green in' (X)")],
         "no entities": [("a.ann:4", "R1"), ("a.ann:5", "#1")],
+    }
+
+
+def test_a_text_of_brat_without_annotation(tmp_path):
+    write(tmp_path, "a.txt", SENTENCE)
+    write(tmp_path, "a.ann", "")
+    write(tmp_path, "b.txt", SENTENCE)
+    files = [tmp_path / "a.txt", tmp_path / "b.txt"]
+    parts, account = load({"x": files}, NLP.vocab, NLP.make_doc, Options())
+    assert list(map(shown, parts["x"].docs)) == ["O O O O O"]
+    assert account.found == {
+        "not annotated": [(str(files[1]), "no b.ann beside it, as others have")]
     }
 
 

@@ -16,6 +16,7 @@ from spacy_finegrained_ner.data.forms.record import (
     ACROSS,
     KEPT_ACROSS,
     MISALIGNED,
+    NO_LABEL,
     NO_PLACE,
     OTHER_TEXT,
     OVERLAP,
@@ -96,8 +97,9 @@ def _of_spans(record: Record, vocab: Vocab, tokenize: Tokenize, account: Account
     for span in _in_characters(record, account):
         placed, kind = _placed(record, span, account)
         if placed is None:
-            known = known and kind != NO_PLACE
-            if kind == OTHER_TEXT and span.start is not None and span.end is not None:
+            if kind == NO_PLACE or span.start is None or span.end is None:
+                known = False
+            else:
                 doubt(span.start, span.end)
             continue
         start, end, label = placed
@@ -141,10 +143,16 @@ def _placed(record: Record, span: CharSpan, account: Account) -> tuple[Known | N
     """A span in characters of the text, or why it is none."""
     text = record.text
     start, end = span.start, span.end
-    if start is None or end is None or not 0 <= start < end <= len(text) or not span.label:
-        what = f"{start}:{end} ({span.label or 'no label'}) in a text of {len(text)} characters"
+    what = f"{start}:{end} ({span.label}) in a text of {len(text)} characters"
+    if start is None or end is None or start >= end or start >= len(text) or end <= 0:
         account.add(NO_PLACE, record.place, what)
         return None, NO_PLACE
+    if start < 0 or end > len(text):
+        account.add(MISALIGNED, record.place, what)
+        return None, MISALIGNED
+    if not span.label:
+        account.add(NO_LABEL, record.place, _what(record, start, end, ""))
+        return None, NO_LABEL
     if span.surface is not None and text[start:end].split() != span.surface.split():
         what = f"{_what(record, start, end, span.label)}, expected {span.surface[:40]!r}"
         account.add(OTHER_TEXT, record.place, what)

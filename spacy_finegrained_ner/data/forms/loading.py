@@ -57,7 +57,7 @@ def load(
     for part, texts in found.items():
         texts.said = _said(read[part], scheme)
         texts.docs = docs_of(texts.records, vocab, tokenize, scheme, account)
-        texts.labels = _label_places(texts.records, scheme)
+        texts.labels = label_places(texts.records, scheme)
         _require_some(texts, account)
     return found, account
 
@@ -76,7 +76,8 @@ def _said(read: Sequence[tuple[Path, str, list[Record]]], scheme: str) -> list[s
     ]
 
 
-def _label_places(records: Sequence[Record], scheme: str) -> dict[str, str]:
+def label_places(records: Sequence[Record], scheme: str) -> dict[str, str]:
+    """The labels of records, each with the first place that has it."""
     places: dict[str, str] = {}
     for record in records:
         for span in record.spans:

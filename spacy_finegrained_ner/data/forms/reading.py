@@ -14,7 +14,13 @@ from spacy.vocab import Vocab
 from spacy_finegrained_ner.data.forms.brat import read_brat
 from spacy_finegrained_ner.data.forms.columns import read_columns
 from spacy_finegrained_ner.data.forms.objects import read_objects
-from spacy_finegrained_ner.data.forms.record import Account, FormError, Options, Record
+from spacy_finegrained_ner.data.forms.record import (
+    NOT_ANNOTATED,
+    Account,
+    FormError,
+    Options,
+    Record,
+)
 from spacy_finegrained_ner.data.forms.tables import header_of, read_table
 from spacy_finegrained_ner.data.forms.text import decoded, read_bytes
 from spacy_finegrained_ner.data.forms.values import features_beside, read_arrow, read_json
@@ -42,6 +48,9 @@ def read_records(
         raise FormError(f"{path}: there is no such file.")
     if path.suffix == ".ann" or path.with_suffix(".ann").is_file():
         return "brat standoff", read_brat(_text_of(path), options, account)
+    if path.suffix == ".txt" and next(path.parent.glob("*.ann"), None) is not None:
+        account.add(NOT_ANNOTATED, str(path), f"no {path.stem}.ann beside it, as others have")
+        return "brat standoff", []
     content = read_bytes(path)
     for magic, name in _PACKED.items():
         if content.startswith(magic):

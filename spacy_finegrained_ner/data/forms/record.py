@@ -60,6 +60,7 @@ MISALIGNED = "off token boundaries"
 OVERLAP = "overlap"
 TWO_LABELS = "two labels for one span"
 NO_PLACE = "no such place"
+NO_LABEL = "no label"
 OTHER_TEXT = "other text than it says"
 DISCONTINUOUS = "discontinuous"
 ACROSS = "across sentences"
@@ -80,6 +81,7 @@ LOSSES = {
     OVERLAP: "the longer one is kept",
     TWO_LABELS: "its tokens are not known",
     NO_PLACE: "where the text has no other entity, it is not known",
+    NO_LABEL: "its tokens are not known",
     OTHER_TEXT: "its tokens are not known",
     DISCONTINUOUS: "their tokens are not known",
     ACROSS: "the tokens in the later sentence are not known",
