@@ -49,7 +49,7 @@ def run_command(
     from study.runs.runner import run_study
 
     command = ["python", "-m", "study", *sys.argv[1:]]
-    inputs = Inputs(work, encoder, base_encoder or None, pos or None, taxonomy, command)
+    inputs = Inputs(work, encoder, base_encoder or None, pos or None, taxonomy, command=command)
     with told():
         if size not in SIZES:
             raise StudyError(f"There is no size {size!r}, expected one of {', '.join(SIZES)}.")
@@ -68,6 +68,9 @@ def experiment_command(
     smoke: Annotated[bool, typer.Option("--smoke", help="On 150 sentences, in minutes.")] = False,
     work: Annotated[Path, typer.Option(help="Folder for prepared data.")] = Path("corpus/study"),
     taxonomy: Annotated[str, typer.Option(help="A file, or multiconer2.")] = "multiconer2",
+    knowledge: Annotated[
+        str, typer.Option(help="A file of names, for the experiment that reads them.")
+    ] = "",
     workers: Annotated[
         int, typer.Option(min=1, help="Runs at once; each has its share of the cores.")
     ] = 1,
@@ -78,7 +81,8 @@ def experiment_command(
     from study.runs.runner import run_experiment
 
     command = ["python", "-m", "study", *sys.argv[1:]]
-    inputs = Inputs(work, encoder, taxonomy=taxonomy, command=command)
+    names = knowledge or None
+    inputs = Inputs(work, encoder, taxonomy=taxonomy, knowledge=names, command=command)
     with told():
         if name not in EXPERIMENTS:
             raise StudyError(_no_experiment(name, EXPERIMENTS))

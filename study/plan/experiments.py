@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from study.plan.checks import BLENDING, DECAY, FEWNERD, SCHEDULING, WNUT
 from study.plan.experiment import Experiment
+from study.plan.names import NAMES
 from study.plan.new_types import NEW_TYPES
 from study.plan.teaching import TEACHING
 
 EXPERIMENTS: dict[str, Experiment] = {
-    one.name: one for one in (TEACHING, NEW_TYPES, DECAY, SCHEDULING, BLENDING, FEWNERD, WNUT)
+    one.name: one
+    for one in (TEACHING, NEW_TYPES, NAMES, DECAY, SCHEDULING, BLENDING, FEWNERD, WNUT)
 }

@@ -11,7 +11,7 @@ from spacy.util import load_config
 from thinc.api import Config
 
 from study.plan.factors import Settings
-from study.plan.stages import Training
+from study.plan.stages import StudyError, Training
 from study.runs.sample import TAGGERS
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -25,8 +25,8 @@ class Inputs:
     """Where a run finds its things.
 
     work: folder of `runs.sample.prepare`, with gold tables. encoder, base_encoder: folder or name.
-    pos: a pipeline with a tagger. taxonomy: the name of a packaged one, or a file. command: what
-    the user called, for the records.
+    pos: a pipeline with a tagger. taxonomy: the name of a packaged one, or a file. knowledge: a
+    file of names. command: what the user called, for the records.
     """
 
     work: Path
@@ -34,6 +34,7 @@ class Inputs:
     base_encoder: str | None = None
     pos: str | None = None
     taxonomy: str = "multiconer2"
+    knowledge: str | None = None
     command: list[str] = field(default_factory=list)
 
 
@@ -72,6 +73,20 @@ def _finegrained(training: Training, inputs: Inputs) -> Config:
     return config
 
 
+def _knowledge(training: Training, inputs: Inputs) -> Config:
+    """The default config with names as evidence."""
+    config = _finegrained(training, inputs)
+    if inputs.knowledge is None:
+        raise StudyError(
+            "A run reads names: give --knowledge, a file that `knowledge build` has made."
+        )
+    theirs = load_config(CONFIGS / "knowledge.cfg")
+    config["paths"]["knowledge"] = inputs.knowledge
+    config["components"]["finegrained_ner"] = theirs["components"]["finegrained_ner"]
+    config["training"]["optimizer"]["groups"] = theirs["training"]["optimizer"]["groups"]
+    return config
+
+
 def _ner(training: Training, inputs: Inputs) -> Config:
     """spaCy's `ner` as its quickstart has it, in place of ours: on the same encoder, with the same
     batches and the same optimizer (one rate for all, as it has by default)."""
@@ -102,4 +117,10 @@ def _crf(training: Training, inputs: Inputs) -> Config:
     return config
 
 
-PIPELINES = {"finegrained": _finegrained, "ner": _ner, "crf": _crf, "crf_pos": _crf}
+PIPELINES = {
+    "finegrained": _finegrained,
+    "knowledge": _knowledge,
+    "ner": _ner,
+    "crf": _crf,
+    "crf_pos": _crf,
+}

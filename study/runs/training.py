@@ -93,6 +93,8 @@ def _place(training: Training, seed: int, inputs: Inputs) -> Path | None:
     # What is as by default is left out: so it is found where a training has got more settings
     told = {k: v for k, v in vars(training).items() if v != getattr(Training, k, None)}
     asked = f"{told} {seed} {inputs.encoder} {inputs.base_encoder} {inputs.taxonomy}"
+    if training.pipeline == "knowledge":
+        asked += f" {inputs.knowledge}"
     return inputs.work / "kept" / f"{training.name}-{sha256(asked.encode()).hexdigest()[:12]}"
 
 

@@ -32,7 +32,7 @@ from study.runs.pipelines import Inputs, config_of
 from study.runs.pooled import OnBatches
 from study.runs.records import GOLD, RECORD, read_records, write
 
-INPUTS = Inputs(Path("work"), "encoder")
+INPUTS = Inputs(Path("work"), "encoder", knowledge="names")
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
