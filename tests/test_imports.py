@@ -71,11 +71,13 @@ OUTSIDE = {
     },
     "pipeline": {"spacy", "thinc", "numpy", "sys", "tempfile"},
     "baselines": {
-        *("spacy", "thinc", "numpy", "pycrfsuite", "torch", "transformers", "peft", "pydantic"),
+        *("spacy", "thinc", "numpy", "pycrfsuite", "pydantic"),
         *("json", "sys", "tempfile", "hashlib"),
         # llm: requests, the cache, prompts
         *("httpx", "tenacity", "asyncio", "concurrent", "multiprocessing", "sqlite3", "jinja2"),
         *("srsly", "tqdm", "datetime", "email", "ipaddress", "os", "random", "time", "urllib"),
+        # lora
+        *("torch", "transformers", "peft", "shutil"),
     },
     "app": {"spacy", "starlette", "pydantic", "jinja2", "markupsafe", "base64", "hashlib"},
     "pages": {"jinja2", "markdown_it", "markupsafe", "matplotlib", "html", "textwrap"},
