@@ -67,7 +67,7 @@ def save(model: PeftModel, tokenizer: Any, folder: Path, merged: bool) -> None:
     it, which needs no peft any more. The model is not to be used after that."""
 
     def write_adapter(where: Path) -> None:
-        model.save_pretrained(where, save_embedding_layers=False)  # they have not learned
+        model.save_pretrained(str(where), save_embedding_layers=False)  # they have not learned
 
     def write_whole(where: Path) -> None:
         whole: Any = model.merge_and_unload()
