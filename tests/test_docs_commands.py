@@ -75,7 +75,7 @@ def check(words: list[str]) -> None:
             if command.name == "train":
                 check_settings(left)
             elif command.name == "assemble":
-                check_settings(left, rest[0])
+                check_settings(left, f"configs/{rest[0]}")
             else:
                 assert not left, words
         case ["pip", "install", *_] | ["python", "-m", "pip", "install", *_]:

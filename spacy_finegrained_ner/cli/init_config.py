@@ -15,7 +15,7 @@ from spacy_finegrained_ner.errors import UserError
 def init_config(
     output: Annotated[Path, typer.Argument(help="The config to write.")],
     base: Annotated[
-        str | None, typer.Option(help="default, paper, roberta, deberta, tok2vec or crf.")
+        str | None, typer.Option(help="default, paper, roberta, deberta, tok2vec, crf, llm.")
     ] = None,
     lang: Annotated[str | None, typer.Option(help="Language code; none for en.")] = None,
     encoder: Annotated[
@@ -60,8 +60,11 @@ def init_config(
     for line in told:
         typer.echo(line)
     labels = "flat, each its own coarse type" if taxonomy is None else f"those of {taxonomy}"
-    messages.good(
-        f"Wrote {output}. Labels are {labels}. Train with\n"
-        f"python -m spacy train {quote(str(output))} --output training --paths.train train.spacy "
-        "--paths.dev dev.spacy"
+    config = quote(str(output))
+    then = (
+        f"Set url and model, and assemble it with\npython -m spacy assemble {config} annotator"
+        if base == "llm"
+        else f"Train with\npython -m spacy train {config} --output training "
+        "--paths.train train.spacy --paths.dev dev.spacy"
     )
+    messages.good(f"Wrote {output}. Labels are {labels}. {then}")

@@ -1,6 +1,7 @@
 """docs/llm.md as a reader would follow it, with a server of ours in place of the hosted one."""
 
 import re
+import shlex
 import tomllib
 from pathlib import Path
 
@@ -8,6 +9,9 @@ import spacy
 from chat_server import ChatServer
 from spacy.tokens import DocBin
 from spacy.util import load_config, load_model_from_config
+from typer.testing import CliRunner
+
+from spacy_finegrained_ner.cli.main import app
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "llm.md").read_text(encoding="utf-8")
@@ -24,11 +28,16 @@ def test_the_page_can_be_followed(tmp_path, monkeypatch, capsys):
     (tmp_path / "my_taxonomy.toml").write_text(blocks("toml")[0] + '[Place]\nHumanSettlement = ""')
     (tmp_path / "texts.txt").write_text("my macbook in lyon\nnothing\n")
     (assemble,) = [block for block in blocks("bash") if "assemble" in block]
+    written, assemble = assemble.split("\n", 1)
+    assert written.endswith("init-config llm.cfg --base llm --taxonomy my_taxonomy.toml")
+    done = CliRunner().invoke(app, shlex.split(written)[4:])
+    assert done.exit_code == 0, done.output
+    assert "python -m spacy assemble llm.cfg annotator" in done.output
     options = dict(re.findall(r"--([\w.]+) (\S+)", assemble))
     assert options["components.finegrained_llm.url"] == "https://api.openai.com/v1"
     options["components.finegrained_llm.url"] = chat.url
     try:
-        config = load_config(ROOT / "configs" / "llm.cfg", overrides=options)
+        config = load_config("llm.cfg", overrides=options)
         nlp = load_model_from_config(config, auto_fill=True)
         nlp.initialize()
         nlp.to_disk("annotator")
