@@ -21,6 +21,7 @@ REQUIRED = {
     "Tok2VecTransformerLayers.v1": ENCODER | {"pooling": {"@layers": "reduce_mean.v1"}},
     "TransformerListener.v1": {"pooling": {"@layers": "reduce_mean.v1"}},
     "ConllCorpus.v1": {"path": "unread"},
+    "Corpus.v1": {"path": "unread"},
     "batch_by_length.v1": {"size": 4},
     "constant.v1": {"weight": 0.5},
     "wordpieces.v1": {"name": "unread"},
@@ -61,7 +62,18 @@ COUNT = {"number", "huge"}
 PART = {"0", "fraction"}
 BLOCK = {"block", "empty block"}  # passed on to transformers or torch as they are
 FINE = {
-    "Tagger.v1": {"dropout": PART, "sequence": {"null"}, "blending": {"null"}},
+    "Tagger.v1": {
+        "dropout": PART,
+        "sequence": {"null"},
+        "blending": {"null"},
+        "knowledge": {"null"},
+    },
+    "names.v1": {
+        "path": TEXTS | {"null"},  # read later
+        "inside": {"true"},
+        "width": COUNT,
+        **dict.fromkeys(("common", "hide", "hide_text", "replace", "invent", "hide_topics"), PART),
+    },
     "BiLSTM.v1": {"width": {"huge", "null"}, "layers": COUNT, "dropout": PART},
     "blend_concatenate.v1": {"window": COUNT},
     "blend_average.v1": {"window": COUNT, "learned": {"true"}},
@@ -118,6 +130,14 @@ FINE = {
         "output_file": TEXTS | {"null"},
     },
     "ConllCorpus.v1": {"path": TEXTS, "limit": COUNT | {"0"}},  # read later
+    "Corpus.v1": {
+        "path": TEXTS,
+        "limit": COUNT | {"0"},
+        "scheme": {"null"},
+        "tag_column": TEXTS | {"0", "-1", "number", "huge", "null"},  # what there is, is read later
+        "tag_names": {"null"},
+        "encoding": {"null"},
+    },
     # A file that is not there is an error of the component, unless it was saved
     "Taxonomy.v1": {"path": {"text", "quoted number", "null"}},
     "Taxonomy.v2": {"path": {"text", "quoted number", "null"}},

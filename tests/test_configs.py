@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import spacy
 from encoders import tiny_bert, tiny_deberta, tiny_roberta, tiny_xlm_roberta
+from knowledge_names import names_file
 from pipelines import SENTENCES, sentence
 from spacy.cli.init_config import fill_config
 from spacy.cli.train import train as spacy_train
@@ -24,6 +25,7 @@ ENCODER = {
     "deberta.cfg": tiny_deberta,
     "tok2vec.cfg": None,
     "benchmark.cfg": tiny_bert,
+    "knowledge.cfg": tiny_bert,
 }
 WITHOUT_GRADIENTS = ("crf.cfg", "llm.cfg")
 """Trained in tests/baselines."""
@@ -61,6 +63,9 @@ def test_it_trains_a_step_and_loads_with_equal_predictions(name, data, tmp_path)
     make = ENCODER[name]
     if make is not None:
         overrides["paths.encoder"] = str(make(tmp_path / "encoder", layers=3))
+    if name == "knowledge.cfg":
+        names_file(tmp_path / "names")
+        overrides["paths.knowledge"] = str(tmp_path / "names")
     spacy_train(CONFIGS / name, tmp_path / "out", overrides=overrides)
     nlp = spacy.load(tmp_path / "out" / "model-last")
     pipe = nlp.get_pipe("finegrained_ner")

@@ -72,7 +72,8 @@ def test_the_settings_of_the_crf_baseline():
     )
     config = spacy.blank("en").get_factory_meta("crf_ner").default_config
     assert rows(features) == {key: as_written(value) for key, value in config["features"].items()}
-    blocks = {"features": "a block", "extensions": "a block", "scorer": "`scorer.v1`"}
+    blocks = dict.fromkeys(("features", "extensions", "written"), "a block")
+    blocks["scorer"] = "`scorer.v1`"
     assert rows(component) == {key: blocks.get(key) or as_written(config[key]) for key in config}
 
 

@@ -17,8 +17,10 @@ def test_the_tour_names_what_there_is():
     for name, file in named:
         source = (package / file).read_text(encoding="utf-8")
         for part in name.split("."):
-            defined = rf"^\s*(async def|def|class) {part}\b"
-            assert re.search(defined, source, flags=re.MULTILINE), (name, file)
+            assert re.search(rf"^\s*(?:async )?(def|class) {part}\b", source, flags=re.MULTILINE), (
+                name,
+                file,
+            )
 
 
 def test_the_python_runs():

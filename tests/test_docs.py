@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import spacy
+from encoders import tiny_bert
+from knowledge_names import names_file
 from listening import make_listening
 from pipelines import examples, train
 from spacy.util import load_model
@@ -69,7 +71,11 @@ def test_toml_and_ini_can_be_read(page):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """As the packaged pipelines are: with an encoder that is a pipe of its own."""
-    nlp = make_listening(tmp_path_factory.mktemp("encoder"))
+    names = tmp_path_factory.mktemp("names") / "names"
+    names_file(names, [("Carlo Ancelotti", "SportsManager", ["web"])])
+    block = {"@layers": "spacy-finegrained-ner.names.v1", "path": str(names)}
+    model = {"dropout": 0.0, "blending": None, "knowledge": block}
+    nlp = make_listening(tmp_path_factory.mktemp("encoder"), model=model)
     text = "is/O carlo/B-SportsManager ancelotti/I-SportsManager still/O coaching/O"
     train(nlp, examples(nlp, [f"{text} real/B-SportsGRP madrid/I-SportsGRP"]), 60)
     folder = tmp_path_factory.mktemp("trained")
@@ -77,11 +83,19 @@ def trained(tmp_path_factory):
     return folder
 
 
-def load(name: str, folder: Path):
+def load(name: str, folder: Path, **more):
     if name == "en_core_web_sm":
         return spacy.blank("en")
     assert name in ("en_finegrained_ner", "en_tickets")
-    return load_model(folder)
+    return load_model(folder, **more)
+
+
+def write_own_data(folder: Path) -> None:
+    """The data and the taxonomy of the README, and an encoder."""
+    tiny_bert(folder / "assets" / "encoder")
+    (folder / "my_data").mkdir()
+    (folder / "my_data" / "train.conll").write_text(*blocks(ROOT / "README.md", "text"))
+    (folder / "my_taxonomy.toml").write_text(*blocks(ROOT / "README.md", "toml"))
 
 
 @pytest.mark.filterwarnings("error:.*W006")  # displaCy has nothing to draw
@@ -96,9 +110,11 @@ def test_the_python_runs(page, trained, monkeypatch, tmp_path, capsys):
     # A comment counts for the next fence
     text = re.sub(r"<!-- not run: .+? -->.*?```python\n.*?\n```", "", text, flags=re.DOTALL)
     found = [body for _, language, body in FENCE.findall(text) if language == "python"]
-    monkeypatch.setattr(spacy, "load", lambda name: load(name, trained))
+    monkeypatch.setattr(spacy, "load", lambda name, **more: load(name, trained, **more))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "texts.txt").write_text("is carlo ancelotti still coaching real madrid\n")
+    if page.name == "README.md":
+        write_own_data(tmp_path)
     names: dict = {}
     for block in found:
         exec(block, names)
@@ -115,6 +131,7 @@ PRINTED = {
     "using.md": (
         "carlo ancelotti SportsManager Person\nreal madrid SportsGRP Group\n",
         "[('carlo ancelotti', 'SportsManager'), ('real madrid', 'SportsGRP')] ['Person', 'Group']",
+        "('carlo ancelotti', 'PERSON', 'SportsManager'), ('real madrid', 'ORG', 'SportsGRP')",
     ),
     "nn.md": ("tensor([[1, 2, 0],\n        [0, 1, 0]])",),
 }

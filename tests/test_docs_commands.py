@@ -73,7 +73,8 @@ def check(words: list[str]) -> None:
             command, rest = verb(spacy_app, rest)
             left = parse(command, rest)
             if command.name == "train":
-                check_settings(left)
+                shipped = rest[0].startswith("configs/")
+                check_settings(left, rest[0] if shipped else "configs/default.cfg")
             elif command.name == "assemble":
                 check_settings(left, f"configs/{rest[0]}")
             else:

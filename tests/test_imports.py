@@ -16,18 +16,20 @@ INSIDE = {
     "nn": set(),
     "training": set(),
     "data": {"labels"},
-    "ml": {"nn", "labels"},
-    "scoring": {"labels", "data"},
-    "pipeline": {"ml", "labels", "data", "scoring"},
-    "benchmark": {"labels", "data", "nn", "ml", "pipeline"},
+    "knowledge": {"labels"},
+    "ml": {"nn", "labels", "knowledge"},
+    "scoring": {"labels", "data", "knowledge"},
+    "pipeline": {"ml", "labels", "data", "scoring", "knowledge"},
+    "annotate": {"labels", "data", "scoring"},
+    "benchmark": {"labels", "data", "nn", "ml", "scoring", "pipeline", "annotate"},
     # of pipeline only what all components have in common (annotating)
-    "baselines": {"labels", "data", "scoring", "pipeline"},
+    "baselines": {"labels", "data", "scoring", "pipeline", "knowledge"},
     "pages": set(),
-    "app": {"labels", "scoring"},
+    "app": {"labels", "scoring", "annotate"},
     "report": {"labels", "data", "scoring", "pages"},
     "cli": {
         *("labels", "data", "scoring", "pipeline", "benchmark"),
-        *("pages", "app", "report", "baselines"),
+        *("pages", "app", "report", "annotate", "baselines", "knowledge"),
     },
 }
 STANDARD = {"collections", "dataclasses", "functools", "io", "itertools", "pathlib", "re", "typing"}
@@ -58,20 +60,33 @@ OUTSIDE = {
         "random",
         "sys",
     },
-    "data": {"spacy", "numpy", "difflib", "hashlib", "zlib"},
+    "data": {
+        *("spacy", "numpy", "pyarrow", "pydantic"),
+        *("ast", "codecs", "csv", "difflib", "hashlib", "importlib", "json", "sys", "zlib"),
+    },
     "ml": {
         *("json", "os", "tempfile", "thinc", "torch", "numpy", "srsly", "spacy", "transformers"),
-        *("spacy_transformers", "huggingface_hub", "requests", "pydantic"),
+        *("spacy_transformers", "huggingface_hub", "requests", "pydantic", "contextvars"),
+    },
+    "knowledge": {
+        *("numpy", "marisa_trie", "array", "bz2", "csv", "gzip", "hashlib", "json", "lzma", "mmap"),
+        *("ast", "tempfile", "tomllib"),
     },
     "scoring": {"spacy", "numpy", "time"},
+    "annotate": {
+        *("spacy", "thinc", "torch", "pyarrow", "filelock", "srsly", "ray"),
+        *("bz2", "concurrent", "copy", "csv", "glob", "gzip", "hashlib", "importlib", "json"),
+        *("logging", "lzma", "multiprocessing", "os", "shutil", "signal", "sys", "zlib"),
+    },
     "benchmark": {
         *("spacy", "spacy_transformers", "thinc", "torch", "torchcrf", "matplotlib"),
         *("contextlib", "copy", "gc", "importlib", "multiprocessing", "platform", "random"),
         *("resource", "statistics", "sys", "tempfile", "time", "unittest"),
+        *("http", "json", "subprocess"),
     },
-    "pipeline": {"spacy", "thinc", "numpy", "sys", "tempfile"},
+    "pipeline": {"spacy", "thinc", "numpy", "srsly", "sys", "tempfile"},
     "baselines": {
-        *("spacy", "thinc", "numpy", "pycrfsuite", "pydantic"),
+        *("spacy", "thinc", "numpy", "pycrfsuite", "pydantic", "marisa_trie"),
         *("json", "sys", "tempfile", "hashlib"),
         # llm: requests, the cache, prompts
         *("httpx", "tenacity", "asyncio", "concurrent", "multiprocessing", "sqlite3", "jinja2"),
@@ -79,7 +94,16 @@ OUTSIDE = {
         # lora
         *("torch", "transformers", "peft", "shutil"),
     },
-    "app": {"spacy", "starlette", "pydantic", "jinja2", "markupsafe", "base64", "hashlib"},
+    "app": {
+        "spacy",
+        "starlette",
+        "pydantic",
+        "jinja2",
+        "markupsafe",
+        "base64",
+        "hashlib",
+        "asyncio",
+    },
     "pages": {"jinja2", "markdown_it", "markupsafe", "matplotlib", "html", "textwrap"},
     "report": {"spacy", "numpy", "markupsafe", "matplotlib"},
 }

@@ -3,8 +3,9 @@
 import re
 from pathlib import Path
 
+import pytest
 import spacy
-from test_docs import blocks
+from test_docs import blocks, write_own_data
 from test_entry_points import PUBLIC
 from typer.main import get_command
 
@@ -33,6 +34,24 @@ def test_the_example_of_data_and_its_taxonomy_can_be_read(tmp_path):
         assert taxonomy.coarse_label("error/code") == "Problem"
         (sentence,) = read_conll(tmp_path / "train.conll")
         assert {tag[2:] for tag in sentence.tags} - {""} <= {*taxonomy.fine}
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_the_script_trains_a_pipeline(tmp_path, monkeypatch, flat):
+    """With the taxonomy, and without: `"path": None` in its place."""
+    (script,) = (block for block in blocks(ROOT / "README.md", "python") if "spacy.blank" in block)
+    if flat:
+        assert '"my_taxonomy.toml"' in script
+        script = script.replace('"my_taxonomy.toml"', "None")
+    write_own_data(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    exec(script, {})
+    nlp = spacy.load("tickets")
+    assert nlp.pipe_names == ["transformer", "finegrained_ner"]
+    taxonomy = nlp.get_pipe("finegrained_ner").taxonomy
+    coarse = ("Crash", "Laptop") if flat else ("Hardware", "Problem")
+    assert tuple(sorted(taxonomy.coarse)) == coarse
+    assert len(nlp("my macbook pro freezes")) == 4
 
 
 def test_the_box_has_all_registered_names():

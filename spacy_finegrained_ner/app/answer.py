@@ -4,44 +4,29 @@ from typing import Any
 
 from spacy.language import Language
 
+from spacy_finegrained_ner.annotate.records import Record, entity_records
 from spacy_finegrained_ner.labels.colors import taxonomy_colors
-from spacy_finegrained_ner.labels.confidence import (
-    ALTERNATIVES,
-    COARSE_CONFIDENCE,
-    CONFIDENCE,
-    SPAN_CONFIDENCE,
-)
+from spacy_finegrained_ner.labels.confidence import ALTERNATIVES
 from spacy_finegrained_ner.scoring.evaluation import component_of, model_name
 
 
 def answer(nlp: Language, text: str) -> dict[str, Any]:
     """The entities of the pipeline's first component of this package, wherever it writes them.
 
-    RETURNS: "text", and "entities", each with "start" and "end" (in code points of the text, the
-    end exclusive), "text", "label", "coarse_label", "confidence", "coarse_confidence",
-    "span_confidence" and "alternatives" ([[label, probability], ...]). What is not known is None,
-    or an empty list.
+    RETURNS: "text", and "entities", see `as_answer`.
     """
     _, component = component_of(nlp)
-    doc = nlp(text)
-    found = component.read(doc)
+    return as_answer(text, entity_records(nlp(text), component))
+
+
+def as_answer(text: str, records: list[Record]) -> dict[str, Any]:
+    """The records of a text (`annotate.records.entity_records`), with alternatives as pairs:
+    [[label, probability], ...]."""
     entities = []
-    for entity in found.entities:
-        start, end, label = entity
-        span = doc[start:end]
-        facts = found.facts.get(entity, {})
-        entities.append(
-            {
-                "start": span.start_char,
-                "end": span.end_char,
-                "text": span.text,
-                "label": label,
-                "coarse_label": component.taxonomy.coarse_of[label],
-                **{key: facts.get(key) for key in (CONFIDENCE, COARSE_CONFIDENCE, SPAN_CONFIDENCE)},
-                ALTERNATIVES: [[other, p] for other, p in facts.get(ALTERNATIVES, ())],
-            }
-        )
-    return {"text": doc.text, "entities": entities}
+    for record in records:
+        pairs = [[other["label"], other["confidence"]] for other in record[ALTERNATIVES]]
+        entities.append({**record, ALTERNATIVES: pairs})
+    return {"text": text, "entities": entities}
 
 
 def about(nlp: Language) -> dict[str, Any]:
@@ -52,7 +37,7 @@ def about(nlp: Language) -> dict[str, Any]:
     Raises a `UserError` for a pipeline without a trained component of this package.
     """
     _, component = component_of(nlp)
-    taxonomy = component.taxonomy
+    taxonomy = component.names.taxonomy
     colors = taxonomy_colors(taxonomy)
     certainty = component.certainty
     return {

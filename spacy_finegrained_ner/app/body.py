@@ -13,7 +13,8 @@ async def read_json(request: Request, form: type[Form], max_bytes: int) -> Form:
     """The body of a request, of which no more than `max_bytes` are ever held.
 
     Raises an HTTPException: 415 where it is not sent as JSON (a page of another site can send
-    other types without asking), 413 where it is larger, 422 where it has another form.
+    other types without asking), 413 where it is larger, 400 where it is no JSON, 422 where it has
+    another form.
     """
     sent = request.headers.get("content-type", "")
     if sent.partition(";")[0].strip().lower() != "application/json":
@@ -30,8 +31,7 @@ async def read_json(request: Request, form: type[Form], max_bytes: int) -> Form:
     try:
         return form.model_validate_json(bytes(body))
     except ValidationError as error:
-        wrong = [
-            f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg']}"
-            for each in error.errors(include_url=False, include_context=False, include_input=False)
-        ]
-        raise HTTPException(422, f"{'; '.join(wrong)}.") from None
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        wrong = [f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg']}" for each in found]
+        no_json = any(each["type"] == "json_invalid" for each in found)
+        raise HTTPException(400 if no_json else 422, f"{'; '.join(wrong)}.") from None

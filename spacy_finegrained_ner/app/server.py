@@ -1,11 +1,11 @@
 """The application: which paths there are, and who may ask."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 from pydantic import BaseModel, ConfigDict, Field
 from spacy.language import Language
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -13,11 +13,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from spacy_finegrained_ner.app.answer import answer
+from spacy_finegrained_ner.annotate.annotator import Annotator
+from spacy_finegrained_ner.app.answer import as_answer
 from spacy_finegrained_ner.app.body import read_json
 from spacy_finegrained_ner.app.page import render
+from spacy_finegrained_ner.app.service import MAX_CHARACTERS, Service
 
-MAX_CHARACTERS = 20_000
 MAX_BYTES = 12 * MAX_CHARACTERS + 1_000
 """A character is at most 12 bytes of JSON: two escapes, such as \\ud83d\\ude00."""
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -34,7 +35,11 @@ class Question(BaseModel):
 def make_app(
     nlp: Language, hosts: Sequence[str] = LOOPBACK, routes: Sequence[BaseRoute] = ()
 ) -> Starlette:
-    """The page (`GET /`) and what it asks (`POST /entities`, see `app.answer.answer`).
+    """The page (`GET /`), what it asks (`POST /entities`, see `app.answer.answer`), and the service
+    (`POST /annotate`, `GET /health`, `GET /ready`, see `app.service`).
+
+    nlp: nobody else may use it from now on. Who has paths of their own asks
+        `app.state.annotator`, an `annotate.annotator.Annotator`.
 
     hosts: the names in the header Host that are answered, "*" for any. Without the check a page of
         another site could reach the application by a name that it lets point to this machine.
@@ -43,20 +48,31 @@ def make_app(
     Raises a `UserError` for a pipeline without a trained component of this package.
     """
     html, headers = render(nlp)
+    annotator = Annotator(nlp)
+    service = Service(annotator)
 
     async def page(request: Request) -> Response:
         return HTMLResponse(html, headers=headers)
 
     async def entities(request: Request) -> Response:
         question = await read_json(request, Question, MAX_BYTES)
-        # Not in a memory zone: those are not for threads
-        return JSONResponse(await run_in_threadpool(answer, nlp, question.text))
+        (records,) = await service.ask([question.text])
+        return JSONResponse(as_answer(question.text, records))
 
-    return Starlette(
-        routes=[Route("/", page), Route("/entities", entities, methods=["POST"]), *routes],
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        yield
+        annotator.close()
+
+    own = [Route("/", page), Route("/entities", entities, methods=["POST"]), *service.routes]
+    app = Starlette(
+        routes=[*own, *routes],
+        lifespan=lifespan,
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[*hosts], www_redirect=False)],
         exception_handlers={HTTPException: refused, Exception: failed},  # type: ignore[dict-item]
     )
+    app.state.annotator = annotator
+    return app
 
 
 async def refused(request: Request, error: HTTPException) -> Response:

@@ -66,6 +66,50 @@ def profile_markdown(report: dict[str, Any]) -> str:
     return _page([*parts, _machine(report)])
 
 
+def annotating_markdown(report: dict[str, Any]) -> str:
+    """Texts per second of the engines, and memory."""
+    parts = [
+        "# Annotating files",
+        f"{report['texts']:,} texts of {report['data']}, {report['rounds']} rounds, all sides in "
+        f"turn in each; {report['workers']} workers. A ratio is the median over the rounds.",
+        _table(
+            ("texts/s of", "against", "ratio", "lowest", "highest", "bar"),
+            [
+                (r["of"], r["to"], *_figures(r, "median", "low", "high"), _bar(r["bar"]))
+                for r in report["ratios"]
+            ],
+        ),
+        _table(
+            ("", "texts/s, median"),
+            [(name, f"{median(found):,.0f}") for name, found in report["rates"].items()],
+        ),
+    ]
+    if memory := report.get("memory"):
+        parts.append(
+            f"Resident memory on {memory['texts']:,} texts: {memory['tenth']:,.0f} MiB after the "
+            f"first tenth, at most {memory['most']:,.0f} MiB after that, {memory['growth']:+.1%} "
+            f"(bar: less than {memory['bar']:.0%})."
+        )
+    return _page([*parts, _machine(report)])
+
+
+def serving_markdown(report: dict[str, Any]) -> str:
+    """The service, asked by one client and by many."""
+    rows = [
+        (
+            clients,
+            f"{found['requests']:,}",
+            str(found["wrong"]),
+            *(f"{found[key]:,.0f}" for key in ("per_second", "p50_ms", "p99_ms")),
+            f"{found['mib_before']:,.0f}, {found['mib_after']:,.0f}",
+        )
+        for clients, found in report["sides"].items()
+    ]
+    head = ("clients", "requests", "wrong", "a second", "p50, ms", "p99, ms", "MiB before, after")
+    about = f"Requests of one text of {report['data']}, {report['seconds']:g} seconds of each."
+    return _page(["# The service", about, _table(head, rows), _machine(report)])
+
+
 def growth_markdown(report: dict[str, Any]) -> str:
     """Time and memory at each size, ours against pytorch-crf's."""
     parts = [

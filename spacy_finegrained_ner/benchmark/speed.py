@@ -154,16 +154,16 @@ def _alone(sample: Sample, rounds: int, say: Say) -> dict[str, Any]:
         paths = {name: Path(folder) / str(i) for i, name in enumerate((OURS, NER_RANDOM))}
         for name, path in paths.items():
             say(f"memory: {name}")
-            found[name] = {"peak_mib": _in_process(_peak_of_training, name, sample), "load": []}
-            _in_process(_save, name, sample, path)
+            found[name] = {"peak_mib": in_process(_peak_of_training, name, sample), "load": []}
+            in_process(_save, name, sample, path)
         for turn in range(rounds):
             for name, path in paths.items():
                 say(f"loading: {name}, round {turn + 1} of {rounds}")
-                found[name]["load"].append(_in_process(_time_to_load, path))
+                found[name]["load"].append(in_process(_time_to_load, path))
     return found
 
 
-def _in_process(function: Callable[..., Any], *args: Any) -> Any:
+def in_process(function: Callable[..., Any], *args: Any) -> Any:
     """What the function returns in a new process, which knows nothing of this one."""
     with get_context("spawn").Pool(1) as pool:
         return pool.apply(function, args)

@@ -1,10 +1,12 @@
-"""The verb `benchmark`: speed, profile, growth."""
+"""The verb `benchmark`: speed, profile, growth, names, annotate, serve."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from spacy_finegrained_ner.cli.options import Model
 
 app = typer.Typer(
     help="Measure the speed, against spaCy's own ner and plain PyTorch.", no_args_is_help=True
@@ -64,6 +66,59 @@ def run_growth(output: Folder, rounds: Rounds = 5) -> None:
     output.mkdir(parents=True, exist_ok=True)
     growth_plot(found, output / "growth.svg")
     _write(output / "growth", found, growth_markdown)
+
+
+@app.command("names")
+def run_names(
+    data: Sentences,
+    config: ConfigFile,
+    encoder: Encoder,
+    names: Annotated[Path, typer.Option("--names", help="A file of names.")],
+    output: Folder,
+    sentences: Count = 1024,
+    rounds: Rounds = 5,
+) -> None:
+    """Time, loading and memory of names as evidence, against the same pipeline without."""
+    from spacy_finegrained_ner.benchmark.names import names_cost, names_markdown
+    from spacy_finegrained_ner.benchmark.sentences import draw
+
+    found = names_cost(draw(data, sentences, config, encoder), names, rounds, _say)
+    _write(output / "names", {"data": str(data), **found}, names_markdown)
+
+
+@app.command("annotate")
+def run_annotate(
+    model: Model,
+    data: Sentences,
+    output: Folder,
+    texts: Annotated[int, typer.Option(min=100, help="How many to annotate.")] = 20_000,
+    long: Annotated[int, typer.Option(min=0, help="For the memory; 0 to leave it out.")] = 100_000,
+    workers: Annotated[int, typer.Option(min=1)] = 2,
+    rounds: Rounds = 3,
+    ray: Annotated[bool, typer.Option("--ray", help="Ray Data, too.")] = False,
+) -> None:
+    """Texts per second of annotate, by its engines, against nlp.pipe; and its memory."""
+    from spacy_finegrained_ner.benchmark.annotating import annotating
+    from spacy_finegrained_ner.benchmark.report import annotating_markdown
+
+    found = annotating(model, data, texts, long, workers, rounds, ray, _say)
+    _write(output / "annotate", {"data": str(data), **found}, annotating_markdown)
+
+
+@app.command("serve")
+def run_serve(
+    model: Model,
+    data: Sentences,
+    output: Folder,
+    clients: Annotated[int, typer.Option(min=2)] = 50,
+    seconds: Annotated[float, typer.Option(min=1.0)] = 60.0,
+) -> None:
+    """The service, asked by one client and by many at once."""
+    from spacy_finegrained_ner.benchmark.report import serving_markdown
+    from spacy_finegrained_ner.benchmark.serving import serving
+
+    found = serving(model, data, clients, seconds, _say)
+    _write(output / "serve", {"data": str(data), **found}, serving_markdown)
 
 
 def _say(line: str) -> None:

@@ -40,9 +40,11 @@ def render_card(
     has. scores: what `evaluate` wrote. calibration: what `calibrate` wrote.
     """
     name, component = component_of(nlp)
-    taxonomy = component.taxonomy
+    taxonomy, name_of = component.names.taxonomy, component.names.name_of
+    # As they are written
+    labels = list(dict.fromkeys(name_of[fine] for fine in component.labels if fine in name_of))
     tree: dict[str, list[str]] = {}
-    for fine in component.labels:
+    for fine in labels:
         tree.setdefault(taxonomy.coarse_label(fine), []).append(fine)
     temperatures = getattr(component, "temperatures", {})
     package = f"{meta['lang']}_{meta['name']}"
@@ -53,13 +55,16 @@ def render_card(
         requirement=f"spacy-finegrained-ner {version('spacy-finegrained-ner')}",
         texts=texts,
         flat=taxonomy.flat,
-        types=component.labels,
+        types=labels,
+        component=name,
+        names=len(component.knowledge.file) if getattr(component, "has_knowledge", 0) else 0,
+        names_inside=getattr(component, "knowledge_inside", False),
         tree=tree,
-        not_learned=[fine for fine in taxonomy.fine if fine not in component.labels],
+        not_learned=[fine for fine in taxonomy.fine if fine not in labels],
         scores=scores,
         temperatures=", ".join(f"{key} {value:.3f}" for key, value in temperatures.items()),
         calibration=calibration,
-        limits=_limits(nlp, component.labels, scores),
+        limits=_limits(nlp, labels, scores),
         versions=[f"Python {platform.python_version()}", *(f"{p} {version(p)}" for p in PACKAGES)],
         **_use(nlp, name, component),
         **({} if scores is None else _scores(nlp, taxonomy.flat, scores, train)),

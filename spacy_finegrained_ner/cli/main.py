@@ -4,7 +4,8 @@ imports what it needs when it runs."""
 import typer
 from typer.core import TyperGroup
 
-from spacy_finegrained_ner.cli import benchmark, messages
+from spacy_finegrained_ner.cli import benchmark, knowledge, messages
+from spacy_finegrained_ner.cli.annotate import annotate
 from spacy_finegrained_ner.cli.back_off import back_off
 from spacy_finegrained_ner.cli.calibrate import calibrate
 from spacy_finegrained_ner.cli.check_name import check_name
@@ -41,15 +42,16 @@ class Verbs(TyperGroup):
 app = typer.Typer(
     cls=Verbs,
     name="finegrained-ner",
-    help="Fine-grained NER: fetch, init, convert, calibrate, evaluate, report, show, benchmark.",
+    help="Fine-grained NER: fetch, init, convert, calibrate, evaluate, report, annotate, serve.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
 VERBS = (
     *(fetch_encoder, convert, init_taxonomy, init_config),
-    *(calibrate, back_off, evaluate, compare, check_name, meta, show, report, serve),
+    *(calibrate, back_off, evaluate, compare, check_name, meta, show, report, serve, annotate),
     *(teach, tune, llm_cache, export_chat, fine_tune_llm),
 )
 for verb in VERBS:
     app.command(verb.__name__.replace("_", "-"))(verb)
 app.add_typer(benchmark.app, name="benchmark")
+app.add_typer(knowledge.app, name="knowledge")

@@ -19,6 +19,7 @@ DEMONSTRATION = (
     "embedded corpus of spacy-finegrained-ner. Train on data of your own, or on MultiCoNER II, "
     "before you rely on it."
 )
+_SHARE_ALIKE = re.compile(r"\bSA\b|ShareAlike|ODbL|GPL", re.IGNORECASE)
 EMBEDDED_SOURCE = {"name": "The embedded corpus of spacy-finegrained-ner", "license": "MIT"}
 
 
@@ -65,7 +66,7 @@ def meta(
     report = fitted = None
     if scores is not None:
         report = _report(scores, "evaluate", {"data", "gold_tokens", "running_text", "taxonomy"})
-        _check(scores, "types", report["taxonomy"], dict(component.taxonomy.coarse_of))
+        _check(scores, "types", report["taxonomy"], dict(component.names.taxonomy.coarse_of))
     # Where it has none, the file is missing, or of an earlier run
     if calibration is not None and (temperatures := getattr(component, "temperatures", {})):
         keys = {"fitted_on", "reported_on", "before", "after", "temperatures"}
@@ -87,7 +88,7 @@ def meta(
     found["author"] = author or found.get("author", "")
     given = [_source(text) for text in source or [] if text.strip()]
     data = given if own else [EMBEDDED_SOURCE, *given]
-    if sources := data + _encoder(nlp):
+    if sources := data + _encoder(nlp) + _names(component):
         found["sources"] = sources
     if name or version:
         check_package_name(found["lang"], found["name"], found["version"])
@@ -147,6 +148,25 @@ def _source(text: str) -> dict[str, str]:
             "such as 'MultiCoNER II | CC BY 4.0 | https://multiconer.github.io'."
         )
     return {k: v for k, v in (("name", name), ("license", licence), ("url", url)) if v}
+
+
+def _names(component: Any) -> list[dict[str, str]]:
+    """The sources of the names that are in the package."""
+    if not (getattr(component, "has_knowledge", False) and component.knowledge_inside):
+        return []
+    sources = []
+    for one in component.knowledge.file.sources:
+        facts = {"name": one.get("name") or one["id"], "author": one.get("attribution")}
+        facts |= {"license": one.get("license"), "url": one.get("url")}
+        sources.append({key: value for key, value in facts.items() if value})
+    binding = [x["name"] for x in sources if _SHARE_ALIKE.search(x.get("license", ""))]
+    if binding:
+        messages.warn(
+            f"Names of {', '.join(binding[:5])}{' ...' if binding[5:] else ''} are under licenses "
+            "that ask to share alike (such as CC BY-SA, ODbL), and bind the package that has them. "
+            "knowledge build --license leaves others out; inside = false keeps all out."
+        )
+    return sources
 
 
 def _encoder(nlp: "Language") -> list[dict[str, str]]:

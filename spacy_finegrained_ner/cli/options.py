@@ -30,27 +30,17 @@ Code = Annotated[
 
 
 def import_code(code: Path | None) -> None:
-    """Import the file of `--code`, under the name that spaCy's own commands give it."""
-    if code is not None:
-        from spacy.util import import_file
+    """Import the file of `--code`."""
+    from spacy_finegrained_ner.annotate import loading
 
-        import_file("python_code", code)
+    loading.import_code(code)
 
 
 def load(model: str, code: Path | None = None) -> Language:
     """Load a pipeline. Raises a `UserError` that says what to do."""
-    import spacy
+    from spacy_finegrained_ner.annotate import loading
 
-    import_code(code)
-    try:
-        return spacy.load(model)
-    except ImportError as error:  # what the pipeline needs, such as the tokenizer of a language
-        raise UserError(f"{model}: {error}") from None
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{model}: {error}\n"
-            "Expected an installed pipeline package or the folder of a trained pipeline."
-        ) from None
+    return loading.load(model, code)
 
 
 def load_folder(model: Path, code: Path | None = None) -> Language:

@@ -40,8 +40,9 @@ def report(
     seen = None if train is None else read_gold(nlp.vocab, train, taxonomy)
     training = None if seen is None else read_training(seen, taxonomy)
     subject = Subject(model_name(nlp), data.name, nlp.meta["lang"])
-    found = annotated(nlp, component_name, gold)
-    page = render(subject, found, taxonomy, component.read, training, samples)
+    with component.fine_labels():  # of which all probabilities are
+        found = annotated(nlp, component_name, gold)
+        page = render(subject, found, taxonomy, component.read, training, samples)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(page, encoding="utf-8")
     messages.good(f"The report on {len(gold):,} texts: {output}")

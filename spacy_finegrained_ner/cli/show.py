@@ -96,7 +96,7 @@ def render_page(nlp: "Language", docs: "list[Doc]") -> str:
     from spacy_finegrained_ner.labels.colors import taxonomy_colors
     from spacy_finegrained_ner.scoring.evaluation import component_of, model_name
 
-    taxonomy = component_of(nlp)[1].taxonomy
+    taxonomy = component_of(nlp)[1].names.taxonomy
     colors = {escape(label): color for label, color in taxonomy_colors(taxonomy).items()}
     drawn = []
     for doc in docs:

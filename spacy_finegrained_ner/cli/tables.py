@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Column, Table
 
 from spacy_finegrained_ner.data.convert import Converted
+from spacy_finegrained_ner.data.forms.record import LOSSES, NOTES, Account
 from spacy_finegrained_ner.labels.readers import looks_packaged
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 from spacy_finegrained_ner.scoring.evaluation import NOTHING
@@ -50,6 +52,20 @@ def print_conversion(parts: list[Converted], taxonomy: Taxonomy | None) -> None:
     _console().print(table)
     if taxonomy is None and (hint := looks_packaged(types)):
         _console().print(hint)
+
+
+def print_account(account: Account, path: Path) -> None:
+    """What did not fit: how often, what was done, and the first place; losses first."""
+    if not account.found:
+        return
+    table = _table(
+        "What did not fit", "what", "done", "first", numbers=("number",), caption=f"all in {path}"
+    )
+    for kind, done in (LOSSES | NOTES).items():
+        if found := account.found.get(kind):
+            place, what = found[0]
+            table.add_row(f"{len(found):,}", kind, done, f"{place}: {what}" if what else place)
+    _console().print(table)
 
 
 def print_scores(report: dict[str, Any], *, per_type: bool) -> None:
@@ -131,6 +147,22 @@ def print_back_off(report: dict[str, Any]) -> None:
             else "{:+.3f} ({:+.3f} to {:+.3f})".format(gain["credit_per_gold"], *gain["interval"]),
         )
     _console().print(table)
+
+
+def print_names(report: dict[str, Any], most: int) -> None:
+    """What names are worth on gold data, by topic and by source; most: rows of each table."""
+    for title in ("topics", "sources"):
+        rows = report[title]
+        caption = "right: an entity, of a type of the topic; percent of the places where it is met"
+        if len(rows) > most:
+            caption += f"; {len(rows) - most} others not shown"
+        numbers = ("met", "entity", "right", "most are")
+        table = _table(title.capitalize(), title[:-1], numbers=numbers, caption=caption)
+        for name, row in list(rows.items())[:most]:
+            labels = ", ".join(label for label, _ in row["labels"].most_common(2))
+            shares = (_percent(row[key] / row["met"]) for key in ("entities", "right"))
+            table.add_row(name, f"{row['met']:,}", *shares, labels)
+        _console().print(table)
 
 
 def print_comparison(data: str, texts: int, rows: list[dict[str, Any]]) -> None:

@@ -104,14 +104,19 @@ class Annotation:
         self.__dict__.update(state)
         register_extensions(self.extensions, self.owner)  # unpickled in another process
 
-    def share(self, vocab: Vocab, coarse_of: Mapping[str, str], *, replace: bool = False) -> None:
+    def share(
+        self, vocab: Vocab, coarse_of: Mapping[str, str | None], *, replace: bool = False
+    ) -> None:
         """Let the entities of Docs with this vocab have their coarse labels: see
         `data.coarse.share_taxonomy`."""
         if self.how != "spans" and coarse_of:
             share_taxonomy(vocab, self.owner, coarse_of, replace=replace)
 
-    def write(self, doc: Doc, prediction: Prediction, coarse_of: Mapping[str, str]) -> list[Span]:
-        """Write a prediction into a Doc. coarse_of: the taxonomy of the component.
+    def write(
+        self, doc: Doc, prediction: Prediction, coarse_of: Mapping[str, str | None]
+    ) -> list[Span]:
+        """Write a prediction into a Doc. coarse_of: the taxonomy of the component, and of the names
+        that it writes.
 
         RETURNS: the entities that there was room for.
         """

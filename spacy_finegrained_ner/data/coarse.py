@@ -20,8 +20,13 @@ it was given last, and the coarse type of each label (casefolded) that it has ha
 
 def coarse_label(span: Span) -> str | None:
     """The coarse type of the span's label; None where the vocab knows of none."""
-    label = span.label_.casefold()
-    for entry in _entries(span.doc.vocab).values():
+    return coarse_type(span.doc.vocab, span.label_)
+
+
+def coarse_type(vocab: Vocab, label: str) -> str | None:
+    """The same of a label."""
+    label = label.casefold()
+    for entry in _entries(vocab).values():
         coarse: str | None = entry["coarse"].get(label)
         if coarse is not None:
             return coarse
@@ -29,11 +34,12 @@ def coarse_label(span: Span) -> str | None:
 
 
 def share_taxonomy(
-    vocab: Vocab, owner: str, coarse_of: Mapping[str, str], *, replace: bool = False
+    vocab: Vocab, owner: str, coarse_of: Mapping[str, str | None], *, replace: bool = False
 ) -> None:
     """Put the taxonomy of a component into a vocab, if it is not there yet.
 
-    owner: the name of the component. replace: also in place of another one under this name.
+    owner: the name of the component. coarse_of: None for a name that has no coarse type. replace:
+        also in place of another one under this name.
     Raises a ValueError if another component has another coarse type for one of the labels.
     """
     entries = _entries(vocab)
@@ -47,7 +53,7 @@ def share_taxonomy(
     for other, entry in found.items():
         theirs = entry["coarse"]
         for fine, coarse in coarse_of.items():
-            if theirs.get(fine.casefold(), coarse) != coarse:
+            if (theirs.get(fine.casefold()) or coarse) != (coarse or theirs.get(fine.casefold())):
                 whose = f"'{other}'" if other != owner else "a component of the same name"
                 raise ValueError(
                     f"'{owner}' has {fine!r} under {coarse!r}, and {whose}, which shares its "

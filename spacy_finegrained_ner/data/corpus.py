@@ -1,16 +1,31 @@
-"""CoNLL files as spaCy Docs, and as a corpus that `spacy train` reads without conversion."""
+"""Labelled texts as spaCy Docs, and as corpora that `spacy train` reads without conversion."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Annotated, Literal
 
+from pydantic import AfterValidator, Field
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 
 from spacy_finegrained_ner.data.conll import Sentence, read_conll
+from spacy_finegrained_ner.data.forms.loading import load
+from spacy_finegrained_ner.data.forms.record import LOSSES, Options
+from spacy_finegrained_ner.data.forms.text import known_encoding
+from spacy_finegrained_ner.data.parts import data_files
 from spacy_finegrained_ner.settings import CountOrZero, checked
+
+Scheme = Annotated[
+    Literal["IOB2", "IOB1", "IO", "IOBES", "BILUO", "labels"],
+    "IOB2, IOB1, IO, IOBES, BILUO or labels",
+]
+TagColumn = Annotated[str | int, "a name, or the number of a column"]
+TagNames = Annotated[list[str], Field(min_length=1), "a list of names"]
+Encoding = Annotated[str, AfterValidator(known_encoding), "an encoding such as cp1252"]
 
 EMBEDDED = Path(__file__).with_name("embedded")
 """Folder of the embedded corpus: train.conll and valid.conll."""
@@ -54,6 +69,48 @@ def build_conll_corpus_v1(
     def read(nlp: Language) -> Iterator[Example]:
         for sentence in islice(read_conll(path), limit or None):
             gold = sentence_to_doc(nlp.vocab, sentence)
+            yield Example(bare_copy(gold, nlp.vocab), gold)
+
+    return read
+
+
+@checked("spacy-finegrained-ner.Corpus.v1")
+def build_corpus_v1(
+    path: str | Path | None,
+    limit: CountOrZero = 0,
+    scheme: Scheme | None = None,
+    tag_column: TagColumn | None = None,
+    tag_names: TagNames | None = None,
+    encoding: Encoding | None = None,
+) -> Callable[[Language], Iterator[Example]]:
+    """Registered as `spacy-finegrained-ner.Corpus.v1` (readers).
+
+    path: a file in any form that `convert` reads, or a folder, of which all files are read, at any
+        depth. limit: read this many texts, 0 for all.
+    scheme, tag_column, tag_names, encoding: what can't be found in the data, see
+        `data.forms.record.Options`.
+
+    Texts without tokens are tokenized by the pipeline. The predicted side of each Example has the
+    gold tokens. What is lost is told by a warning. Raises a `FormError` when read.
+    """
+    if path is None:
+        raise ValueError(
+            "spacy-finegrained-ner.Corpus.v1 has no path. Give one in the config or on the command "
+            "line, for instance --paths.train my_data/train.jsonl"
+        )
+    options = Options(scheme, tag_column, tag_names, encoding)
+
+    def read(nlp: Language) -> Iterator[Example]:
+        source = Path(path)
+        files = list(data_files(source)) if source.is_dir() else [source]
+        parts, account = load({"all": files}, nlp.vocab, nlp.make_doc, options)
+        if account.losses:
+            counts = (
+                f"{len(found):,} x {kind} ({LOSSES[kind]}), the first at {found[0][0]}"
+                for kind, found in account.losses.items()
+            )
+            warnings.warn(f"{path}: {'; '.join(counts)}.", stacklevel=2)
+        for gold in parts["all"].docs[: limit or None]:
             yield Example(bare_copy(gold, nlp.vocab), gold)
 
     return read

@@ -12,11 +12,13 @@ from typing import Any
 
 from spacy.tokens import Span
 
-from spacy_finegrained_ner.data.coarse import coarse_label
+from spacy_finegrained_ner.data.coarse import coarse_label, coarse_type
 from spacy_finegrained_ner.labels.confidence import (
     ALTERNATIVES,
     COARSE_CONFIDENCE,
     CONFIDENCE,
+    EVIDENCE,
+    FINE_LABEL,
     NAMES,
     SPAN_CONFIDENCE,
     label_at,
@@ -49,10 +51,19 @@ def alternatives(span: Span) -> list[tuple[str, float]]:
     return [(label, p) for label, p in facts_of(span).get(ALTERNATIVES, ())]
 
 
+def evidence(span: Span) -> list[dict[str, Any]]:
+    """The names that were found in the span or overlap with it: first token and that behind the
+    last in the Doc, topics, types (the likeliest first), sources."""
+    return [dict(found) for found in facts_of(span).get(EVIDENCE, ())]
+
+
 def label_at_thresholds(span: Span, fine: float = 0.5, coarse: float = 0.5) -> str | None:
     """The label of the span if its confidence is at least `fine`, else the coarse type if that of
-    it is at least `coarse`, else None. A span without a confidence keeps its label."""
-    return label_at(span.label_, coarse_label(span), facts_of(span), fine, coarse)
+    it is at least `coarse`, else None. A span without a confidence keeps its label. Where it is
+    written under another name, the label is the fine one."""
+    facts = facts_of(span)
+    label = facts.get(FINE_LABEL, span.label_)
+    return label_at(label, coarse_type(span.doc.vocab, label), facts, fine, coarse)
 
 
 ATTRIBUTES: dict[str, Callable[..., Any]] = {
@@ -62,6 +73,7 @@ ATTRIBUTES: dict[str, Callable[..., Any]] = {
     "span_confidence": span_confidence,
     "alternatives": alternatives,
     "label_at": label_at_thresholds,
+    "evidence": evidence,
 }
 """The public attributes."""
 

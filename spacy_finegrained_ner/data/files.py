@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from spacy.language import Language
@@ -12,13 +13,19 @@ from spacy.vocab import Vocab
 from spacy_finegrained_ner.data.conll import label_places, read_conll
 from spacy_finegrained_ner.data.corpus import sentence_to_doc
 from spacy_finegrained_ner.data.entities import labels_of
+from spacy_finegrained_ner.data.written import Names
 from spacy_finegrained_ner.errors import UserError
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 
 
-def read_gold(vocab: Vocab, path: Path, taxonomy: Taxonomy | None = None) -> list[Doc]:
+def read_gold(
+    vocab: Vocab, path: Path, taxonomy: Taxonomy | None = None, names: Names | None = None
+) -> list[Doc]:
     """The gold Docs of a .spacy or .conll file. Raises a `UserError` for what can't be read, and
-    where a label stands that the taxonomy, if given, does not cover."""
+    where a label stands that the taxonomy, if given, does not cover.
+
+    names: under which the labels of the taxonomy are written, see `data.written`. The gold then has
+    them, too; what already has such a name keeps it."""
     if path.suffix == ".conll":
         sentences = list(read_conll(path))
         docs = [sentence_to_doc(vocab, sentence) for sentence in sentences]
@@ -29,7 +36,10 @@ def read_gold(vocab: Vocab, path: Path, taxonomy: Taxonomy | None = None) -> lis
     else:
         raise UserError(f"{path}: expected a .spacy or .conll file.")
     if taxonomy is not None and not taxonomy.flat:
-        taxonomy.check(places)
+        named = () if names is None else names.name_of.values()
+        taxonomy.check({label: place for label, place in places.items() if label not in named})
+    if taxonomy is not None and names is not None:
+        return [names.gold(doc, taxonomy) for doc in docs]
     return docs
 
 
@@ -47,10 +57,15 @@ def read_texts(nlp: Language, path: Path) -> list[Doc]:
 
 def read_docs(vocab: Vocab, path: Path) -> list[Doc]:
     """The Docs of a .spacy file. Raises a `UserError` for what can't be read."""
+    return list(iter_docs(vocab, path))
+
+
+def iter_docs(vocab: Vocab, path: Path) -> Iterator[Doc]:
+    """The same, one after the other."""
     if not path.is_file():
         raise UserError(f"{path}: there is no such file. Expected one in spaCy's format.")
     try:
-        return list(DocBin().from_disk(path).get_docs(vocab))
+        yield from DocBin().from_disk(path).get_docs(vocab)
     except (zlib.error, ValueError, TypeError, LookupError) as error:
         raise UserError(
             f"{path}: can't be read as a .spacy file: {error}. Such files are written by "

@@ -1,8 +1,12 @@
-"""The languages of spaCy."""
+"""The languages of spaCy, and their tokenizers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+
 from spacy.language import Language
+from spacy.tokens import Doc
 from spacy.util import get_lang_class
 
 from spacy_finegrained_ner.errors import UserError
@@ -21,3 +25,17 @@ def language_of(code: str) -> type[Language]:
     if found.lang != code:
         raise UserError(f"{code!r} is no language of spaCy: expected {found.lang!r}, its own code.")
     return found
+
+
+def lazy_tokenizer(code: str) -> Callable[[str], Doc]:
+    """The tokenizer of a language, made with the first text. It raises a `UserError` where the
+    language needs a package that is not there."""
+
+    @cache
+    def tokenizer() -> Callable[[str], Doc]:
+        try:
+            return language_of(code)().make_doc
+        except ImportError as error:
+            raise UserError(f"Texts can't be tokenized: {error}") from None
+
+    return lambda text: tokenizer()(text)

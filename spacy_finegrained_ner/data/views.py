@@ -10,7 +10,12 @@ from spacy.tokens import Doc, Span, SpanGroup
 
 from spacy_finegrained_ner.data.extensions import facts_of
 from spacy_finegrained_ner.labels.bio import Entity
-from spacy_finegrained_ner.labels.confidence import COARSE_CONFIDENCE, CONFIDENCE, label_at
+from spacy_finegrained_ner.labels.confidence import (
+    COARSE_CONFIDENCE,
+    CONFIDENCE,
+    FINE_LABEL,
+    label_at,
+)
 
 SCORES = "scores"
 """Of the attrs of a span group: the probability of each of its spans, as spancat has it."""
@@ -75,15 +80,18 @@ def write_candidates(
 def write_back_off(
     doc: Doc, settings: BackOff, spans: Sequence[Span], coarse_of: Mapping[str, str]
 ) -> None:
-    """The entities under the labels that are sure enough, without those of which none is."""
+    """The entities under the fine labels or coarse types that are sure enough, without those of
+    which none is."""
     if settings.spans_key is None:
         return
     views: list[tuple[Span, float, str]] = []
     for span in spans:
-        facts, coarse = facts_of(span), coarse_of[span.label_]
+        facts = facts_of(span)
+        own = facts.get(FINE_LABEL, span.label_)
+        coarse = coarse_of[own]
         if CONFIDENCE not in facts:  # of a decoder that gives none
             continue
-        label = label_at(span.label_, coarse, facts, settings.fine, settings.coarse)
+        label = label_at(own, coarse, facts, settings.fine, settings.coarse)
         if label is not None:
             fine = facts[CONFIDENCE] >= settings.fine
             p = facts[CONFIDENCE if fine else COARSE_CONFIDENCE]

@@ -22,21 +22,28 @@ SPAN_CONFIDENCE = "span_confidence"
 ALTERNATIVES = "alternatives"
 """The most probable labels of exactly this span with their probabilities: [[label, p], ...]."""
 
+EVIDENCE = "evidence"
+"""The names that were found in the entity, or overlap with it, of a component that knows names."""
+FINE_LABEL = "fine_label"
+"""Its fine label, where it is written under another name."""
+
 NAMES = {
     name: name
     for name in (
         *("coarse_label", CONFIDENCE, COARSE_CONFIDENCE, SPAN_CONFIDENCE, ALTERNATIVES),
-        "label_at",
+        *("label_at", EVIDENCE),
     )
 }
 """The attributes of a span (`data.extensions`), by the names that they have unless a pipeline gives
 them others."""
-WITHOUT_CONFIDENCE = {name: None for name in NAMES if name != "coarse_label"}
+WITHOUT_CONFIDENCE = {name: None for name in NAMES if name not in ("coarse_label", EVIDENCE)}
 """The names of a component that knows no probabilities."""
 
 CANDIDATES = {"spans_key": None, "at_least": 0.1}
 BACK_OFF = {"spans_key": None, "fine": 0.5, "coarse": 0.5}
 """Settings of the span groups in `data.views`, as they are where a config says nothing."""
+WRITTEN: dict[str, Any] = {"labels": None, "mapping": {}}
+"""Setting of `data.written`: all labels, as they are."""
 
 
 def tempered(log_posteriors: Floats, temperature: float) -> Floats:

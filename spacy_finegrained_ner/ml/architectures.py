@@ -11,6 +11,7 @@ from torch import nn
 
 from spacy_finegrained_ner.ml.blocks import Blending, check_pickles
 from spacy_finegrained_ner.ml.decoder import DECODINGS, Decoding
+from spacy_finegrained_ner.ml.knowledge import Knowledge, with_knowledge
 from spacy_finegrained_ner.ml.shim import Precision
 from spacy_finegrained_ner.ml.tagger_layer import ScoreBatch, build_tagger_layer
 from spacy_finegrained_ner.nn.tagger_module import TaggerModule
@@ -27,6 +28,7 @@ def build_tagger_v1(
     sequence: Callable[[int], nn.Module] | None = None,
     blending: Blending | None = None,
     precision: Precision = "fp32",
+    knowledge: Knowledge | None = None,
 ) -> Model[list[Doc], list[ScoreBatch]]:
     """Registered as `spacy-finegrained-ner.Tagger.v1` (architectures): the paper's figure, from
     the encoder's vectors to emissions: sequence layer, dropout, blending, linear layer, CRF.
@@ -40,6 +42,7 @@ def build_tagger_v1(
     blending: `spacy-finegrained-ner.blend_*.v1`, or null.
     precision: of this part, see `spacy-finegrained-ner.TransformerLayers.v1`. CRF and losses are
         computed in float32.
+    knowledge: `spacy-finegrained-ner.names.v1`, or null.
 
     Raises a ValueError that names the setting, if one is out of its range, or a block that can't
     be pickled (workers of nlp.pipe ask for it).
@@ -49,6 +52,11 @@ def build_tagger_v1(
         raise ValueError(
             f"blending of {NAME} is {blending!r}, expected a block with @layers = "
             '"spacy-finegrained-ner.blend_concatenate.v1" or another blending, or null.'
+        )
+    if knowledge is not None and not isinstance(knowledge, Knowledge):
+        raise ValueError(
+            f"knowledge of {NAME} is {knowledge!r}, expected a block with @layers = "
+            '"spacy-finegrained-ner.names.v1", or null.'
         )
     if sequence is not None and not callable(sequence):
         raise ValueError(
@@ -73,13 +81,19 @@ def build_tagger_v1(
             blending=blending.build if blending else None,
             place=blending.place if blending else "",
             crf=decoding.transitions,
+            evidence=knowledge is not None,
         ),
         precision,
     )
-    model: Model[list[Doc], list[ScoreBatch]] = chain(tok2vec, tagger)
+    vectors = tok2vec
+    if knowledge is not None:
+        vectors = with_knowledge(tok2vec, knowledge, precision)
+    model: Model[list[Doc], list[ScoreBatch]] = chain(vectors, tagger)
     # The refs are saved with the model. `replace_listeners` asks for "tok2vec" in the config.
     model.set_ref("tok2vec", tok2vec)
     model.set_ref("tagger", tagger)
+    if knowledge is not None:
+        model.set_ref("knowledge", vectors)
     model.attrs["decoding"] = decoding
     return model
 

@@ -3,19 +3,23 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from pickle import dumps
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from torch import nn
 
+from spacy_finegrained_ner.knowledge.found import Noise
+from spacy_finegrained_ner.ml.knowledge import Knowledge
 from spacy_finegrained_ner.nn.bilstm import BiLSTM
 from spacy_finegrained_ner.nn.blending import Average, Concatenate, Gated
-from spacy_finegrained_ner.settings import Count, PartBelowOne, check, checked
+from spacy_finegrained_ner.settings import Count, Part, PartBelowOne, Switch, check, checked
 
 Place = Annotated[
     Literal["vectors", "sequence", "emissions"], "one of 'vectors', 'sequence', 'emissions'"
 ]
+FileName = Annotated[str | Path, "a path"]
 Even = Annotated[int, Field(ge=2, multiple_of=2), "an even number (two directions) >= 2"]
 
 
@@ -104,3 +108,31 @@ def build_bilstm_v1(
 def _bilstm(width_in: int, width: int | None, layers: int, dropout: float) -> BiLSTM:
     hidden = max(1, (width or width_in) // 2)
     return BiLSTM(width_in, hidden, layers, dropout)
+
+
+@checked("spacy-finegrained-ner.names.v1")
+def build_names_v1(
+    path: FileName | None = None,
+    inside: Switch = True,
+    width: Count = 64,
+    common: Part = 0.3,
+    hide: Part = 0.2,
+    hide_text: Part = 0.1,
+    replace: Part = 0.1,
+    invent: Part = 0.05,
+    hide_topics: Part = 0.2,
+) -> Knowledge:
+    """Registered as `spacy-finegrained-ner.names.v1`: names of a file as evidence, beside what the
+    encoder makes of a text.
+
+    path: of the file, which the command `knowledge build` makes.
+    inside: whether it is saved with the component; if not, it has to be at `path` when the
+        pipeline is loaded.
+    width: of the vectors of names.
+    common: names are left out of which, in the training data, less than this share of the places
+        is an entity; 0 for none. In training a text itself does not count.
+    hide, hide_text, replace, invent, hide_topics: how often training does this to what it finds,
+        see `knowledge.found.Noise`, so that the model does not lean on names.
+    """
+    noise = Noise(hide, hide_text, replace, invent, hide_topics)
+    return Knowledge(None if path is None else str(path), inside, width, noise, common)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torchcrf import CRF
 
 from spacy_finegrained_ner.nn.blending import Projected
@@ -52,7 +53,8 @@ class TaggerModule(nn.Module):
     the encoder's.
 
     width: of the input. tags: the number of tags of the tasks: the fine tags, then those of the
-        auxiliary task if there is one.
+        auxiliary task if there is one. evidence: whether the last numbers of the input are what is
+        added to the emissions of the fine tags, but for O (see `nn.knowledge`).
     """
 
     def __init__(
@@ -65,10 +67,13 @@ class TaggerModule(nn.Module):
         blending: BuildLayer | None,
         place: str,
         crf: bool,
+        evidence: bool = False,
     ) -> None:
         super().__init__()
         self.sizes = {"width": width, "tags": list(tags)}
         self.head = nn.ModuleDict({"dropout": Dropout(dropout)})
+        self.told = tags[0] - 1 if evidence else 0
+        width -= self.told
 
         def add(name: str, build: BuildLayer) -> None:
             nonlocal width
@@ -93,13 +98,19 @@ class TaggerModule(nn.Module):
 
         vectors: *Shape:* (batch, tokens, width), padded. lengths: *Shape:* (batch,).
         """
+        width = vectors.shape[2] - self.told
+        vectors, told = vectors[..., :width], vectors[..., width:]
         for name in ("blended_vectors", "sequence", "dropout", "blended_sequence"):
             if name == "dropout":
                 vectors = self.head[name](vectors)
             elif name in self.head:
                 vectors = self.head[name](vectors, lengths)
         tasks = TASKS if self.training else TASKS[:1]
-        return [self.head[name](vectors, lengths) for name in tasks if name in self.head]
+        found = [self.head[name](vectors, lengths) for name in tasks if name in self.head]
+        if self.told:
+            emissions, *crf = found[0]
+            found[0] = (emissions + functional.pad(told, (1, 0)), *crf)
+        return found
 
     def take_over(self, old: TaggerModule, places: list[Tensor]) -> None:
         """Take the weights of a module of the same parts with other tags: those of a tag that both

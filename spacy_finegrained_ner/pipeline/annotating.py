@@ -14,8 +14,10 @@ from spacy.vocab import Vocab
 from spacy_finegrained_ner.contracts import ReportsEntities
 from spacy_finegrained_ner.data.annotation import Annotation
 from spacy_finegrained_ner.data.views import write_back_off, write_candidates
+from spacy_finegrained_ner.data.written import Names, names_of
 from spacy_finegrained_ner.labels.bio import TagSet
 from spacy_finegrained_ner.labels.colors import use_colors
+from spacy_finegrained_ner.labels.confidence import WRITTEN
 from spacy_finegrained_ner.labels.prediction import Prediction
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 from spacy_finegrained_ner.pipeline.auxiliary import AuxiliaryTask, CoarseTask
@@ -29,11 +31,13 @@ class Annotating(ReportsEntities):
     cfg: saved as JSON; its "labels" and "taxonomy" (fine to coarse) are there from the start, and
     "annotate" where `annotate` or `spans_key` was set later.
     auxiliary: of a component that learns another task beside. certainty: of one that knows how
-        sure it is.
+        sure it is. written: which labels it writes, and under which names, see
+        `data.written`.
     """
 
     auxiliary: AuxiliaryTask | None = None
     certainty: Confidence | None = None
+    written: Mapping[str, Any] = WRITTEN
     name: str
     vocab: Vocab
     cfg: dict[str, Any]
@@ -43,6 +47,7 @@ class Annotating(ReportsEntities):
     _tags = TagSet(())
     _types: Mapping[str, str] | None = None
     _tree: Taxonomy
+    _named: tuple[Taxonomy, Mapping[str, Any], Names] | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -62,6 +67,31 @@ class Annotating(ReportsEntities):
             self._tree = Taxonomy(types, f"the taxonomy of {self.name!r}")
             self._types = types  # last, for another thread
         return self._tree
+
+    @property
+    def names(self) -> Names:
+        """What it writes of its labels. A ValueError before `initialize`, and for a setting
+        `written` that its labels don't fit."""
+        taxonomy = self.taxonomy
+        named = self._named
+        if named is None or named[0] is not taxonomy or named[1] is not self.written:
+            named = taxonomy, self.written, names_of(self.written, taxonomy, self.name)
+            self._named = named
+        return named[2]
+
+    @contextmanager
+    def fine_labels(self) -> Iterator[None]:
+        """Within it, all labels are written as they are: for what is measured on them."""
+        before, self.written = self.written, WRITTEN
+        try:
+            yield
+        finally:
+            self.written = before
+
+    @property
+    def _coarse_of(self) -> Mapping[str, str | None]:
+        """Of its labels and of the names that it writes; of none before `initialize`."""
+        return self.names.coarse_of if self.cfg["taxonomy"] else {}
 
     @property
     def _tag_set(self) -> TagSet:
@@ -107,24 +137,28 @@ class Annotating(ReportsEntities):
 
     def set_annotations(self, docs: Iterable[Doc], predictions: Iterable[Prediction]) -> None:
         """Write the entities, where `annotate` says, and the span groups that are asked for."""
-        coarse_of = self.cfg["taxonomy"]
-        for doc, prediction in zip(docs, predictions, strict=True):
-            spans = self._annotation.write(doc, prediction, coarse_of)
+        coarse_of, names = self.cfg["taxonomy"], self.names
+        for doc, found in zip(docs, predictions, strict=True):
+            prediction = names.prediction(found)
+            spans = self._annotation.write(doc, prediction, names.coarse_of)
             if self.certainty is not None:
                 write_candidates(doc, self.certainty.candidates, prediction.candidates, coarse_of)
                 write_back_off(doc, self.certainty.back_off, spans, coarse_of)
 
     def read(self, doc: Doc) -> Prediction:
         """What an annotated Doc says now, see `data.annotation.read_prediction`."""
-        return self._annotation.read(doc, self.taxonomy)
+        return self._annotation.read(doc, self.names.taxonomy)
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
-        """Scores of what `annotate` says the component writes."""
-        given = {
-            "read": self.read,
-            "prefix": self.score_prefix,
-            **kwargs,
-        }
+        """Scores of what `annotate` says the component writes, under the names that it writes: the
+        gold is named alike."""
+        given = {"read": self.read, "prefix": self.score_prefix, **kwargs}
+        if self.cfg["taxonomy"] and self.names.changes:
+            names, taxonomy = self.names, self.taxonomy
+            given["taxonomy"] = names.taxonomy
+            examples = (
+                Example(eg.predicted, names.gold(eg.reference, taxonomy)) for eg in examples
+            )
         scores: dict[str, Any] = super().score(examples, **given)  # type: ignore[misc]
         return scores
 
@@ -146,7 +180,7 @@ class Annotating(ReportsEntities):
         try:
             if self.certainty is not None:
                 self.certainty.check_keys(self._annotation.group)
-            self._annotation.share(self.vocab, self.cfg["taxonomy"])
+            self._annotation.share(self.vocab, self._coarse_of)
         except ValueError:  # another component disagrees on doc.ents; or two groups of one key
             self._annotation.set(*before)
             raise
@@ -181,9 +215,11 @@ class Annotating(ReportsEntities):
 
     def _set_labels(self, labels: list[str], taxonomy: Taxonomy, nlp: Language | None) -> None:
         """When initialized: into cfg and vocab, also in place of what was there under this name."""
-        self._annotation.share(self.vocab, taxonomy.coarse_of, replace=True)  # which may fail
+        names = names_of(self.written, taxonomy, self.name)  # which may fail, as may the next
+        self._annotation.share(self.vocab, names.coarse_of, replace=True)
         self.cfg |= {"labels": labels, "taxonomy": dict(taxonomy.coarse_of)}
         use_colors(taxonomy)
+        use_colors(names.taxonomy)
         for label in labels:
             self.vocab.strings.add(label)
         if taxonomy.flat:
@@ -203,6 +239,8 @@ class Annotating(ReportsEntities):
                 del self.cfg["annotate"]
         if "annotate" not in self.cfg:
             self._annotation.set(*self._annotation.configured)
-        self._annotation.share(self.vocab, self.cfg["taxonomy"], replace=replace)
-        if self.cfg["taxonomy"]:
+        names = names_of(self.written, self._taxonomy, self.name) if self.cfg["taxonomy"] else None
+        self._annotation.share(self.vocab, names.coarse_of if names else {}, replace=replace)
+        if names is not None:
             use_colors(self._taxonomy)
+            use_colors(names.taxonomy)

@@ -51,9 +51,11 @@ def annotated(nlp: Language, name: str, gold: Iterable[Doc]) -> list[Example]:
 
 
 def judged(nlp: Language, name: str, gold: Iterable[Doc]) -> Judgements:
-    """What the component of this name finds, on the tokens of the gold, and what of it is right."""
+    """What the component of this name finds, on the tokens of the gold, and what of it is right:
+    its fine labels, as all probabilities are of those."""
     component: Any = nlp.get_pipe(name)
-    return judge(annotated(nlp, name, gold), component.taxonomy, component.read)
+    with component.fine_labels():
+        return judge(annotated(nlp, name, gold), component.taxonomy, component.read)
 
 
 def fit_temperatures(nlp: Language, name: str, gold: Iterable[Doc]) -> dict[str, float]:

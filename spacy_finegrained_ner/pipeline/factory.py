@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from spacy.language import Language
 from thinc.api import Config, Model
 
-from spacy_finegrained_ner.labels.confidence import BACK_OFF, CANDIDATES, NAMES
+from spacy_finegrained_ner.labels.confidence import BACK_OFF, CANDIDATES, NAMES, WRITTEN
 from spacy_finegrained_ner.scoring.score_weights import SCORE_WEIGHTS
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ upstream = "*"
         "annotate": "overwrite",
         "spans_key": "finegrained_ner",
         "extensions": dict(NAMES),
+        "written": dict(WRITTEN),
         "confidence": True,
         "alternatives": 3,
         "candidates": dict(CANDIDATES),
@@ -66,6 +67,7 @@ def make_finegrained_ner(
     annotate: str,
     spans_key: str,
     extensions: dict[str, Any],
+    written: dict[str, Any],
     confidence: bool,
     alternatives: int,
     candidates: dict[str, Any],
@@ -82,6 +84,8 @@ def make_finegrained_ner(
     annotate: "overwrite" replaces `doc.ents`, "fill" adds to it where nothing is, "spans" writes
         `doc.spans[spans_key]` and leaves `doc.ents` alone.
     extensions: names of the extension attributes of Span, see `data.extensions`.
+    written: `labels` to write, null for all, and a `mapping` of labels to other names; a coarse
+        type stands for all of its fine labels.
     confidence: whether entities get their probabilities (`ent._.confidence` and the like).
     alternatives: of how many labels of each entity, at most (`ent._.alternatives`).
     candidates: all other spans whose probability is at least `at_least` are written into
@@ -106,6 +110,7 @@ def make_finegrained_ner(
         annotate=annotate,
         spans_key=spans_key,
         extensions=extensions,
+        written=written,
         confidence=confidence,
         alternatives=alternatives,
         candidates=candidates,

@@ -15,19 +15,24 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 from spacy_finegrained_ner.contracts import AnyCombination, factors_of
 from spacy_finegrained_ner.data.annotation import Annotation
 from spacy_finegrained_ner.data.entities import trimmed_entity
+from spacy_finegrained_ner.data.written import check_written
 from spacy_finegrained_ner.labels.bio import Entity, TagSet
 from spacy_finegrained_ner.labels.confidence import (
     BACK_OFF,
     CANDIDATES,
+    EVIDENCE,
     NAMES,
     WITHOUT_CONFIDENCE,
+    WRITTEN,
 )
 from spacy_finegrained_ner.labels.prediction import Prediction
 from spacy_finegrained_ner.labels.readers import TaxonomySetting
+from spacy_finegrained_ner.ml.knowledge import knowledge_of
 from spacy_finegrained_ner.ml.tagger_layer import ScoreBatch, is_built
 from spacy_finegrained_ner.pipeline.annotating import Annotating
 from spacy_finegrained_ner.pipeline.auxiliary import AuxiliaryTask
 from spacy_finegrained_ner.pipeline.confidence import Confidence
+from spacy_finegrained_ner.pipeline.knowing import Knowing
 from spacy_finegrained_ner.pipeline.labels import find_labels, find_taxonomy
 from spacy_finegrained_ner.pipeline.learning import Learning
 from spacy_finegrained_ner.pipeline.listeners import ListenerCheck
@@ -40,7 +45,7 @@ def additive_combination(w: float) -> tuple[float, float]:
     return 1.0, w
 
 
-class FineGrainedNER(Learning, Annotating, TrainablePipe):
+class FineGrainedNER(Knowing, Learning, Annotating, TrainablePipe):
     """Fine-grained named-entity recognition.
 
     After `nlp(text)`, `doc.ents` holds entities with fine labels, and `ent._.coarse_label` is the
@@ -51,6 +56,7 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
     loss, 0 to 1; set `auxiliary_weight` of the component to change it as training goes on.
     loss: from w to the factors on the fine and the auxiliary loss. annotate, spans_key,
     extensions: where the entities go, and names of extension attributes, see `data.annotation`.
+    written: which labels are written, and under which names, see `data.written`.
     confidence, alternatives, candidates, back_off: what is told beside them, see
     `pipeline.confidence`; the attribute `certainty` has them.
     scorer: called by `nlp.evaluate` with the examples and the taxonomy.
@@ -70,6 +76,7 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
         annotate: str = "overwrite",
         spans_key: str = "finegrained_ner",
         extensions: Mapping[str, str | None] = NAMES,
+        written: Mapping[str, Any] = WRITTEN,
         confidence: bool = True,
         alternatives: int = 3,
         candidates: Mapping[str, Any] = CANDIDATES,
@@ -86,9 +93,12 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
         self.auxiliary_weight = auxiliary_weight
         self.combination = loss
         self.scorer = scorer
+        self.written = check_written(written, name)
         self.cfg: dict[str, Any] = {"labels": [], "taxonomy": {}}  # saved as JSON
         if not confidence:
             extensions = {**extensions, **WITHOUT_CONFIDENCE}
+        if knowledge_of(model) is None:
+            extensions = {**extensions, EVIDENCE: None}
         self._annotation = Annotation(annotate, spans_key, name, extensions)
         self.certainty = Confidence(name, confidence, alternatives, candidates, back_off)
         self.certainty.check_keys(self._annotation.group)
@@ -130,6 +140,7 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
         self._set_labels(list(found), tree, nlp)
         self.cfg.pop("temperatures", None)
         self._warn_of_same_scores(nlp)
+        self._learn_names(get_examples)
         self._nothing_known, self._divisor = None, 0
         examples = list(islice((eg for eg in get_examples() if len(eg.reference)), 10))
         sample = [eg.reference for eg in examples] or [Doc(self.vocab, words=["hello"])]
@@ -160,22 +171,23 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
         docs = list(docs)
         self._require_initialized()
         predictions = [Prediction() for _ in docs]
-        for rows, batch, found in self.scored(docs):
-            facts, candidates = self.certainty.of_batch(
-                self.decoder,
-                batch.tasks[0],
-                batch.lengths,
-                found,
-                self._tag_set,
-                self._taxonomy,
-                self.temperatures,
-            )
-            for i, entities, known, others in zip(rows, found, facts, candidates, strict=True):
-                whole = [one for one in others if trimmed_entity(docs[i], one[0]) == one[0]]
-                predictions[i] = Prediction(
-                    entities, dict(zip(entities, known, strict=False)), whole
+        with self._remembering() as seen:
+            for rows, batch, found in self.scored(docs):
+                facts, candidates = self.certainty.of_batch(
+                    self.decoder,
+                    batch.tasks[0],
+                    batch.lengths,
+                    found,
+                    self._tag_set,
+                    self._taxonomy,
+                    self.temperatures,
                 )
-        return predictions
+                for i, entities, known, others in zip(rows, found, facts, candidates, strict=True):
+                    whole = [one for one in others if trimmed_entity(docs[i], one[0]) == one[0]]
+                    predictions[i] = Prediction(
+                        entities, dict(zip(entities, known, strict=False)), whole
+                    )
+        return self._with_evidence(seen, docs, predictions)
 
     def scored(self, docs: list[Doc]) -> Iterator[tuple[list[int], ScoreBatch, list[list[Entity]]]]:
         """In batches the Docs that have tokens: their places, their scores, and their entities,
@@ -233,7 +245,7 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
             return losses  # the transformer does not run on such a batch either
         set_dropout_rate(self.model, drop)
         docs = [eg.predicted for eg in examples]
-        with self.listener_check.same_tokens(self.model):
+        with self.listener_check.same_tokens(self.model), self._telling_gold(examples):
             scores, backprop = self.model.begin_update(docs)
         self.listener_check.require_lengths(self.model, docs, scores[0].lengths)
         parts, gradient, divisor = self._losses(examples, scores[0], self._divisor)
@@ -258,23 +270,6 @@ class FineGrainedNER(Learning, Annotating, TrainablePipe):
             self.cfg.pop("temperatures", None)  # they are of other weights
         self._nothing_known = None
         self._divisor = 0
-
-    def rehearse(self, examples: Iterable[Example], **_: Any) -> dict[str, float]:
-        """Not there: a NotImplementedError, where spaCy would do nothing in silence."""
-        raise NotImplementedError(
-            f"'{self.name}' has no rehearse. To keep what it has learned, mix older examples into "
-            f"nlp.update; to rehearse the others: nlp.rehearse(..., exclude=['{self.name}'])."
-        )
-
-    def get_loss(
-        self, examples: Iterable[Example], scores: list[ScoreBatch]
-    ) -> tuple[float, list[ScoreBatch]]:
-        """The combined loss of a batch (per token of which something is known), and its gradient.
-
-        scores: of `model.begin_update`, which has those of the auxiliary task.
-        """
-        parts, gradient, _ = self._losses(list(examples), scores[0], 0)
-        return sum(weight * loss for weight, loss in parts.values()), [gradient]
 
     def from_bytes(self, data: bytes, *, exclude: Iterable[str] = ()) -> "FineGrainedNER":
         """Load what `to_bytes` gives. RETURNS: the component itself."""

@@ -13,14 +13,19 @@ def add_labels(component: Any, labels: Iterable[str], taxonomy: Taxonomy | None 
 
     taxonomy: that has the new labels and, with the same coarse types, the old ones it has; None if
         the component's own has them, or is flat.
-    Raises a ValueError for a component that is not trained, a TaxonomyError for labels that have
-    no coarse type or another one than before.
+    Raises a ValueError for a component that is not trained or reads names, a TaxonomyError for
+    labels that have no coarse type or another one than before.
     """
     old: Taxonomy = component.taxonomy  # fails before initialize
     before = [component._tag_set, component._auxiliary_tag_set]
     new = [x for x in dict.fromkeys(labels) if before[0].spelled(x) is None]
     if not new:
         return
+    if component.has_knowledge:
+        raise ValueError(
+            f"'{component.name}' reads names ([model.knowledge]), which know the types that it was "
+            "trained with: it can't get more of them. Train anew with all types."
+        )
     tree = merged(old, taxonomy, new)
     kept = list(component.labels)
     component._set_labels([*kept, *new], tree, None)

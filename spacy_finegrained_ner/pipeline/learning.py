@@ -1,6 +1,6 @@
 """What a component learns of a batch, and the trial of the parts that a config gives it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from spacy.tokens import Doc
@@ -40,6 +40,23 @@ class Learning(TrainsTasks):
         if self.auxiliary is None or self.auxiliary_is_off:
             return {}
         return {task: f"{self.name}_{task}" for task in ("fine", "auxiliary")}
+
+    def rehearse(self, examples: Iterable[Example], **_: Any) -> dict[str, float]:
+        """Not there: a NotImplementedError, where spaCy would do nothing in silence."""
+        raise NotImplementedError(
+            f"'{self.name}' has no rehearse. To keep what it has learned, mix older examples into "
+            f"nlp.update; to rehearse the others: nlp.rehearse(..., exclude=['{self.name}'])."
+        )
+
+    def get_loss(
+        self, examples: Iterable[Example], scores: list[ScoreBatch]
+    ) -> tuple[float, list[ScoreBatch]]:
+        """The combined loss of a batch (per token of which something is known), and its gradient.
+
+        scores: of `model.begin_update`, which has those of the auxiliary task.
+        """
+        parts, gradient, _ = self._losses(list(examples), scores[0], 0)
+        return sum(weight * loss for weight, loss in parts.values()), [gradient]
 
     def _losses(
         self, examples: list[Example], scores: ScoreBatch, divisor: int

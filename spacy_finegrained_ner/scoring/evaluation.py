@@ -20,6 +20,8 @@ NOTHING = "nothing to score: no entity in gold or prediction"
 def score_pipeline(nlp: Language, data: Path, samples: int = 0) -> dict[str, Any]:
     """Score a pipeline twice. RETURNS: the report, which JSON can hold.
 
+    The gold has the names that the component writes its labels under (`data.written`).
+
     data: a .spacy or .conll file. samples: of the bootstrap over sentences (see
     `scoring.bootstrap`), 0 for none.
 
@@ -31,7 +33,8 @@ def score_pipeline(nlp: Language, data: Path, samples: int = 0) -> dict[str, Any
     Raises a `UserError` for data that can't be read, and for a pipeline without our component.
     """
     _, component = component_of(nlp)
-    gold = read_gold(nlp.vocab, data, component.taxonomy)
+    names = component.names
+    gold = read_gold(nlp.vocab, data, component.taxonomy, names)
     if not gold:
         raise UserError(f"{data}: the file holds no texts.")
     on_tokens = [Example(bare_copy(doc, nlp.vocab), doc) for doc in gold]
@@ -48,7 +51,7 @@ def score_pipeline(nlp: Language, data: Path, samples: int = 0) -> dict[str, Any
         "sentences": len(gold),
         "entities": sum(map(len, entities)),
         "unreachable": unreachable,
-        "taxonomy": dict(component.taxonomy.coarse_of),
+        "taxonomy": dict(names.taxonomy.coarse_of),
         "gold_tokens": _scores(nlp, component, on_tokens, samples),
         "running_text": _scores(nlp, component, on_text, samples),
     }
@@ -97,10 +100,11 @@ def _scores(nlp: Language, component: Any, examples: list[Example], samples: int
     found = component.score(annotated, prefix="ents")
     scores = {key: value for key, value in found.items() if key.startswith("ents_")}
     if samples:
-        intervals = bootstrap(annotated, samples, taxonomy=component.taxonomy, read=component.read)
+        taxonomy = component.names.taxonomy
+        intervals = bootstrap(annotated, samples, taxonomy=taxonomy, read=component.read)
         scores["bootstrap"] = {"samples": samples, "level": 0.95, "intervals": intervals}
         if types := scores["ents_per_type"]:
-            counts = sentence_counts(annotated, component.taxonomy, component.read)
+            counts = sentence_counts(annotated, taxonomy, component.read)
             of_types = type_intervals(counts, samples)  # both sorted
             scores["bootstrap"]["per_type"] = dict(zip(types, of_types, strict=True))
     return scores

@@ -112,7 +112,7 @@ def test_of_a_body_that_is_too_large_the_rest_is_not_read(client):
 def test_another_body_is_refused(client, body, says):
     sent = {"Content-Type": "application/json; charset=utf-8"}
     response = client.post("/entities", content=body, headers=sent)
-    assert response.status_code == 422
+    assert response.status_code == (400 if "JSON" in says else 422)
     assert response.json()["error"].startswith(says)
 
 

@@ -7,12 +7,13 @@ import pytest
 import spacy
 import srsly
 from encoders import tiny_bert
+from knowledge_names import names_file
 from pipelines import SENTENCES, sentence
 from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
 from spacy_finegrained_ner.benchmark import growth as growth_module
-from spacy_finegrained_ner.benchmark import report, speed
+from spacy_finegrained_ner.benchmark import names, report, speed
 from spacy_finegrained_ner.benchmark.growth import Size, Work, growth
 from spacy_finegrained_ner.benchmark.pipelines import Pipeline
 from spacy_finegrained_ner.benchmark.profiling import Clock, profile
@@ -184,3 +185,25 @@ def test_the_command_names_what_is_wrong(folder, tmp_path):
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert result.exit_code == 1
     assert "there is no such file" in result.output
+
+
+def test_the_cost_of_names(folder, tmp_path, monkeypatch):
+    """In this process: that each has one of its own is in `speed`."""
+    monkeypatch.setattr(names, "in_process", lambda function, *args: function(*args))
+    file = tmp_path / "names"
+    names_file(file)
+    config = CONFIG.with_name("knowledge.cfg")
+    sample = draw(folder / "data.spacy", 10, config, str(folder / "encoder"))
+    found = names.names_cost(sample, file, 2, quiet)
+    for what in ("load", "pipe", "peak_mib"):
+        assert {side: len(values) for side, values in found[what].items()} == {
+            names.WITH: 2,
+            names.WITHOUT: 2,
+        }
+        assert all(value > 0 for values in found[what].values() for value in values)
+    a, b = (found["pipe"][side] for side in (names.WITH, names.WITHOUT))
+    ratios = sorted(x / y for x, y in zip(a, b, strict=True))
+    assert found["pipe_ratio"]["low"] == ratios[0]
+    text = names.names_markdown(found)
+    assert f"File of names: {file.stat().st_size / 1e6:.1f} MB" in text
+    assert f"| CPU time to load | {found['load_ratio']['median']:.2f}" in text

@@ -8,6 +8,7 @@ from spacy.tokens import DocBin
 
 from spacy_finegrained_ner.data.conll import ConllError
 from spacy_finegrained_ner.data.convert import convert_folder
+from spacy_finegrained_ner.data.forms.record import MARKS, FormError
 from spacy_finegrained_ner.errors import UserError
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy, TaxonomyError
 
@@ -178,14 +179,11 @@ def test_what_is_perhaps_not_meant_is_told(tmp_path):
         valid="a\u200b _ O\n\n\ufeffb _ B-Food\n\nc\xadd _ O\n",
         test="a\u200cb B-Food\n",  # Persian is spelled so
     )
-    train, marks, hidden = done.warnings
+    train, hidden = done.warnings
     assert "train.conll: there is no entity in its 2 sentences. The tag of a word is read" in train
-    assert (
-        "valid.conll: 1 byte order mark(s) (U+FEFF) left out, the first in the sentence on li"
-        in marks
-    )
+    assert done.account.found == {MARKS: [(f"{tmp_path / 'valid.conll'}:3", "")]}
     assert "valid.conll: 2 word(s) with characters that can't be seen" in hidden
-    assert hidden.endswith("the first on line 1: 'a\\u200b' (U+200B).")
+    assert hidden.endswith(f"the first at {tmp_path / 'valid.conll'}:1: 'a\\u200b' (U+200B).")
     assert done.notes == []
 
 
@@ -257,7 +255,7 @@ def test_texts_that_are_the_same_in_lower_case_stay_together(tmp_path):
 
 
 def test_a_folder_without_training_part(tmp_path):
-    with pytest.raises(ConllError, match=r"found no train\.conll and no en_train\.conll"):
+    with pytest.raises(FormError, match=r"found no train\.conll and no en_train\.conll"):
         convert(tmp_path, valid=VALID, es_train=TRAIN)
 
 
@@ -271,7 +269,7 @@ def test_a_folder_without_training_part(tmp_path):
             r"train\.conll:11: The label 'Vessel' is not in the taxonomy \(mine\.toml\)",
         ),
         (TRAIN, VALID + "y B-Vessel\n", TaxonomyError, r"valid\.conll:2: The label 'Vessel'"),
-        (TRAIN, "y I-Food\n", ConllError, r"valid\.conll:1: 'I-Food' follows 'O'"),
+        (TRAIN, "y I-Food\n", FormError, r"valid\.conll:1: 'I-Food' follows 'O'"),
         (
             TRAIN,
             "x O\nbread B-FOOD\n",
@@ -284,7 +282,7 @@ def test_a_folder_without_training_part(tmp_path):
             TaxonomyError,
             r"'Food' \(.*train\.conll:5\) and 'food' \(.*train\.conll:10\)",
         ),
-        (TRAIN, "", ConllError, r"valid\.conll: the file holds no sentences"),
+        (TRAIN, "", FormError, r"valid\.conll: the file is empty"),
     ],
 )
 def test_errors_say_file_and_line(tmp_path, train, valid, error, message):

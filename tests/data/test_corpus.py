@@ -1,3 +1,4 @@
+import json
 import re
 from collections import Counter
 from functools import cache
@@ -8,7 +9,12 @@ import spacy
 from spacy.tokens import Doc
 
 from spacy_finegrained_ner.data.conll import ConllError, Sentence, read_conll
-from spacy_finegrained_ner.data.corpus import EMBEDDED, build_conll_corpus_v1, sentence_to_doc
+from spacy_finegrained_ner.data.corpus import (
+    EMBEDDED,
+    build_conll_corpus_v1,
+    build_corpus_v1,
+    sentence_to_doc,
+)
 from spacy_finegrained_ner.labels.taxonomy import read_taxonomy
 
 UNSEEN = Path(__file__).with_name("unseen.conll")
@@ -72,6 +78,47 @@ def test_corpus_takes_a_limit_before_it_reads_further(tmp_path):
     assert len(list(build_conll_corpus_v1(path, 1)(nlp))) == 1
     with pytest.raises(ConllError, match=r"a\.conll:5"):
         list(build_conll_corpus_v1(path)(nlp))
+
+
+def test_a_corpus_of_any_form(tmp_path):
+    """A folder is read whole; texts without tokens are tokenized by the pipeline."""
+    text = "don't drink tea"
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "b.conll").write_text("don't O\ndrink O\ntea U-X\n")
+    (tmp_path / "a.jsonl").write_text(json.dumps({"text": text, "label": [[12, 15, "X"]]}))
+    nlp = spacy.blank("en")
+    first, second = build_corpus_v1(tmp_path)(nlp)
+    assert [token.text for token in first.predicted] == ["do", "n't", "drink", "tea"]
+    assert [token.text for token in second.predicted] == ["don't", "drink", "tea"]
+    for example in (first, second):
+        assert [ent.text for ent in example.reference.ents] == ["tea"]
+        assert not example.predicted.has_annotation("ENT_IOB")
+    assert len(list(build_corpus_v1(tmp_path, limit=1)(nlp))) == 1
+    assert len(list(build_corpus_v1(tmp_path / "a.jsonl")(nlp))) == 1
+
+
+def test_a_corpus_tells_what_is_lost(tmp_path):
+    lines = [{"text": "tea", "label": [[0, 3, "X"]]}, {"text": "tea", "label": [[0, 2, "X"]]}]
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    corpus = build_corpus_v1(path)
+    with pytest.warns(UserWarning, match=r"1 x off token boundaries \(.*\), the first at .*l:2\."):
+        _, second = corpus(spacy.blank("en"))
+    assert second.reference[0].ent_iob == 0
+
+
+def test_a_corpus_takes_options(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes("café B-X O\nau O O\n\nlait I-X O\n".encode("cp1252"))
+    settings = {"scheme": "IO", "tag_column": "2", "encoding": "cp1252"}
+    examples = list(build_corpus_v1(path, **settings)(spacy.blank("en")))
+    assert [[e.text.strip() for e in eg.reference.ents] for eg in examples] == [["café"], ["lait"]]
+    with pytest.raises(ValueError, match=r"Corpus\.v1 has no path.*--paths\.train"):
+        build_corpus_v1(None)
+    with pytest.raises(
+        ValueError, match=r"scheme of .* is 'IOB3', expected IOB2, IOB1, IO, IOBES, "
+    ):
+        build_corpus_v1(path, scheme="IOB3")
 
 
 def test_corpus_settings():

@@ -22,7 +22,7 @@ function mark(entity, text, shown, ...more) {
   const fine = shown === entity.label;
   const sure = fine ? entity.confidence : entity.coarse_confidence;
   const made = element("mark", { className: fine ? "" : "coarse" }, text, ...more);
-  made.style.setProperty("--hue", colors.get(entity.coarse_label));
+  made.style.setProperty("--hue", colors.get(entity.coarse_label ?? entity.label));
   made.style.setProperty("--sure", sure ?? 1);
   return made;
 }
@@ -32,7 +32,7 @@ function number(p) {
 }
 
 function item(entity, shown) {
-  const flat = entity.label === entity.coarse_label;
+  const flat = entity.coarse_label === null || entity.label === entity.coarse_label;
   const found = shown === null
     ? element("span", { className: "hidden" }, entity.text)
     : mark(entity, entity.text, shown);

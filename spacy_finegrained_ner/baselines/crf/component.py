@@ -36,8 +36,9 @@ from spacy_finegrained_ner.baselines.crf.parts_of_speech import (
 )
 from spacy_finegrained_ner.data.annotation import Annotation
 from spacy_finegrained_ner.data.entities import labels_of
+from spacy_finegrained_ner.data.written import check_written
 from spacy_finegrained_ner.labels.bio import Entity, TagSet
-from spacy_finegrained_ner.labels.confidence import NAMES, WITHOUT_CONFIDENCE
+from spacy_finegrained_ner.labels.confidence import EVIDENCE, NAMES, WITHOUT_CONFIDENCE, WRITTEN
 from spacy_finegrained_ner.labels.prediction import Prediction
 from spacy_finegrained_ner.labels.readers import TaxonomySetting
 from spacy_finegrained_ner.pipeline.annotating import Annotating
@@ -56,7 +57,8 @@ class CrfNER(Annotating, Pipe):
 
     vocab: the shared vocabulary. name: of the component. features: see `FeatureSettings`.
     training: see `TrainingSettings`. annotate, spans_key, extensions: where the entities go, and
-    names of extension attributes, see `data.annotation`. scorer: called by `nlp.evaluate` with the
+    names of extension attributes, see `data.annotation`. written: which labels are written, and
+    under which names, see `data.written`. scorer: called by `nlp.evaluate` with the
     examples and the taxonomy.
 
     Raises a ValueError for a wrong setting, an ImportError where python-crfsuite is missing.
@@ -72,6 +74,7 @@ class CrfNER(Annotating, Pipe):
         annotate: str = "overwrite",
         spans_key: str = "crf_ner",
         extensions: Mapping[str, str | None] = NAMES,
+        written: Mapping[str, Any] = WRITTEN,
         scorer: Callable[..., dict[str, Any]] | None = score_entities,
     ) -> None:
         require_pycrfsuite()  # before anything that takes long
@@ -84,12 +87,16 @@ class CrfNER(Annotating, Pipe):
             TrainingSettings, training, f"[components.{name}]"
         )
         self.scorer = scorer
+        self.written = check_written(written, name)
         # Saved as JSON beside the model.
         self.cfg: dict[str, Any] = {"labels": [], "taxonomy": {}, "pos": [], "trained_on": {}}
         self._model: CrfModel | None = None
         self._gazetteer = Gazetteer({})
         self._annotation = Annotation(
-            annotate, spans_key, name, {**extensions, **WITHOUT_CONFIDENCE}
+            annotate,
+            spans_key,
+            name,
+            {**extensions, **WITHOUT_CONFIDENCE, EVIDENCE: None},
         )
         self._pos = PosCheck(name)
 

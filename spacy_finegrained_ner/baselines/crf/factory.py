@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from spacy.language import Language
 
+from spacy_finegrained_ner.labels.confidence import WRITTEN
 from spacy_finegrained_ner.scoring.score_weights import SCORE_WEIGHTS
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         "annotate": "overwrite",
         "spans_key": "crf_ner",
         "extensions": {"coarse_label": "coarse_label"},
+        "written": dict(WRITTEN),
         "scorer": {"@scorers": "spacy-finegrained-ner.scorer.v1"},
     },
     default_score_weights=SCORE_WEIGHTS,
@@ -53,6 +55,7 @@ def make_crf_ner(
     annotate: str,
     spans_key: str,
     extensions: dict[str, Any],
+    written: dict[str, Any],
     scorer: Callable[..., dict[str, Any]] | None,
 ) -> "CrfNER":
     """Make the component.
@@ -63,6 +66,8 @@ def make_crf_ner(
     annotate: "overwrite" replaces `doc.ents`, "fill" adds to it where nothing is, "spans" writes
         `doc.spans[spans_key]` and leaves `doc.ents` alone.
     extensions: names of the extension attributes of Span, see `data.extensions`.
+    written: `labels` to write, null for all, and a `mapping` of labels to other names; a coarse
+        type stands for all of its fine labels.
     scorer: used by `nlp.evaluate`.
     """
     from spacy_finegrained_ner.baselines.crf.component import CrfNER
@@ -82,5 +87,6 @@ def make_crf_ner(
         annotate=annotate,
         spans_key=spans_key,
         extensions=extensions,
+        written=written,
         scorer=scorer,
     )

@@ -3,7 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+import marisa_trie
+
+from spacy_finegrained_ner.knowledge.matcher import find
 from spacy_finegrained_ner.labels.invisible import BYTE_ORDER_MARK
+
+_SEPARATOR = "\x1f"
+"""Behind each token of a key."""
 
 Names = Mapping[tuple[str, ...], Sequence[str]]
 """Types by the lower-case tokens of a name."""
@@ -17,28 +23,26 @@ class Gazetteer:
 
     def __init__(self, names: Names) -> None:
         self.names = {tokens: sorted(set(types)) for tokens, types in names.items()}
-        lengths: dict[str, set[int]] = {}
-        for tokens in self.names:
-            lengths.setdefault(tokens[0], set()).add(len(tokens))
-        # By the first word: most words begin no name, and few begin names of many lengths.
-        self._lengths = {first: sorted(some, reverse=True) for first, some in lengths.items()}
+        keys = [_key(tokens) for tokens in self.names]
+        self._trie = marisa_trie.Trie(keys)
+        self._longest = max(map(len, keys), default=0)
+        self._types = dict(zip((self._trie[key] for key in keys), self.names.values(), strict=True))
 
     def marks(self, words: Sequence[str]) -> list[list[str]]:
         """For each word `B-` or `I-` with each type of the name it is in; `[]` where it is in
         none."""
-        lower = [word.lower() for word in words]
+        forms = [_key([word.lower()]) for word in words]
+        # The shorter first: the last at a place is the longest
+        longest = {i: (end, name) for i, end, name in find(self._trie, forms, self._longest)}
         marks: list[list[str]] = [[] for _ in words]
-        i = 0
-        while i < len(lower):
-            for length in self._lengths.get(lower[i], ()):
-                types = self.names.get(tuple(lower[i : i + length]))
-                if types and i + length <= len(lower):
-                    marks[i] = [f"B-{name}" for name in types]
-                    for j in range(i + 1, i + length):
-                        marks[j] = [f"I-{name}" for name in types]
-                    i += length - 1
-                    break
-            i += 1
+        covered = 0
+        for start, (end, name) in longest.items():
+            if start < covered:
+                continue
+            covered = end
+            for i in range(start, end):
+                mark = "B" if i == start else "I"
+                marks[i] = [f"{mark}-{type_}" for type_ in self._types[name]]
         return marks
 
     def to_lines(self) -> list[list[str]]:
@@ -53,6 +57,10 @@ class Gazetteer:
             cut = list(line).index("")
             names[tuple(line[:cut])] = list(line[cut + 1 :])
         return Gazetteer(names)
+
+
+def _key(tokens: Iterable[str]) -> str:
+    return "".join(token + _SEPARATOR for token in tokens)
 
 
 def read_gazetteer(

@@ -125,6 +125,10 @@ class LlmNER(Annotating, Pipe):
         """What was asked since the component was made or loaded, see `report.Report`."""
         return self._engine.report
 
+    def costs(self) -> Mapping[str, Any]:
+        """See `contracts.ReportsCost`."""
+        return {"cost": self.report.cost, "cached": self.report.cached + self.report.empty}
+
     def initialize(
         self,
         get_examples: Callable[[], Iterable[Example]],

@@ -1,0 +1,1 @@
+"""From a pipeline to anybody's texts: the Annotator, the forms it reads and writes, its engines."""

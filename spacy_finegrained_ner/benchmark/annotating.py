@@ -1,0 +1,155 @@
+"""Texts per second and memory of `annotate`, against `nlp.pipe` and from engine to engine."""
+
+from __future__ import annotations
+
+import gc
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import spacy
+
+from spacy_finegrained_ner.annotate.annotator import Annotator
+from spacy_finegrained_ner.annotate.engines import Engine, in_process, in_workers
+from spacy_finegrained_ner.annotate.files import annotate_files
+from spacy_finegrained_ner.annotate.forms import JsonLines
+from spacy_finegrained_ner.annotate.inputs import Inputs
+from spacy_finegrained_ner.annotate.work import Part
+from spacy_finegrained_ner.benchmark.sentences import read_docs
+from spacy_finegrained_ner.benchmark.speed import Say, machine, peak_mib, spread
+
+PIPE, HERE, WORKERS, RAY = "nlp.pipe on Docs", "in-process", "worker processes", "Ray"
+BARS = {(HERE, PIPE): 0.9, (WORKERS, HERE): 1.0, (RAY, WORKERS): None}
+"""Which side is compared with which, and the bar: at least so many times its texts per second."""
+MOST_GROWTH = 0.05
+"""Of resident memory, from the first tenth of the texts on."""
+
+
+def annotating(
+    model: str, data: Path, texts: int, long: int, workers: int, rounds: int, ray: bool, say: Say
+) -> dict[str, Any]:
+    """Measure all sides in each round, in turn, on so many texts of the data, and the memory on a
+    `long` run (0 for none), in a process of its own.
+
+    `nlp.pipe` gets Docs that are made; annotate reads JSON lines, tokenizes and writes. The rate of
+    an engine is that after the first tenth of its texts: all pipelines are loaded by then.
+    """
+    report: dict[str, Any] = {
+        "machine": machine(),
+        "rounds": rounds,
+        "texts": texts,
+        "workers": workers,
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        if long:
+            path = _write(Path(folder) / "long.jsonl", data, long)
+            say(f"memory: {long:,} texts")
+            with get_context("spawn").Pool(1) as pool:
+                report["memory"] = pool.apply(_memory, (model, path))
+            report["memory"] |= {"texts": long, "bar": MOST_GROWTH}
+        path = _write(Path(folder) / "texts.jsonl", data, texts)
+        sides = _sides(model, path, workers, ray)
+        found: dict[str, list[float]] = {name: [] for name in sides}
+        for turn in range(rounds):
+            names = list(sides)
+            for name in names[turn % len(names) :] + names[: turn % len(names)]:
+                gc.collect()
+                found[name].append(sides[name]())
+                say(f"{name}, round {turn + 1} of {rounds}: {found[name][-1]:,.0f} texts/s")
+    report["rates"] = found
+    report["ratios"] = [
+        {"of": one, "to": other, "bar": bar, **spread([a / b for a, b in zip(*pair, strict=True)])}
+        for (one, other), bar in BARS.items()
+        if len(pair := [found[name] for name in (one, other) if name in found]) == 2
+    ]
+    return report
+
+
+def sample(data: Path, count: int) -> list[str]:
+    """So many texts. Where there are not as many, they come again, each with a word of its own."""
+    known = [doc.text.strip() for doc in read_docs(data)]
+    return [known[i % len(known)] + (f" {i:x}" if i >= len(known) else "") for i in range(count)]
+
+
+def _write(path: Path, data: Path, count: int) -> Path:
+    with path.open("w", encoding="utf-8") as file:
+        for i, text in enumerate(sample(data, count)):
+            file.write(json.dumps({"id": i, "text": text}) + "\n")
+    return path
+
+
+def _sides(model: str, path: Path, workers: int, ray: bool) -> dict[str, Callable[[], float]]:
+    nlp = spacy.load(model)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    texts = [json.loads(line)["text"] for line in lines]
+    here = Annotator(model)
+    sides: dict[str, Callable[[], float]] = {
+        PIPE: partial(_pipe, nlp, texts),
+        HERE: partial(_rate, here, path, in_process),
+        WORKERS: partial(_rate, here, path, partial(in_workers, workers=workers)),
+    }
+    if ray:
+        from spacy_finegrained_ner.annotate.on_ray import on_ray
+
+        sides[RAY] = partial(_rate, here, path, partial(on_ray, workers=workers))
+    return sides
+
+
+def _pipe(nlp: Any, texts: list[str]) -> float:
+    docs = [nlp.make_doc(text) for text in texts]
+    list(nlp.pipe(nlp.make_doc(text) for text in islice(texts, 100)))
+    start = time.perf_counter()
+    for _ in nlp.pipe(docs):
+        pass
+    return len(docs) / (time.perf_counter() - start)
+
+
+def _rate(annotator: Annotator, path: Path, engine: Engine) -> float:
+    """Texts per second from the first tenth to the last part, of a run that starts anew."""
+    done = [(0.0, 0)]
+
+    def finished(part: Part) -> None:
+        done.append((time.perf_counter(), done[-1][1] + part.counts.texts))
+
+    _run(annotator, path, engine, finished)
+    total = done[-1][1]
+    start, before = next((when, n) for when, n in done if n >= total / 10)
+    return (total - before) / (time.perf_counter() - start)
+
+
+def _run(
+    annotator: Annotator, path: Path, engine: Engine, finished: Callable[[Part], None]
+) -> None:
+    form = JsonLines("text", "entities")
+    output = path.with_name("output.jsonl")
+    annotate_files(annotator, Inputs([str(path)]), form, output, engine, finished=finished)
+
+
+def _memory(model: str, path: Path) -> dict[str, float]:
+    """In this process: MiB after the first tenth, and at most after that."""
+    total = sum(1 for _ in path.open("rb"))
+    seen: list[tuple[int, float]] = [(0, 0.0)]
+    _run(
+        Annotator(model),
+        path,
+        in_process,
+        lambda part: seen.append((seen[-1][0] + part.counts.texts, resident_mib())),
+    )
+    later = [mib for texts, mib in seen if texts >= total / 10]
+    return {"tenth": later[0], "most": max(later), "growth": max(later) / later[0] - 1}
+
+
+def resident_mib(process: int | str = "self") -> float:
+    """The memory that a process has now, in MiB; the most that this one has had, where there is no
+    /proc."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+    except FileNotFoundError:
+        return peak_mib()
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1024

@@ -1,0 +1,111 @@
+"""Files to gold Docs: all parts of a data set at once, which have one scheme of tags."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+
+from spacy_finegrained_ner.data.forms.docs import Tokenize, docs_of
+from spacy_finegrained_ner.data.forms.reading import read_records
+from spacy_finegrained_ner.data.forms.record import (
+    NO_TEXT,
+    NOT_ANNOTATED,
+    Account,
+    FormError,
+    Options,
+    Record,
+)
+from spacy_finegrained_ner.labels.schemes import SCHEMES, find_scheme
+
+
+@dataclass
+class Texts:
+    """What a part holds. said: its files, each with its form, in words. records and docs go
+    together. labels: each with the first place that has it, also of entities that were lost."""
+
+    files: Sequence[Path]
+    records: list[Record] = field(default_factory=list)
+    docs: list[Doc] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+def load(
+    parts: Mapping[str, Sequence[Path]], vocab: Vocab, tokenize: Tokenize, options: Options
+) -> tuple[dict[str, Texts], Account]:
+    """Read the files of each part. vocab: of Docs whose tokens are given. tokenize: for the others.
+
+    Raises a `FormError` for what can't be read, for a file without texts, and for a part of which
+    no entity could be kept.
+    """
+    if options.scheme is not None and options.scheme not in SCHEMES:
+        raise FormError(
+            f"{options.scheme!r} is no scheme of tags, expected one of {', '.join(SCHEMES)}."
+        )
+    account = Account()
+    found = {part: Texts(files) for part, files in parts.items()}
+    read: dict[str, list[tuple[Path, str, list[Record]]]] = {}
+    for part, texts in found.items():
+        read[part] = [(p, *read_records(p, vocab, options, account)) for p in texts.files]
+        texts.records = [record for _, _, records in read[part] for record in records]
+    tags = [r.tags for t in found.values() for r in t.records if r.tags is not None]
+    scheme = options.scheme or find_scheme(tags) or "IOB2"
+    for part, texts in found.items():
+        texts.said = _said(read[part], scheme)
+        texts.docs = docs_of(texts.records, vocab, tokenize, scheme, account)
+        texts.labels = _label_places(texts.records, scheme)
+        _require_some(texts, account)
+    return found, account
+
+
+def _said(read: Sequence[tuple[Path, str, list[Record]]], scheme: str) -> list[str]:
+    """A line for each form."""
+    forms: dict[str, tuple[Path, int, int]] = {}
+    for path, form, records in read:
+        tagged = any(record.tags is not None for record in records)
+        form = f"{form}, {scheme}" if tagged else form
+        first, files, texts = forms.get(form, (path, 0, 0))
+        forms[form] = (first, files + 1, texts + len(records))
+    return [
+        f"{first}{f' and {files - 1:,} other files' if files > 1 else ''}: {form}, {texts:,} texts"
+        for form, (first, files, texts) in forms.items()
+    ]
+
+
+def _label_places(records: Sequence[Record], scheme: str) -> dict[str, str]:
+    places: dict[str, str] = {}
+    for record in records:
+        for span in record.spans:
+            if span.label:
+                places.setdefault(span.label, record.place)
+        for i, tag in enumerate(record.tags or ()):
+            if tag in ("O", "-", ""):
+                continue
+            label = tag if scheme == "labels" else tag[2:] if tag[1:2] == "-" else ""
+            if label.strip() and label not in places:
+                places[label] = record.at(i)
+        for ent in record.doc.ents if record.doc is not None else ():
+            places.setdefault(ent.label_, record.place)
+    return places
+
+
+def _require_some(texts: Texts, account: Account) -> None:
+    """A reader that loses all has read something else."""
+    lost = [(place, kind, what) for kind, some in account.losses.items() for place, what in some]
+    names = tuple(map(str, texts.files))
+    lost = [one for one in lost if one[0].startswith(names)]
+    if texts.docs:
+        lost = [one for one in lost if one[1] not in (NOT_ANNOTATED, NO_TEXT)]
+    kept = sum(len(doc.ents) for doc in texts.docs)
+    if (texts.docs and kept) or (texts.docs and not lost):
+        return
+    place, kind, what = lost[0] if lost else (str(texts.files[0]), "found no texts", "")
+    raise FormError(
+        f"{place}: {what or kind}{f' ({kind})' if what else ''}. So nothing of this part can be "
+        f"read, {len(lost):,} times for such reasons. Correct it, or say how it is meant: "
+        "--scheme, --tag-column, --tag-names, --encoding."
+    )

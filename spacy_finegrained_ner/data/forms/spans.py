@@ -1,0 +1,151 @@
+"""Texts with entities by their characters: Prodigy, doccano, spaCy's own JSON, and others alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from spacy_finegrained_ner.data.forms.record import (
+    NO_TEXT,
+    NOT_ACCEPTED,
+    NOT_ANNOTATED,
+    OTHER,
+    Account,
+    CharSpan,
+    Record,
+)
+
+TEXTS = ("text", "data", "sentence", "content")
+SPANS = ("spans", "entities", "ents", "labels", "label", "annotations")
+STARTS = ("start", "start_offset", "start_char", "begin", "from")
+ENDS = ("end", "end_offset", "end_char", "stop", "to")
+LABELS = ("label", "labels", "entity", "type", "tag", "entity_type", "entity_group")
+SURFACES = ("text", "surface", "word", "value")
+
+
+def first_of(value: Mapping[str, Any], keys: Sequence[str]) -> Any:
+    """Of the first key that it has; None where it has none."""
+    return next((value[key] for key in keys if key in value), None)
+
+
+def paired(value: Any) -> Any:
+    """`[text, {"entities": [...]}]`, in which spaCy 2 had its data, as an object."""
+    if isinstance(value, list | tuple) and len(value) == 2 and isinstance(value[0], str):
+        text, rest = value
+        if isinstance(rest, dict):
+            return {"text": text, **rest}
+        if isinstance(rest, list):
+            return {"text": text, "entities": rest}
+    return value
+
+
+def text_of(value: Mapping[str, Any]) -> str | None:
+    found = first_of(value, TEXTS)
+    return found if isinstance(found, str) else None
+
+
+def name_of(values: Sequence[Mapping[str, Any]]) -> str:
+    keys = {key for value in values for key in value}
+    if keys & {"_input_hash", "_task_hash", "answer", "_view_id"}:
+        return "Prodigy"
+    if "ents" in keys and "tokens" in keys:
+        return "JSON of spaCy's Docs"
+    items = [item for value in values for item in first_of(value, SPANS) or ()]
+    if "id" in keys and keys & {"label", "Comments", "relations"}:
+        return "doccano"
+    if any(isinstance(item, dict) and "start_offset" in item for item in items):
+        return "doccano"
+    return "texts with character spans"
+
+
+def read_object(place: str, value: Mapping[str, Any], account: Account) -> list[Record]:
+    """RETURNS: one record, or none for a text that was rejected, or that has no annotation."""
+    text = text_of(value)
+    if text is None:
+        account.add(NO_TEXT, place, f"found the keys {sorted(value)[:10]}")
+        return []
+    if (answer := value.get("answer", "accept")) != "accept":
+        account.add(NOT_ACCEPTED, place, str(answer))
+        return []
+    items = first_of(value, SPANS)
+    # Prodigy and spaCy leave an empty list out, and others have an empty one
+    if items is None and not ({"answer", "_view_id", "_input_hash"} & set(value)):
+        account.add(NOT_ANNOTATED, place, f"none of {list(SPANS)}")
+        return []
+    for _ in value.get("relations") or ():
+        account.add(OTHER, place, "a relation")
+    tokens = _tokens(text, value.get("tokens"))
+    return [
+        Record(
+            place,
+            text=text,
+            tokens=tokens,
+            spans=spans_of(items or (), tokens),
+            # Prodigy asks there whether one entity is right, and nothing else
+            rest_known=value.get("_view_id") != "ner",
+        )
+    ]
+
+
+def spans_of(items: Any, tokens: Sequence[tuple[int, int]] | None = None) -> list[CharSpan]:
+    """The entities of a list of `[start, end, label]` or of objects, in any order of keys.
+    tokens: for those that say tokens in place of characters."""
+    found = []
+    for item in items if isinstance(items, list | tuple) else ():
+        if isinstance(item, Mapping):
+            start, end = first_of(item, STARTS), first_of(item, ENDS)
+            if start is None and tokens:
+                start, end = _by_tokens(item, tokens)
+            label, surface = first_of(item, LABELS), first_of(item, SURFACES)
+        elif isinstance(item, list | tuple) and len(item) >= 3:
+            (start, end, label), surface = item[:3], None
+        else:
+            start = end = label = surface = None
+        names = label if isinstance(label, list | tuple) and label else [label]
+        surface = surface if isinstance(surface, str) else None
+        found += [CharSpan(offset(start), offset(end), _name(one), surface) for one in names]
+    return found
+
+
+def offset(value: Any) -> int | None:
+    """A whole number, also as text or as 3.0; None for anything else."""
+    if isinstance(value, bool) or value is None:
+        return None
+    try:
+        number = float(value)
+        return int(number) if number == int(number) else None
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _name(label: Any) -> str:
+    return label.strip() if isinstance(label, str) else "" if label is None else str(label)
+
+
+def _tokens(text: str, tokens: Any) -> list[tuple[int, int]] | None:
+    """Those that spell the text, in order; None where it has to be tokenized anew."""
+    if not isinstance(tokens, list) or not tokens:
+        return None
+    found = []
+    before = 0
+    for token in tokens:
+        start, end = (
+            offset(token.get(key)) if isinstance(token, dict) else None for key in ("start", "end")
+        )
+        if start is None or end is None or start < before or end <= start or end > len(text):
+            return None
+        if token.get("text", text[start:end]) != text[start:end] or text[before:start].strip():
+            return None
+        found.append((start, end))
+        before = end
+    return None if text[before:].strip() else found
+
+
+def _by_tokens(
+    item: Mapping[str, Any], tokens: Sequence[tuple[int, int]]
+) -> tuple[int | None, int | None]:
+    """token_end is the last token of the entity, not the one behind it."""
+    first, last = offset(item.get("token_start")), offset(item.get("token_end"))
+    if first is None or last is None or not 0 <= first <= last < len(tokens):
+        return None, None
+    return tokens[first][0], tokens[last][1]

@@ -1,0 +1,99 @@
+"""Tokens and their tags, as Hugging Face's `datasets` have them: tags by name, or by number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from spacy_finegrained_ner.data.forms.record import (
+    NO_TEXT,
+    UNMATCHED,
+    Account,
+    FormError,
+    Options,
+    Record,
+)
+from spacy_finegrained_ner.data.forms.spans import first_of
+
+TOKENS = ("tokens", "words")
+TAGS = ("fine_ner_tags", "ner_tags", "tags", "ner", "labels", "label", "entities")
+IGNORED = -100
+"""The number of a tag that does not count, as torch has it."""
+
+
+def tag_column(values: Sequence[Mapping[str, Any]], options: Options, path: Path) -> str | None:
+    """The name of the tags; None where these are no tokens with tags."""
+    for value in values:
+        if not _is_flat(first_of(value, TOKENS), str):
+            continue
+        asked = options.tag_column
+        if asked is not None and asked not in value:
+            raise FormError(
+                f"{path}: there is no {asked!r} (--tag-column), expected one of {sorted(value)}."
+            )
+        names = TAGS if asked is None else [str(asked)]
+        for name in names:
+            if _is_flat(value.get(name), str | int):
+                return name
+    return None
+
+
+def reader(
+    path: Path,
+    values: Sequence[Mapping[str, Any]],
+    column: str,
+    features: Callable[[], Mapping[str, Any]],
+    options: Options,
+) -> Callable[[str, Mapping[str, Any], Account], list[Record]]:
+    """From a value to its record. A `FormError` where tags are numbers without names."""
+    numbers = {tag for value in values for tag in value.get(column) or () if isinstance(tag, int)}
+    names: Sequence[str] = ()
+    if numbers - {IGNORED}:
+        names = options.tag_names or _names(features().get(column)) or ()
+        if not names:
+            raise FormError(
+                f"{path}: the {column} are numbers, and nothing says what they stand for. Give "
+                "their names in order (--tag-names O,B-Label,I-Label,...), or keep the "
+                "dataset_info.json of the data set beside the file."
+            )
+        if wrong := sorted(n for n in numbers - {IGNORED} if not 0 <= n < len(names)):
+            raise FormError(
+                f"{path}: the {column} have the number {wrong[0]}, but there are names for 0 to "
+                f"{len(names) - 1} only: {', '.join(names)[:80]}."
+            )
+
+    def read(place: str, value: Mapping[str, Any], account: Account) -> list[Record]:
+        words, tags = first_of(value, TOKENS), value.get(column)
+        if not isinstance(words, list) or not isinstance(tags, list):
+            account.add(NO_TEXT, place, f"found the keys {sorted(value)[:10]}")
+            return []
+        if len(words) != len(tags):
+            account.add(UNMATCHED, place, f"{len(words)} tokens and {len(tags)} tags")
+            return []
+        spelled = ["-" if tag in (None, IGNORED) else _spelled(tag, names) for tag in tags]
+        # A word of nothing is no token
+        kept = [(str(w), t) for w, t in zip(words, spelled, strict=True) if str(w).strip()]
+        return [Record(place, words=[w for w, _ in kept], tags=[t for _, t in kept])]
+
+    return read
+
+
+def _spelled(tag: Any, names: Sequence[str]) -> str:
+    return names[tag] if isinstance(tag, int) else str(tag)
+
+
+def _is_flat(values: Any, kind: Any) -> bool:
+    return (
+        isinstance(values, list) and bool(values) and all(isinstance(x, kind) for x in values[:20])
+    )
+
+
+def _names(feature: Any) -> list[str] | None:
+    """Of a ClassLabel, however it is wrapped (Sequence, List, a list of one)."""
+    if isinstance(feature, list) and feature:
+        return _names(feature[0])
+    if isinstance(feature, dict):
+        names = feature.get("names")
+        return list(map(str, names)) if isinstance(names, list) else _names(feature.get("feature"))
+    return None
