@@ -61,7 +61,7 @@ def test_the_box_has_all_registered_names():
         "spacy-finegrained-ner.multiconer2.v1"
     }
     (row,) = re.findall(r"^\| commands \|(.*)\|$", box, re.MULTILINE)
-    verbs = set(re.findall(r"`([a-z]+(?:-[a-z]+)?)`", row))
+    verbs = set(re.findall(r"`([a-z]+(?:-[a-z]+)*)`", row))
     assert verbs == set(get_command(app).commands)
 
 

@@ -17,7 +17,7 @@ from chat_server import ChatServer
 from chatting import make_llm, report_of
 from pipelines import entities
 
-from spacy_finegrained_ner.baselines.llm.cache import FILE
+from spacy_finegrained_ner.baselines.llm.cache import FILE, size_of
 from spacy_finegrained_ner.baselines.llm.failures import BudgetReached
 
 NAMES = [*server.KNOWN]
@@ -51,6 +51,8 @@ def test_killed_in_the_middle_and_started_again(tmp_path, chat):
     assert os.waitpid(child, 0)[1] == signal.SIGKILL
     before = sum(chat.asked.values())
     assert before < len(TEXTS)
+    answers, _ = size_of(tmp_path)  # as it was left
+    assert before - 4 <= answers <= before
     assert annotations(nlp.pipe(TEXTS)) == undisturbed
     parallel = nlp.get_pipe("finegrained_llm")._engine.limits.parallel
     assert sum(chat.asked.values()) <= len(TEXTS) + parallel  # those that were under way

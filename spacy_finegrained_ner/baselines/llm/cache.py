@@ -41,6 +41,9 @@ class Cache:
             if folder is not None:
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # it tells of the texts
             self._db = sqlite3.connect(self._where, timeout=_PATIENCE, check_same_thread=False)
+            # An answer survives the end of the process at once; that of the machine, after a while
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute(
                 "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, reply TEXT NOT NULL)"
             )
@@ -56,7 +59,7 @@ class Cache:
             raise _unusable(self._where, error) from None
 
     def put(self, key: str, reply: Reply) -> None:
-        """Once this returns, the reply is on disk."""
+        """Once this returns, the reply outlives the process."""
         try:
             with self._db:
                 self._db.execute(
@@ -75,19 +78,26 @@ def size_of(folder: Path) -> tuple[int, int]:
     if not file.is_file():
         raise UserError(f"{folder}: there is no cache of finegrained_llm (no {FILE}).")
     try:
-        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as db:
+        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=rw", uri=True)) as db:
             (answers,) = db.execute("SELECT count(*) FROM answers").fetchone()
+            size = sum(path.stat().st_size for path in _files(folder))
     except sqlite3.Error as error:
         raise _unusable(folder, error) from None
-    return answers, file.stat().st_size
+    return answers, size
 
 
 def delete(folder: Path) -> None:
     """The answers, and the folder, if nothing else is in it."""
-    for name in (FILE, f"{FILE}-journal"):
-        (folder / name).unlink(missing_ok=True)
+    for path in _files(folder):
+        path.unlink(missing_ok=True)
     if not any(folder.iterdir()):
         folder.rmdir()
+
+
+def _files(folder: Path) -> list[Path]:
+    """The database, and what SQLite has beside it while it is in use, or after a kill."""
+    paths = (folder / f"{FILE}{end}" for end in ("", "-wal", "-shm", "-journal"))
+    return [path for path in paths if path.exists()]
 
 
 def _unusable(where: object, error: Exception) -> CannotGoOn:
