@@ -105,12 +105,14 @@ async def ask(
         to = _without(key, response.headers.get("location", "nowhere"))
         raise NoAnswer(REDIRECT, f"to {to[:200]}; it is not followed")
     if status >= 400:
+        text = _without(key, text)  # also for who looks at a traceback with its variables
         said, code = _server_says(text)
         raise _refused(status, _without(key, said)[:300], _QUOTA in code, response.headers)
     try:
         found = _Completion.model_validate_json(text)
     except ValidationError:
-        raise NoAnswer(NO_COMPLETION, _without(key, text)[:200], retry=True) from None
+        text = _without(key, text)
+        raise NoAnswer(NO_COMPLETION, text[:200], retry=True) from None
     choice, usage = found.choices[0], found.usage or _Usage()
     # A key that the prompt has in it is none to hide ("ollama", "EMPTY"), and without it the answer
     # would be another one
