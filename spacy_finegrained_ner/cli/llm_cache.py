@@ -14,8 +14,16 @@ def llm_cache(
 ) -> None:
     """Show how large the cache of a language model's answers is, or delete it."""
     from spacy_finegrained_ner.baselines.llm import cache
+    from spacy_finegrained_ner.baselines.llm.failures import CannotGoOn
 
-    answers, size = cache.size_of(folder)
+    try:
+        answers, size = cache.size_of(folder)
+    except CannotGoOn as error:  # one that is broken tells of the texts all the same
+        if not delete:
+            raise
+        cache.delete(folder)
+        messages.good(f"Deleted what could not be read: {error}")
+        return
     told = f"{answers:,} answers, {size:,} bytes in {folder}"
     if delete:
         cache.delete(folder)

@@ -49,7 +49,8 @@ def read_texts(nlp: Language, path: Path) -> list[Doc]:
     if path.suffix != ".txt":
         return read_gold(nlp.vocab, path)
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        # Not splitlines, which ends lines at form feeds and the like within a text
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: expected a text file in UTF-8: {error}") from None
     return [nlp.make_doc(line.strip()) for line in lines if line.strip()]

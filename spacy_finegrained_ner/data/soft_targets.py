@@ -15,16 +15,21 @@ SOFT_TARGETS = "finegrained_ner_soft_targets"
 not: then the entities of the Doc are what is learned."""
 
 LEAST = 0.002
-"""What is less probable, or expected less often, is left out, and the rest made to add up again."""
+"""What is less probable, or expected less often, is left out, and the rest made to add up again.
+Where all is, as of hundreds of tags of which a teacher knows nothing, that which is the most stays.
+"""
 
 
 def keep_soft_targets(doc: Doc, tags: Sequence[str], soft: SoftTargets) -> None:
     """tags: names of those that the soft targets are of, by id."""
-    token, tag = np.nonzero(soft.marginals >= LEAST)
+    most = soft.marginals.max(axis=1, keepdims=True, initial=0.0)
+    token, tag = np.nonzero(soft.marginals >= np.minimum(most, LEAST))
     kept = {"token": token.astype(np.int32), "p": soft.marginals[token, tag].astype(np.float32)}
     ids = [tag]
     if soft.transitions is not None:
-        origin, target = np.nonzero(soft.transitions >= LEAST)
+        # None of a single token
+        least = min(soft.transitions.max(initial=0.0), LEAST) or LEAST
+        origin, target = np.nonzero(soft.transitions >= least)
         kept["count"] = soft.transitions[origin, target].astype(np.float32)
         ids += [origin, target]
     used, places = np.unique(np.concatenate(ids), return_inverse=True)

@@ -149,6 +149,13 @@ class Annotating(ReportsEntities):
         """What an annotated Doc says now, see `data.annotation.read_prediction`."""
         return self._annotation.read(doc, self.names.taxonomy)
 
+    def answered(self, doc: Doc) -> bool:
+        """Whether an annotated Doc says anything: no entity is an answer, a request that failed is
+        none."""
+        if self.annotate == "spans":
+            return self.spans_key in doc.spans
+        return not len(doc) or doc.has_annotation("ENT_IOB")
+
     def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
         """Scores of what `annotate` says the component writes, under the names that it writes: the
         gold is named alike."""

@@ -18,7 +18,10 @@ def add_labels(component: Any, labels: Iterable[str], taxonomy: Taxonomy | None 
     """
     old: Taxonomy = component.taxonomy  # fails before initialize
     before = [component._tag_set, component._auxiliary_tag_set]
-    new = [x for x in dict.fromkeys(labels) if before[0].spelled(x) is None]
+    tree = taxonomy or old
+    # As the taxonomy spells them: the same label in another case is no other one
+    spelled = {x.casefold(): tree.spelled(x) or x for x in labels}
+    new = [x for x in spelled.values() if before[0].spelled(x) is None]
     if not new:
         return
     if component.has_knowledge:

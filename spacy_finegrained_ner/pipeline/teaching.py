@@ -13,11 +13,12 @@ from spacy.training import Example
 from spacy_finegrained_ner.contracts import ReportsEntities
 from spacy_finegrained_ner.data.corpus import bare_copy
 from spacy_finegrained_ner.data.entities import labels_of
-from spacy_finegrained_ner.data.gold import annotated_labels, gold_of
+from spacy_finegrained_ner.data.gold import annotated_labels, gold_of, label_only
 from spacy_finegrained_ner.data.soft_targets import keep_soft_targets
 from spacy_finegrained_ner.errors import UserError
 from spacy_finegrained_ner.labels.bio import OUTSIDE, Entity, TagSet
 from spacy_finegrained_ner.labels.gold import Gold, SoftTargets
+from spacy_finegrained_ner.pipeline.annotating import Annotating
 
 BATCH = 256
 """Texts at once."""
@@ -55,7 +56,7 @@ def taught(
             yield from _softly(component, annotated, some)
             continue
         for doc, known in zip(annotated, some, strict=True):
-            yield _joined(known, _found(doc, component), unknown_tokens(doc))
+            yield _joined(known, _found(doc, component), _silent(doc, component))
 
 
 def _found(doc: Doc, component: Any) -> list[Entity]:
@@ -63,6 +64,14 @@ def _found(doc: Doc, component: Any) -> list[Entity]:
         entities: list[Entity] = component.read(doc).entities
         return entities
     return [(span.start, span.end, span.label_) for span in doc.ents]
+
+
+def _silent(doc: Doc, component: Any) -> np.ndarray[Any, Any]:
+    """Of which tokens nothing was said. A component that writes a span group leaves `doc.ents` as
+    they are, and says by the group that it has answered. *Shape:* (tokens,)."""
+    if isinstance(component, Annotating) and component.annotate == "spans":
+        return np.full(len(doc), not component.answered(doc))
+    return unknown_tokens(doc)
 
 
 def unknown_tokens(doc: Doc) -> np.ndarray[Any, Any]:
@@ -75,8 +84,9 @@ def _softly(component: Any, annotated: list[Doc], known: Sequence[Doc]) -> Itera
     teacher: TagSet = component.decoder.tag_set
     marks = [annotated_labels(doc) or [] for doc in known]
     more = {label for mark in marks for labels in mark for label in labels or ()}
-    new = sorted({x for x in more | labels_of(known).keys() if teacher.spelled(x) is None})
-    both = TagSet((*teacher.labels, *new))
+    others = sorted(x for x in more | labels_of(known).keys() if teacher.spelled(x) is None)
+    new = {label.casefold(): label for label in others}  # the same in another case is no other one
+    both = TagSet((*teacher.labels, *new.values()))
     gold = [gold_of(Example(doc, other), both) for doc, other in zip(annotated, known, strict=True)]
     made = [bare_copy(doc, doc.vocab) for doc in annotated]
     for rows, batch, found in component.scored(annotated):
@@ -125,7 +135,8 @@ def _joined(known: Doc, entities: Iterable[Entity], silent: np.ndarray[Any, Any]
     doc = bare_copy(known, known.vocab)
     own = [Span(doc, span.start, span.end, span.label_) for span in known.ents]
     unknown = unknown_tokens(known)
-    annotated = annotated_labels(known)
+    marks = annotated_labels(known)
+    annotated = marks and [m and frozenset(label.casefold() for label in m) for m in marks]
     inside = np.zeros(len(doc), dtype=bool)
     for span in own:
         inside[span.start : span.end] = True
@@ -134,7 +145,7 @@ def _joined(known: Doc, entities: Iterable[Entity], silent: np.ndarray[Any, Any]
         if inside[i]:
             return False
         labels = None if annotated is None else annotated[i]
-        return bool(unknown[i]) or (labels is not None and label not in labels)
+        return bool(unknown[i]) or (labels is not None and label.casefold() not in labels)
 
     own += [
         Span(doc, start, end, label)
@@ -144,4 +155,7 @@ def _joined(known: Doc, entities: Iterable[Entity], silent: np.ndarray[Any, Any]
     missing = [doc[i : i + 1] for i in np.flatnonzero(unknown & silent).tolist()]
     covered = {i for span in own for i in range(span.start, span.end)}
     doc.set_ents(own, missing=[span for span in missing if span.start not in covered])
+    for i in np.flatnonzero(silent).tolist():
+        if marks is not None and marks[i] is not None:  # of other labels still nothing is known
+            label_only(doc[i : i + 1], marks[i])
     return doc

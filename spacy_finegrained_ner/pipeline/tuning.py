@@ -18,6 +18,7 @@ from thinc.api import Config
 
 from spacy_finegrained_ner.data.entities import labels_of
 from spacy_finegrained_ner.data.gold import LABELLED, label_only
+from spacy_finegrained_ner.errors import UserError
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 from spacy_finegrained_ner.pipeline.growth import add_labels
 from spacy_finegrained_ner.pipeline.teaching import taught, unknown_tokens
@@ -91,6 +92,8 @@ FEWEST_STEPS = 60
 RATE = 1e-4
 GENTLE_RATE = 5e-5
 """Of the encoder: for new types, and where there are none."""
+OF_ONE_TRAINING = {"performance", "labels", "pipeline", "components", "disabled", "vectors"}
+"""Of a pipeline's meta.json, what is not true of the tuned one."""
 
 
 def tune(
@@ -115,13 +118,21 @@ def tune(
     taxonomy: of new labels, see `pipeline.growth`. steps: 0 for three epochs, and 60 at least.
     rate: of the encoder; 0 for 1e-4 with new labels and 5e-5 without. stdout: for the log, None for
         that of the process.
-    Raises what `add_labels` and `taught` do.
+    Raises what `add_labels` and `taught` do, and a `UserError` for an annotated label that neither
+    the docs nor the component have.
     """
     docs = [doc.copy() for doc in docs]  # of which more is said
     component: Any = nlp.get_pipe(name)
     present = list(labels_of(docs))
     new = [label for label in present if component._tag_set.spelled(label) is None]
     only = list(annotated) if annotated is not None else new
+    known = {label.casefold() for label in (*component.labels, *present)}
+    if unknown := [label for label in only if label.casefold() not in known]:
+        raise UserError(
+            f"{unknown} should be annotated in the data, but there they are not, and '{name}' does "
+            f"not have them: it has {list(component.labels)}, the data {present}. Is it a typing "
+            "error?"
+        )
     for doc in docs if only else ():
         if LABELLED not in doc.spans:
             label_only(doc, only)
@@ -140,7 +151,12 @@ def tune(
         )
         config["system"]["seed"] = seed
         tuned = init_nlp(config, use_gpu=use_gpu)
+        _take_over(nlp, tuned)
         train(tuned, None, use_gpu=use_gpu, stdout=stdout or sys.stdout)
+        for key in ("train", "dev"):  # of this folder
+            tuned.config["paths"][key] = None
+        tuned.config["initialize"]["vectors"] = None
+        tuned.meta["performance"] = {}  # on what it was trained on
     return tuned
 
 
@@ -155,6 +171,18 @@ def _write_start(
         copy.to_disk(place)
 
 
+def _take_over(nlp: Language, tuned: Language) -> None:
+    """What a pipeline is beside its components and its config: name and licence, what its tokenizer
+    has been told, and the tables of its vocab."""
+    own = {key: value for key, value in nlp.meta.items() if key not in OF_ONE_TRAINING}
+    tuned.meta.update(own)
+    if hasattr(nlp.tokenizer, "to_bytes"):
+        tuned.tokenizer.from_bytes(nlp.tokenizer.to_bytes(exclude=["vocab"]), exclude=["vocab"])
+    for name in nlp.vocab.lookups.tables:
+        if name not in tuned.vocab.lookups:
+            tuned.vocab.lookups.add_table(name, nlp.vocab.lookups.get_table(name))
+
+
 def _config(nlp: Language, name: str, place: Path) -> Config:
     """Every component as it is in the folder, of which ours and what it listens to are trained."""
     config = nlp.config.copy()
@@ -167,6 +195,8 @@ def _config(nlp: Language, name: str, place: Path) -> Config:
     config["training"]["score_weights"] = nlp.config["training"]["score_weights"]
     for key in ("vectors", "init_tok2vec", "vocab_data", "lookups", "before_init", "after_init"):
         config["initialize"][key] = None
+    if nlp.vocab.vectors.size:
+        config["initialize"]["vectors"] = start
     config["initialize"]["components"] = {}
     heard = {pipe: getattr(each, "listening_components", []) for pipe, each in nlp.components}
     encoders = [pipe for pipe, listeners in heard.items() if name in listeners]

@@ -62,7 +62,7 @@ def compared(
         "model": model_name(nlp),
         "micro": [scores["ents_f"], ranges["ents_f"]],
         "macro": [scores["ents_macro_f"], ranges["ents_macro_f"]],
-        "unanswered": sum(bool(len(doc)) and not doc.has_annotation("ENT_IOB") for doc in found),
+        "unanswered": sum(not component.answered(doc) for doc in found),
         "words_per_second": sum(map(len, gold)) / seconds if whole and seconds else None,
         "cost_per_million": cost,
     }

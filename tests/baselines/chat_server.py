@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 KNOWN = {
     "marie curie": "Scientist",
@@ -108,6 +109,11 @@ class Handler(BaseHTTPRequestHandler):
 
 def says(content: str | None, finish: str = "stop", **message) -> Callable:
     return lambda handler, text: handler.send(completion(content, finish, **message))
+
+
+def uses(usage: Any) -> Callable:
+    """Well, but for what it says of tokens."""
+    return lambda handler, text: handler.send({**completion(answer(text)), "usage": usage})
 
 
 def well(handler: Handler, text: str) -> None:

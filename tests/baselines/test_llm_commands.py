@@ -78,3 +78,14 @@ def test_the_task_of_spacy_llm(tmp_path):
     assert [doc.has_annotation("ENT_IOB") for doc in parsed] == [True] * 5 + [False]
     assert task.labels == tuple(sorted(read_taxonomy().fine))
     assert "{{ text }}" in task.prompt_template
+
+
+def test_a_broken_cache_can_be_deleted(tmp_path):
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    (folder / "answers.sqlite3").write_bytes(b"pel\xc3\xa9 is no database" * 100)
+    result = run("llm-cache", folder)
+    assert result.exit_code == 1
+    assert "used as a cache" in result.output
+    assert run("llm-cache", folder, "--delete").exit_code == 0
+    assert not folder.exists()

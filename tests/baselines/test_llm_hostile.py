@@ -1,5 +1,6 @@
 """`finegrained_llm` before servers that do what they should not: a row each."""
 
+import gzip
 import json
 import time
 
@@ -63,6 +64,22 @@ ANSWERED = {
     ),
 }
 
+ANSWERED |= {
+    f"usage that is {name}": (server.uses(usage), {"prompt_tokens": 300})
+    for name, usage in {
+        "no block": [1],
+        "below 0": {"prompt_tokens": -1000},
+        "beyond all numbers": {"prompt_tokens": 10**400},
+        "no whole number": {"prompt_tokens": 12.5},
+    }.items()
+}
+LONG = "lyon " * 150_000
+ANSWERED["a mention longer than the text"] = (
+    server.says(listed(mention(LONG), mention("lyon"))),
+    {"dropped": {"mention not in the text": 1}},
+)
+TWICE = '{"entities": [{"text": "lyon", "label": "Drink", "label": "Station"}]}'
+PACKED = gzip.compress(gzip.compress(b" " * 10_000_000))
 DRAFT = listed(mention("lyon")) + " or " + listed(mention("odd"))
 FAILED = {
     "429 always": (server.fails(429), "HTTP 429"),
@@ -80,6 +97,17 @@ FAILED = {
         "JSON of another form",
     ),
     "two answers": (server.says(DRAFT), "several answers"),
+    "a label said twice": (server.says(TWICE), "several answers"),
+    "many nested braces": (server.says(('{"a":' * 700 + "x") * 50), "not JSON"),
+    "packed": (
+        lambda handler, text: handler.send(PACKED, Content_Encoding="gzip, gzip"),
+        "no chat completion",
+    ),
+    "429 with a zone beyond all": (
+        server.fails(429, Retry_After=f"Mon, 01 Jan 2024 00:00:00 +{'9' * 14}"),
+        "HTTP 429",
+    ),
+    "429 for a text about quotas": (server.fails(429, "insufficient_quota"), "HTTP 429"),
     "half an answer": (server.says('{"entities": [{"text": "ly', "length"), "cut off"),
     "empty": (server.says(""), "empty"),
     "null": (server.says(None), "empty"),
@@ -172,9 +200,9 @@ def test_a_redirect_is_not_followed_and_the_key_stays(monkeypatch):
     ],
 )
 def test_what_would_happen_to_each_text_stops_all_at_once(status, message):
-    chat = ChatServer(
-        {"": server.fails(status, "insufficient_quota" * (status == 429) or "bad key")}
-    )
+    code = {"code": "insufficient_quota"} if status == 429 else {}
+    error = {"error": {"message": code.get("code", "bad key"), **code}}
+    chat = ChatServer({"": lambda handler, text: handler.send(error, status)})
     try:
         nlp = make_llm(chat.url, limits={"parallel": 2})
         with pytest.raises(ValueError, match=message):

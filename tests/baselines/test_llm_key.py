@@ -171,3 +171,30 @@ def test_a_key_that_would_go_in_clear_is_told(caplog, monkeypatch):
     with pytest.raises(ValueError, match="no connection"):
         nlp("lyon")
     assert "UNENCRYPTED" in caplog.text
+
+
+@pytest.mark.parametrize("key", ["lyon", "entities", "1", "EMPTY"])
+def test_a_key_that_is_a_word_changes_no_answer(monkeypatch, key):
+    """As servers on one's own machine have them."""
+    monkeypatch.setenv("CHAT_KEY", key)
+    chat = ChatServer()
+    try:
+        nlp = make_llm(chat.url, api_key_env="CHAT_KEY")
+        assert [ent.text for ent in nlp("pelé in lyon").ents] == ["pelé", "lyon"]
+        assert report_of(nlp).prompt_tokens == 100
+    finally:
+        chat.close()
+
+
+def test_a_server_on_this_machine_is_not_asked_through_a_proxy(monkeypatch):
+    proxy, chat = ChatServer(), ChatServer()
+    try:
+        for name in ("http_proxy", "all_proxy"):
+            monkeypatch.setenv(name, proxy.url.removesuffix("/v1"))
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        assert make_llm(chat.url)("pelé in lyon").ents
+        assert (len(proxy.headers), len(chat.headers)) == (0, 1)
+    finally:
+        proxy.close()
+        chat.close()

@@ -1,5 +1,6 @@
 """The verbs teach, tune and compare, as a user types them."""
 
+import numpy as np
 import pytest
 import spacy
 import srsly
@@ -10,6 +11,7 @@ from test_commands import run, write_spacy
 
 from spacy_finegrained_ner.data.corpus import sentence_to_doc
 from spacy_finegrained_ner.data.soft_targets import SOFT_TARGETS
+from spacy_finegrained_ner.errors import UserError
 from spacy_finegrained_ner.labels.taxonomy import read_taxonomy
 from spacy_finegrained_ner.pipeline.tuning import tune
 from spacy_finegrained_ner.scoring.comparison import compared
@@ -189,3 +191,38 @@ def test_what_is_not_known_the_pipeline_teaches_itself(model):
         ("green tea", "Vehicle", "Product"),
     ]
     assert doc.to_bytes() == before
+
+
+def test_tune_keeps_what_a_pipeline_is_beside_its_components(model, tmp_path):
+    nlp = spacy.load(model)
+    nlp.meta.update(name="tickets", version="3.1.4", license="MIT", performance={"ents_f": 1.0})
+    nlp.tokenizer.add_special_case("teatime", [{"ORTH": "tea"}, {"ORTH": "time"}])
+    nlp.vocab.lookups.add_table("mine", {"a": "b"})
+    nlp.vocab.set_vector("tea", np.ones(5, dtype="float32"))
+    gold = [
+        sentence_to_doc(nlp.vocab, sentence(f"a/O volvo/B-{x}")) for x in ("vehicle", "VEHICLE")
+    ]
+    tune(nlp, "finegrained_ner", gold, steps=1, taxonomy=read_taxonomy()).to_disk(
+        tmp_path / "tuned"
+    )
+    tuned = spacy.load(tmp_path / "tuned")
+    assert tuned.get_pipe("finegrained_ner").labels[-1] == "Vehicle"
+    assert [tuned.meta[key] for key in ("name", "version", "license")] == [
+        "tickets",
+        "3.1.4",
+        "MIT",
+    ]
+    assert tuned.meta["performance"] == {}
+    assert [token.text for token in tuned("teatime")] == ["tea", "time"]
+    assert tuned.vocab.lookups.get_table("mine")["a"] == "b"
+    assert tuned.vocab["tea"].vector.tolist() == [1.0] * 5
+    assert tuned.config["paths"]["train"] is None
+
+
+def test_tune_does_not_take_a_misspelled_label(model):
+    nlp = spacy.load(model)
+    gold = [sentence_to_doc(nlp.vocab, sentence("a/O volvo/B-Vehicle"))]
+    with pytest.raises(
+        UserError, match=r"\['Vehcle'\] should be annotated .* the data \['Vehicle'\]"
+    ):
+        tune(nlp, "finegrained_ner", gold, annotated=["Vehcle", "vehicle", "DRINK"])

@@ -13,9 +13,10 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Corpus, Example
 
 from spacy_finegrained_ner.data.corpus import bare_copy, sentence_to_doc
-from spacy_finegrained_ner.data.gold import gold_of, label_only
-from spacy_finegrained_ner.data.soft_targets import soft_targets_of
+from spacy_finegrained_ner.data.gold import annotated_labels, gold_of, label_only
+from spacy_finegrained_ner.data.soft_targets import keep_soft_targets, soft_targets_of
 from spacy_finegrained_ner.labels.bio import TagSet
+from spacy_finegrained_ner.labels.gold import SoftTargets
 from spacy_finegrained_ner.pipeline.teaching import NoTeacher, taught
 
 NAME = "finegrained_ner"
@@ -228,3 +229,42 @@ def train_with_labels(nlp, data, labels):
     sgd = Adam(0.01)
     for _ in range(60):
         nlp.update(data, sgd=sgd)
+
+
+def test_a_span_group_says_what_is_outside_and_no_group_that_nothing_is_known():
+    nlp = make_nlp(annotate="spans")
+    train(nlp, examples(nlp), 40)
+    (doc,) = taught(nlp, [Doc(nlp.vocab, words=WORDS)], name=NAME)
+    assert [token.ent_iob for token in doc] == [3, 2, 3, 1]
+    nlp.get_pipe(NAME).set_annotations = lambda docs, predictions: None  # as one that got no answer
+    (doc,) = taught(nlp, [Doc(nlp.vocab, words=WORDS)], name=NAME)
+    assert [token.ent_iob for token in doc] == [0] * 4
+
+
+def test_of_what_only_some_labels_are_annotated_silence_leaves_the_others_open():
+    nlp = spacy.blank("en")
+    known = gold_doc(nlp, "pelé/O drinks/O green/O tea/B-Drink")
+    label_only(known, ["Drink"])
+    (doc,) = taught(nlp, [known])
+    assert annotated_labels(doc) == [frozenset({"Drink"})] * 4
+    assert found(doc) == [(3, 4, "Drink")]
+
+
+def test_annotated_labels_count_in_any_case():
+    nlp = make_nlp()
+    train(nlp, examples(nlp), 40)
+    known = gold_doc(nlp, "pelé/O drinks/O green/O tea/O")
+    label_only(known, ["ATHLETE"])
+    (doc,) = taught(nlp, [known], name=NAME)
+    assert found(doc) == [(2, 4, "Drink")]
+
+
+def test_targets_of_a_teacher_that_knows_nothing_are_targets():
+    tags = TagSet([f"L{i}" for i in range(300)])
+    size = len(tags)
+    doc = Doc(spacy.blank("en").vocab, words=["a", "b"])
+    flat = SoftTargets(np.full((2, size), 1 / size), np.full((size, size), size**-2.0))
+    keep_soft_targets(doc, tags.tags, flat)
+    soft = soft_targets_of(doc, tags)
+    np.testing.assert_allclose(soft.marginals, flat.marginals, atol=1e-6)
+    np.testing.assert_allclose(soft.transitions, flat.transitions, atol=1e-6)

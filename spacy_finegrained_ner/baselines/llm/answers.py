@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -16,7 +17,8 @@ from spacy_finegrained_ner.baselines.llm.failures import (
 )
 
 LONGEST = 200_000
-"""Characters. Longer ones are not searched for JSON."""
+MOST_BRACES = 1_000
+"""Characters, and opening braces. What has more is not searched for JSON: that would take long."""
 
 
 class Reply(BaseModel):
@@ -65,10 +67,18 @@ def read_answer(reply: Reply) -> Answer:
     if not content:
         raise NoAnswer(EMPTY)
     try:
-        whole = json.loads(content)
+        whole = json.loads(content, object_pairs_hook=_once)
     except (ValueError, RecursionError):
         return Answer(_within(content), recovered=True)
     return Answer(_checked(whole))
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object. One that has a name twice says two things, of which none is taken."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise NoAnswer(AMBIGUOUS)
+    return found
 
 
 def _checked(value: object) -> list[Mention]:
@@ -82,9 +92,9 @@ def _within(content: str) -> list[Mention]:
     """The one answer that stands in prose, or between the marks of a code block."""
     found: list[list[Mention]] = []
     wrong = False
-    decoder = json.JSONDecoder()
+    decoder = json.JSONDecoder(object_pairs_hook=_once)
     at = content.find("{")
-    if len(content) > LONGEST:
+    if len(content) > LONGEST or content.count("{") > MOST_BRACES:
         raise NoAnswer(NOT_JSON)
     while at >= 0:
         try:

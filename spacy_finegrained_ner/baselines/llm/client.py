@@ -4,10 +4,10 @@ import asyncio
 import json
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
-from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic import BaseModel, Field, SecretStr, ValidationError, WrapValidator
 
 from spacy_finegrained_ner.baselines.llm.answers import Reply
 from spacy_finegrained_ner.baselines.llm.failures import (
@@ -20,7 +20,7 @@ from spacy_finegrained_ner.baselines.llm.failures import (
     NoAnswer,
 )
 
-LARGEST = 4_000_000
+LARGEST = 1_000_000
 """Bytes of a response. A larger one is no answer."""
 _FATAL = {
     401: "Is the key in the environment variable the right one?",
@@ -29,6 +29,21 @@ _FATAL = {
     404: "Are url and model right?",
 }
 _AGAIN = {408, 425, 429}
+
+
+_QUOTA = "insufficient_quota"
+
+
+def _known(value: Any, read: Any) -> Any:
+    """What a server says beside its answer, None where it is of another form: that is no reason to
+    lose an answer that was paid for."""
+    try:
+        return read(value)
+    except ValidationError:
+        return None
+
+
+_Tokens = Annotated[Annotated[int, Field(ge=0, le=10**12)] | None, WrapValidator(_known)]
 
 
 class _Message(BaseModel):
@@ -42,20 +57,24 @@ class _Choice(BaseModel):
 
 
 class _Usage(BaseModel):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
+    prompt_tokens: _Tokens = None
+    completion_tokens: _Tokens = None
 
 
 class _Completion(BaseModel):
     choices: list[_Choice] = Field(min_length=1)
-    usage: _Usage | None = None
+    usage: Annotated[_Usage | None, WrapValidator(_known)] = None
 
 
-def make_client(parallel: int) -> httpx.AsyncClient:
-    """No redirect is followed: the key would go with it. Time is limited by `ask`, as a whole."""
+def make_client(parallel: int, *, direct: bool) -> httpx.AsyncClient:
+    """No redirect is followed: the key would go with it. Time is limited by `ask`, as a whole.
+
+    direct: past the proxies of the environment, which are other machines.
+    """
     return httpx.AsyncClient(
         follow_redirects=False,
         timeout=None,
+        mounts=dict.fromkeys(("http://", "https://", "all://")) if direct else None,
         limits=httpx.Limits(max_connections=parallel, max_keepalive_connections=parallel),
     )
 
@@ -86,17 +105,22 @@ async def ask(
         to = _without(key, response.headers.get("location", "nowhere"))
         raise NoAnswer(REDIRECT, f"to {to[:200]}; it is not followed")
     if status >= 400:
-        told = _without(key, _server_says(text))[:300]
-        raise _refused(status, told, "insufficient_quota" in text, response.headers)
+        text = _without(key, text)  # also for who looks at a traceback with its variables
+        said, code = _server_says(text)
+        raise _refused(status, _without(key, said)[:300], _QUOTA in code, response.headers)
     try:
         found = _Completion.model_validate_json(text)
     except ValidationError:
+        text = _without(key, text)
         raise NoAnswer(NO_COMPLETION, text[:200], retry=True) from None
     choice, usage = found.choices[0], found.usage or _Usage()
+    # A key that the prompt has in it is none to hide ("ollama", "EMPTY"), and without it the answer
+    # would be another one
+    hidden = None if key and key.get_secret_value() in json.dumps(body) else key
     return Reply(
-        content=_without(key, choice.message.content or ""),
-        finish=_without(key, choice.finish_reason or ""),
-        refusal=_without(key, choice.message.refusal or ""),
+        content=_without(hidden, choice.message.content or ""),
+        finish=_without(hidden, choice.finish_reason or ""),
+        refusal=_without(hidden, choice.message.refusal or ""),
         prompt_tokens=usage.prompt_tokens,
         answer_tokens=usage.completion_tokens,
     )
@@ -105,7 +129,8 @@ async def ask(
 async def _exchange(
     client: httpx.AsyncClient, url: str, body: dict[str, Any], key: SecretStr | None
 ) -> tuple[httpx.Response, str]:
-    headers = {"Content-Type": "application/json"}
+    # Nothing compressed is asked for, or unpacked: a few kilobytes may become gigabytes
+    headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
     # httpx.Headers hide it where they are printed, in a traceback for instance
     sent = httpx.Headers(
         headers if key is None else headers | {"Authorization": f"Bearer {key.get_secret_value()}"}
@@ -113,11 +138,15 @@ async def _exchange(
     payload = json.dumps(body, ensure_ascii=False).encode()
     received = bytearray()
     async with client.stream("POST", url, content=payload, headers=sent) as response:
-        async for chunk in response.aiter_bytes():
+        packed = response.headers.get("content-encoding", "identity")
+        if packed.strip().lower() not in ("identity", ""):
+            told = _without(key, f"Content-Encoding {packed}, which was not asked for")
+            raise NoAnswer(NO_COMPLETION, told[:200], retry=True)
+        async for chunk in response.aiter_raw():
             received += chunk
             if len(received) > LARGEST:
                 raise NoAnswer(NO_COMPLETION, f"a response of more than {LARGEST:,} bytes")
-    return response, _without(key, received.decode("utf-8", "replace"))
+    return response, received.decode("utf-8", "replace")
 
 
 def _refused(status: int, told: str, no_quota: bool, headers: httpx.Headers) -> Exception:
@@ -132,15 +161,18 @@ def _refused(status: int, told: str, no_quota: bool, headers: httpx.Headers) -> 
     )
 
 
-def _server_says(text: str) -> str:
-    """The message in the forms that servers have for it."""
+def _server_says(text: str) -> tuple[str, tuple[Any, ...]]:
+    """The message in the forms that servers have for it; and its code and type. They alone tell of
+    a quota: a message may repeat what is in a text."""
+    code: tuple[Any, ...] = ()
     try:
         found = json.loads(text)
         error = found.get("error", found.get("detail", found.get("message")))
         message = error.get("message") if isinstance(error, dict) else error
+        code = (error.get("code"), error.get("type")) if isinstance(error, dict) else ()
     except (ValueError, AttributeError, RecursionError):
         message = None
-    return " ".join(str(message or text).split())
+    return " ".join(str(message or text).split()), code
 
 
 def _seconds(retry_after: str | None) -> float | None:
@@ -153,7 +185,7 @@ def _seconds(retry_after: str | None) -> float | None:
         pass
     try:
         date = parsedate_to_datetime(retry_after)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if date.tzinfo is None:
         date = date.replace(tzinfo=UTC)

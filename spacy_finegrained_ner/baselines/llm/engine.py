@@ -109,7 +109,8 @@ class Engine:
                     raise self._no_workers()
                 self._pid, self._loop = os.getpid(), None  # forked by a server of its own
             if self._loop is None:
-                self._loop = Loop(self.limits.parallel, self.cache)
+                direct = self.endpoint.is_local
+                self._loop = Loop(self.limits.parallel, self.cache, direct=direct)
                 finalize(self, self._loop.close)
             return self._loop
 

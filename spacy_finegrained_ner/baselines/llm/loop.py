@@ -14,11 +14,11 @@ from spacy_finegrained_ner.baselines.llm.client import make_client
 
 class Loop:
     """cache, client; slots: as many as requests may be under way. The thread ends after `close`,
-    or with the process."""
+    or with the process. direct: see `make_client`."""
 
-    def __init__(self, parallel: int, cache: Path | None) -> None:
+    def __init__(self, parallel: int, cache: Path | None, *, direct: bool) -> None:
         self.cache = Cache(cache)  # which may fail
-        self.client = make_client(parallel)
+        self.client = make_client(parallel, direct=direct)
         self.slots = asyncio.Semaphore(parallel)
         self._pid = os.getpid()
         self._loop = asyncio.new_event_loop()

@@ -72,7 +72,7 @@ def align(doc: Doc, mentions: Sequence[Mention], spelled: Callable[[str], str | 
 
 def _places(doc: Doc, text: str) -> tuple[list[tuple[int, int]], bool, str]:
     """Where the text stands: tokens; whether that is in another spelling; or else what is wrong."""
-    if not text:
+    if not text or len(text) > len(doc.text):  # a long pattern takes long to compile
         return [], False, NOT_IN_TEXT
     pattern = r"\s+".join(map(re.escape, text.split()))
     for flags in (0, re.IGNORECASE):

@@ -148,7 +148,8 @@ class Endpoint:
         self.url = url.rstrip("/") + PATH
         self.host = parts.netloc
         self.key_variable: str | None = key_variable
-        self.clear = parts.scheme == "http" and not _is_loopback(parts.hostname)
+        self.is_local = _is_loopback(parts.hostname)
+        self.clear = parts.scheme == "http" and not self.is_local
 
 
 def read_key(variable: str | None) -> SecretStr | None:
