@@ -164,6 +164,10 @@ class SpacyFile:
             others = {key: v for key, v in row.columns.items() if key != self.text_column}
             if others:
                 plain = json.loads(json.dumps(others, default=str))
+                try:
+                    srsly.msgpack_dumps(plain)
+                except (OverflowError, UnicodeEncodeError):  # JSON has more than msgpack takes
+                    plain = {_json(name): _json(value) for name, value in plain.items()}
                 data = srsly.msgpack_loads(one.user_data[0], use_list=False)
                 one.user_data[0] = srsly.msgpack_dumps({**data, COLUMNS: plain})
             whole.merge(one)

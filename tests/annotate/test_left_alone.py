@@ -6,8 +6,9 @@ import stat
 
 import pytest
 from conftest import read_jsonl
+from spacy.tokens import DocBin
 
-from spacy_finegrained_ner.annotate import work
+from spacy_finegrained_ner.annotate import kinds, work
 
 
 @pytest.fixture
@@ -108,3 +109,19 @@ def test_lines_that_a_quote_has_swallowed_are_told(annotate, tmp_path):
     assert annotate(tmp_path / "a.csv", "--output", tmp_path / "o.jsonl")[0] == 0
     (bad,) = read_jsonl(tmp_path / "o.jsonl.bad")
     assert "lines 3 to 5: a quote that is not closed?" in bad["reason"]
+
+
+@pytest.mark.parametrize(("value", "kept"), [("\ud800", "\\ud800"), (2**80, str(2**80))])
+def test_columns_that_msgpack_does_not_take(annotate, nlp, tmp_path, value, kept):
+    path, output = tmp_path / "b.jsonl", tmp_path / "o.spacy"
+    path.write_text(json.dumps({"text": "lyon", "x": value}))
+    assert annotate(path, "--output", output)[0] == 0
+    (doc,) = DocBin().from_disk(output).get_docs(nlp.vocab)
+    assert doc.user_data["columns"] == {"x": kept}
+
+
+def test_two_columns_of_texts():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame([["a", "b"], ["c", "d"]], columns=["text", "text"])
+    with pytest.raises(ValueError, match="two columns 'text'"):
+        kinds.texts_of(frame, "text")
