@@ -15,6 +15,9 @@ from spacy_finegrained_ner.annotate.rows import Row
 from spacy_finegrained_ner.errors import UserError
 from spacy_finegrained_ner.labels.confidence import CONFIDENCE
 
+BAD = ".bad"
+"""Behind the name of the output: the rows that were set aside."""
+
 
 class Form(Protocol):
     """How output is written. It can be pickled."""
@@ -168,6 +171,8 @@ def make_form(name: str | None, output: Path, text_column: str, entities_column:
 
 
 def check_names(paths: Iterable[str], output: Path) -> None:
-    """Raises a `UserError` where the output is one of the files that are read."""
-    if any(Path(path).exists() and output.exists() and output.samefile(path) for path in paths):
-        raise UserError(f"{output} is one of the files to read. Give another --output.")
+    """Raises a `UserError` where the output, or the file beside it of rows that are set aside, is
+    one of the files that are read."""
+    for written in (output, output.with_name(output.name + BAD)):
+        if any(Path(p).exists() and written.exists() and written.samefile(p) for p in paths):
+            raise UserError(f"{written} is one of the files to read. Give another --output.")

@@ -49,6 +49,8 @@ def texts_of(data: Any, column: str) -> list[Any]:
                 f"There is no column {column!r} with the texts. There are: {columns}. Set "
                 "text_column to one of them."
             )
+        if columns.count(column) > 1:
+            raise ValueError(f"There are two columns {column!r}, and the texts are in one.")
         values = data[column]
         if _is_arrow(data):
             return list(values.to_pylist())

@@ -70,7 +70,10 @@ def read_csv(path: str, stream: BinaryIO, column: str, delimiter: str = ",") -> 
 
     csv.field_size_limit(LONGEST)  # of the process; there is no other
     reader = csv.reader(decoded(), delimiter=delimiter, strict=True)
-    header = next(reader, [])
+    try:
+        header = next(reader, [])
+    except csv.Error as error:
+        raise UserError(f"{path}: the header can't be read as CSV: {error}.") from None
     if column not in header:
         raise UserError(
             f"{path}: the header has no column {column!r} with the texts. It has: {header}. Give "
@@ -80,13 +83,15 @@ def read_csv(path: str, stream: BinaryIO, column: str, delimiter: str = ",") -> 
         raise UserError(f"{path}: two columns of the header have one name: {header}.")
     number = 0
     while True:
+        line = reader.line_num
         try:
             fields = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
             number += 1
-            yield BadRow(path, number, f"not CSV: {error}", ""), None
+            where = f"lines {line + 1:,} to {reader.line_num:,}: a quote that is not closed?"
+            yield BadRow(path, number, f"not CSV: {error} ({where})", ""), None
             continue
         if too_long:
             number, too_long = number + 1, False
@@ -134,13 +139,15 @@ def read_parquet(path: str, stream: None, column: str) -> Iterator[Found]:
                     f"{path}: there is no column {column!r} with the texts. There are: "
                     f"{schema.names}. Give --text-column one of them."
                 )
+            if len(set(schema.names)) < len(schema.names):
+                raise UserError(f"{path}: two columns have one name: {schema.names}.")
             known = schema.serialize().to_pybytes()
             numbers = count(1)
             for batch in file.iter_batches(batch_size=256):
                 size = batch.nbytes // max(1, len(batch))
                 for columns in batch.to_pylist():
                     yield _row(path, next(numbers), columns, column, size), known
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, OverflowError) as error:  # the last one of odd dates
         raise UserError(f"{path}: can't be read as Parquet: {error}") from None
 
 

@@ -59,6 +59,9 @@ class Parquet:
         schema = pa.schema([])
         for path in parts:
             schema = _unified(schema, pq.read_schema(path))
+        for i, field in enumerate(schema):
+            if not all(_fits(path, field) for path in parts):
+                schema = schema.set(i, pa.field(field.name, pa.string()))
         with pq.ParquetWriter(output, schema) as whole:
             for path in parts:
                 whole.write_table(_as(pq.ParquetFile(path).read(), schema))
@@ -69,13 +72,27 @@ def _array(values: list[Any]) -> Any:
     import pyarrow as pa
 
     try:
-        return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        return pa.array([_json(value) for value in values])
+        array = pa.array(values)
+        if not _has_empty_struct(array.type):
+            return array
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeEncodeError):
+        pass
+    return pa.array([_json(value) for value in values])
+
+
+def _has_empty_struct(kind: Any) -> bool:
+    """Which Parquet has not."""
+    import pyarrow as pa
+
+    if pa.types.is_struct(kind) and not kind.num_fields:
+        return True
+    return any(_has_empty_struct(kind.field(i).type) for i in range(kind.num_fields))
 
 
 def _json(value: Any) -> str | None:
-    return value if value is None or isinstance(value, str) else json.dumps(value, default=str)
+    if isinstance(value, str):  # perhaps with half characters, which only an escape can be
+        return value.encode("utf-8", "backslashreplace").decode()
+    return None if value is None else json.dumps(value, default=str)
 
 
 def _unified(one: Any, other: Any) -> Any:
@@ -91,6 +108,23 @@ def _unified(one: Any, other: Any) -> Any:
         except (pa.ArrowInvalid, pa.ArrowTypeError):
             fields[field.name] = pa.field(field.name, pa.string())
     return pa.schema(list(fields.values()))
+
+
+def _fits(path: Path, field: Any) -> bool:
+    """Whether whole numbers are all there in a column of doubles: beyond 2**53 some are not."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    known = pq.read_schema(path)
+    if field.name not in known.names or not pa.types.is_floating(field.type):
+        return True
+    if not pa.types.is_integer(known.field(field.name).type):
+        return True
+    try:
+        pq.ParquetFile(path).read(columns=[field.name]).column(0).cast(field.type)
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _as(table: Any, schema: Any) -> Any:
@@ -130,6 +164,10 @@ class SpacyFile:
             others = {key: v for key, v in row.columns.items() if key != self.text_column}
             if others:
                 plain = json.loads(json.dumps(others, default=str))
+                try:
+                    srsly.msgpack_dumps(plain)
+                except (OverflowError, UnicodeEncodeError):  # JSON has more than msgpack takes
+                    plain = {_json(name): _json(value) for name, value in plain.items()}
                 data = srsly.msgpack_loads(one.user_data[0], use_list=False)
                 one.user_data[0] = srsly.msgpack_dumps({**data, COLUMNS: plain})
             whole.merge(one)

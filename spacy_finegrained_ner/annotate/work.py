@@ -14,7 +14,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from spacy_finegrained_ner.annotate.forms import Form
+from spacy_finegrained_ner.annotate.forms import BAD, Form
 from spacy_finegrained_ner.errors import UserError
 
 MANIFEST, LOCK = "manifest.json", "lock"
@@ -61,8 +61,11 @@ class Work:
     """
 
     def __init__(self, output: Path, settings: Mapping[str, Any], restart: bool = False) -> None:
-        self.output = output
-        self.bad = output.with_name(output.name + ".bad")
+        if output.exists() and not output.is_file() and not output.is_dir():
+            raise UserError(f"{output} is a device or a pipe, expected a file to write.")
+        # Behind a link lies what is to be replaced, not the link
+        self.output = output = output.resolve()
+        self.bad = output.with_name(output.name + BAD)
         self.folder = output.with_name(output.name + ".parts")
         if output.is_dir():
             raise UserError(f"{output} is a folder, expected a file to write.")
@@ -86,7 +89,13 @@ class Work:
         ]:
             raise UserError(f"{self.folder} is there, and not of annotate. Give another --output.")
         if ours and not restart:
-            before = json.loads(manifest.read_bytes())
+            try:
+                before = json.loads(manifest.read_bytes())
+            except ValueError:
+                raise UserError(
+                    f"{manifest} is damaged. Give --restart to throw away what is there, or "
+                    "another --output."
+                ) from None
             if other := [key for key in settings if before.get(key) != settings[key]]:
                 what = "; ".join(
                     f"{key}: {before.get(key)!r}, now {settings[key]!r}" for key in other
@@ -97,9 +106,7 @@ class Work:
                     "it, or another --output."
                 )
         elif ours:
-            for path in self.folder.iterdir():
-                if path.name not in (LOCK, MANIFEST):
-                    path.unlink()
+            self._clear()
         write(manifest, json.dumps(settings).encode())
         self.finished: dict[int, str] = {}
         self.position = 0
@@ -176,12 +183,16 @@ class Work:
 
     def _remove(self) -> None:
         # The manifest last: a folder without one is taken for somebody else's
-        for path in self.folder.iterdir():
-            if path.name not in (LOCK, MANIFEST):
-                path.unlink()
+        self._clear()
         (self.folder / MANIFEST).unlink()
         self.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _clear(self) -> None:
+        # Records first: what has one counts as finished, also where this is cut off
+        for path in [*self._records(), *self.folder.iterdir()]:
+            if path.name not in (LOCK, MANIFEST):
+                path.unlink(missing_ok=True)
 
 
 def write(path: Path, data: bytes) -> None:

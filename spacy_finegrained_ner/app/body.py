@@ -7,6 +7,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 Form = TypeVar("Form", bound=BaseModel)
+MOST_ERRORS = 10
+"""That are told one by one: a small body can have millions, and all others would wait."""
 
 
 async def read_json(request: Request, form: type[Form], max_bytes: int) -> Form:
@@ -31,7 +33,15 @@ async def read_json(request: Request, form: type[Form], max_bytes: int) -> Form:
     try:
         return form.model_validate_json(bytes(body))
     except ValidationError as error:
+        if (count := error.error_count()) > MOST_ERRORS:
+            raise HTTPException(
+                422, f"body: {count:,} things are wrong with it, expected {_expected(form)}."
+            ) from None
         found = error.errors(include_url=False, include_context=False, include_input=False)
         wrong = [f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg']}" for each in found]
         no_json = any(each["type"] == "json_invalid" for each in found)
         raise HTTPException(400 if no_json else 422, f"{'; '.join(wrong)}.") from None
+
+
+def _expected(form: type[BaseModel]) -> str:
+    return f"an object with {', '.join(form.model_fields)} and nothing else"

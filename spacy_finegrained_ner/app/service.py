@@ -1,8 +1,9 @@
 """The endpoint for programs: many texts at a time, from many clients, and how it is."""
 
 import asyncio
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, FailFast
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -30,7 +31,8 @@ class Texts(BaseModel):
     """What `POST /annotate` takes."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
-    texts: list[str]
+    # Of millions that are wrong the first is enough
+    texts: Annotated[list[str], FailFast()]
 
 
 class Service:

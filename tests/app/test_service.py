@@ -210,3 +210,20 @@ def test_fifty_clients_get_what_one_gets(nlp, address):
         thread.join()
     assert not wrong
     assert len(asked) > 100
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b'{"texts": [' + b"1," * 2_000_000 + b"1]}", "texts.0: Input should be a valid string."),
+        (
+            b"{%b}" % b",".join(b'"%d":1' % i for i in range(50_000)),
+            "body: 50,001 things are wrong with it, expected an object with texts and nothing "
+            "else.",
+        ),
+    ],
+)
+def test_of_very_much_that_is_wrong_little_is_told(client, body, says):
+    response = client.post("/annotate", content=body, headers={"Content-Type": "application/json"})
+    assert response.status_code == 422
+    assert response.json() == {"error": says}

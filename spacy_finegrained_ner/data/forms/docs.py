@@ -26,6 +26,7 @@ from spacy_finegrained_ner.data.forms.record import (
     UTF16,
     Account,
     CharSpan,
+    FormError,
     Record,
 )
 from spacy_finegrained_ner.labels.schemes import ILLEGAL, spans_of_tags
@@ -82,7 +83,10 @@ def _of_tags(
 
 
 def _of_spans(record: Record, vocab: Vocab, tokenize: Tokenize, account: Account) -> Doc:
-    doc = tokenize(record.text) if record.tokens is None else _of_tokens(record, vocab)
+    try:
+        doc = tokenize(record.text) if record.tokens is None else _of_tokens(record, vocab)
+    except ValueError as error:  # longer than nlp.max_length
+        raise FormError(f"{record.place}: {error}") from None
     starts = np.array([token.idx for token in doc], dtype=np.int64)
     ends = starts + np.array([len(token) for token in doc], dtype=np.int64)
     unknown = np.zeros(len(doc), dtype=bool)
@@ -176,7 +180,7 @@ def _in_characters(record: Record, account: Account) -> Sequence[CharSpan]:
         return record.spans
 
     def characters(at: int | None) -> int | None:
-        return None if at is None else len(units[: 2 * at].decode("utf-16-le", "replace"))
+        return at if at is None or at < 0 else len(units[: 2 * at].decode("utf-16-le", "replace"))
 
     spans = [replace(x, start=characters(x.start), end=characters(x.end)) for x in record.spans]
     if not all(_is_there(span, text) for span in spans):

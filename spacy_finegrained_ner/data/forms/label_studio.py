@@ -14,7 +14,7 @@ from spacy_finegrained_ner.data.forms.record import (
     Account,
     Record,
 )
-from spacy_finegrained_ner.data.forms.spans import spans_of
+from spacy_finegrained_ner.data.forms.spans import listed, spans_of
 
 _ABOUT = ("created_at", "updated_at", "annotator", "completed_by")
 
@@ -35,7 +35,7 @@ def read_task(place: str, value: Mapping[str, Any], account: Account) -> list[Re
     if text is None:
         account.add(NO_TEXT, place)
         return []
-    runs = [run for run in value.get("annotations", value.get("completions")) or () if run]
+    runs = [run for run in listed(value.get("annotations", value.get("completions"))) or () if run]
     done = [run for run in runs if isinstance(run, dict) and not run.get("was_cancelled")]
     if not done:
         kind = NOT_ACCEPTED if runs else NOT_ANNOTATED
@@ -44,12 +44,17 @@ def read_task(place: str, value: Mapping[str, Any], account: Account) -> list[Re
     for _ in done[1:]:
         account.add(FURTHER, place)
     regions = []
-    for result in done[0].get("result") or ():
-        region = result.get("value") or {}
-        if isinstance(region.get("labels"), list) and "start" in region:
+    for result in listed(done[0].get("result")) or ():
+        region = result.get("value") if isinstance(result, dict) else None
+        if (
+            isinstance(region, dict)
+            and isinstance(region.get("labels"), list)
+            and "start" in region
+        ):
             regions.append(region)
         else:
-            account.add(OTHER, place, str(result.get("type")))
+            found = result.get("type") if isinstance(result, dict) else result
+            account.add(OTHER, place, str(found)[:40])
     return [Record(place, text=text, spans=spans_of(regions))]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -48,8 +49,19 @@ def read_objects(
         )
     records: list[Record] = []
     for (place, _), value in zip(values, found, strict=True):
-        if isinstance(value, dict):
+        if isinstance(value, dict) and _has_half_characters(value):
+            account.add(NO_TEXT, place, "found half a character (a lone surrogate)")
+        elif isinstance(value, dict):
             records += read(place, value, account)
         else:
             account.add(NO_TEXT, place, f"found {str(value)[:40]!r}")
     return form, records
+
+
+def _has_half_characters(value: Mapping[str, Any]) -> bool:
+    """Which escapes of JSON can make, and no text can have."""
+    try:
+        json.dumps(value, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        return True
+    return False

@@ -50,7 +50,7 @@ def name_of(values: Sequence[Mapping[str, Any]]) -> str:
         return "Prodigy"
     if "ents" in keys and "tokens" in keys:
         return "JSON of spaCy's Docs"
-    items = [item for value in values for item in first_of(value, SPANS) or ()]
+    items = [item for value in values for item in listed(first_of(value, SPANS)) or ()]
     if "id" in keys and keys & {"label", "Comments", "relations"}:
         return "doccano"
     if any(isinstance(item, dict) and "start_offset" in item for item in items):
@@ -72,7 +72,11 @@ def read_object(place: str, value: Mapping[str, Any], account: Account) -> list[
     if items is None and not ({"answer", "_view_id", "_input_hash"} & set(value)):
         account.add(NOT_ANNOTATED, place, f"none of {list(SPANS)}")
         return []
-    for _ in value.get("relations") or ():
+    items = listed(items)
+    if items is None:
+        account.add(NOT_ANNOTATED, place, f"found {first_of(value, SPANS)!r:.40}, expected a list")
+        return []
+    for _ in listed(value.get("relations")) or ():
         account.add(OTHER, place, "a relation")
     tokens = _tokens(text, value.get("tokens"))
     return [
@@ -80,11 +84,25 @@ def read_object(place: str, value: Mapping[str, Any], account: Account) -> list[
             place,
             text=text,
             tokens=tokens,
-            spans=spans_of(items or (), tokens),
+            spans=spans_of(items, tokens),
             # Prodigy asks there whether one entity is right, and nothing else
             rest_known=value.get("_view_id") != "ner",
         )
     ]
+
+
+def listed(items: Any) -> Sequence[Any] | None:
+    """A list of entities, also where it is one entity, or a list for each key, as `datasets` has
+    them; nothing is an empty one. None for anything else, such as the class of a text."""
+    if items is None or isinstance(items, list | tuple):
+        return items or ()
+    if not isinstance(items, Mapping):
+        return None
+    if items and all(isinstance(column, list) for column in items.values()):
+        if len(set(map(len, items.values()))) > 1:
+            return None
+        return [dict(zip(items, row, strict=True)) for row in zip(*items.values(), strict=True)]
+    return [items]
 
 
 def spans_of(items: Any, tokens: Sequence[tuple[int, int]] | None = None) -> list[CharSpan]:

@@ -57,6 +57,7 @@ def read_table(path: Path, text: str, account: Account) -> list[Record]:
     found = header_of(text)
     assert found is not None
     delimiter, columns = found
+    width = len(next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)))
     at = {
         name: _column(columns, names)
         for name, names in (
@@ -67,6 +68,9 @@ def read_table(path: Path, text: str, account: Account) -> list[Record]:
     texts: dict[tuple[str, str], tuple[str, list[CharSpan]]] = {}
     for place, row in _rows(path, text, delimiter):
         cells = {n: "" if i is None or i >= len(row) else row[i] for n, i in at.items()}
+        if len(row) != width:
+            account.add(NO_TEXT, place, f"{len(row)} fields, expected {width} as in the header")
+            continue
         if not cells["text"].strip():
             account.add(NO_TEXT, place)
             continue
@@ -86,7 +90,9 @@ def read_table(path: Path, text: str, account: Account) -> list[Record]:
 
 def _rows(path: Path, text: str, delimiter: str) -> Iterator[tuple[str, list[str]]]:
     csv.field_size_limit(sys.maxsize)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    # Or a quote that is not closed would be one text with all that follows
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    line = 1
     try:
         next(reader)
         line = reader.line_num + 1
@@ -95,7 +101,10 @@ def _rows(path: Path, text: str, delimiter: str) -> Iterator[tuple[str, list[str
                 yield f"{path}:{line}", row
             line = reader.line_num + 1
     except csv.Error as error:
-        raise FormError(f"{path}:{reader.line_num}: can't be read as a table: {error}.") from None
+        raise FormError(
+            f"{path}:{line}: can't be read as a table: {error} (the row ends on line "
+            f"{reader.line_num}). Perhaps a quote is not closed."
+        ) from None
 
 
 def _span(cells: dict[str, str]) -> list[CharSpan]:

@@ -47,7 +47,8 @@ def reader(
     options: Options,
 ) -> Callable[[str, Mapping[str, Any], Account], list[Record]]:
     """From a value to its record. A `FormError` where tags are numbers without names."""
-    numbers = {tag for value in values for tag in value.get(column) or () if isinstance(tag, int)}
+    lists = [tags for value in values if isinstance(tags := value.get(column), list)]
+    numbers = {tag for tags in lists for tag in tags if isinstance(tag, int)}
     names: Sequence[str] = ()
     if numbers - {IGNORED}:
         names = options.tag_names or _names(features().get(column)) or ()

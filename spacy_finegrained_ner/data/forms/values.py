@@ -62,6 +62,8 @@ def _loads(path: Path, text: str, line: int) -> Any:
             f"{path}:{at}: this is no JSON: {error.msg} (column {error.colno} of {shown!r}). "
             "JSON has no comma behind the last element, and its quotes are double."
         ) from None
+    except ValueError:
+        raise FormError(f"{path}:{line}: found a number with thousands of digits.") from None
     except RecursionError:
         raise FormError(f"{path}:{line}: this is JSON that is nested too deeply.") from None
 
