@@ -93,8 +93,6 @@ OUTSIDE = {
         # llm: requests, the cache, prompts
         *("httpx", "tenacity", "asyncio", "concurrent", "multiprocessing", "sqlite3", "jinja2"),
         *("srsly", "tqdm", "datetime", "email", "ipaddress", "os", "random", "time", "urllib"),
-        # lora
-        *("torch", "transformers", "peft", "shutil"),
     },
     "app": {
         "spacy",

@@ -156,6 +156,6 @@ def _joined(known: Doc, entities: Iterable[Entity], silent: np.ndarray[Any, Any]
     covered = {i for span in own for i in range(span.start, span.end)}
     doc.set_ents(own, missing=[span for span in missing if span.start not in covered])
     for i in np.flatnonzero(silent).tolist():
-        if marks is not None and marks[i] is not None:  # of other labels still nothing is known
-            label_only(doc[i : i + 1], marks[i])
+        if marks is not None and (labels := marks[i]) is not None:
+            label_only(doc[i : i + 1], labels)  # of others still nothing is known
     return doc

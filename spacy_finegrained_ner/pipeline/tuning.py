@@ -176,8 +176,10 @@ def _take_over(nlp: Language, tuned: Language) -> None:
     has been told, and the tables of its vocab."""
     own = {key: value for key, value in nlp.meta.items() if key not in OF_ONE_TRAINING}
     tuned.meta.update(own)
-    if hasattr(nlp.tokenizer, "to_bytes"):
-        tuned.tokenizer.from_bytes(nlp.tokenizer.to_bytes(exclude=["vocab"]), exclude=["vocab"])
+    source: Any = nlp.tokenizer
+    target: Any = tuned.tokenizer
+    if hasattr(source, "to_bytes"):
+        target.from_bytes(source.to_bytes(exclude=["vocab"]), exclude=["vocab"])
     for name in nlp.vocab.lookups.tables:
         if name not in tuned.vocab.lookups:
             tuned.vocab.lookups.add_table(name, nlp.vocab.lookups.get_table(name))
