@@ -85,7 +85,11 @@ def test_windows_1252_is_an_error_and_an_option(tmp_path):
         ("a.txt", "a" * 20_000, r"a\.txt:1: the line is longer than 10000"),
         ("a.txt", "a O\n" * 10_001, r"a\.txt:1: the sentence that begins here has more than 10000"),
         ("a.csv", "text,start,end,label\n", "holds no texts"),
-        ("a.jsonl.gz", gzip.compress(b"{}"), r"a\.jsonl\.gz: this file is packed \(gzip\)"),
+        (
+            "a.jsonl.gz",
+            gzip.compress(b"{}", mtime=0),
+            r"a\.jsonl\.gz: this file is packed \(gzip\)",
+        ),
         ("a.parquet", b"PAR1 and nothing else", r"a\.parquet: can't be read as Parquet"),
         ("a.spacy", b"\x78\x9cgarbage", r"a\.spacy: can't be read as a \.spacy file"),
         ("a.ann", "T1\tA 0 1\tx\n", r"a\.ann: there is no a\.txt beside it"),
