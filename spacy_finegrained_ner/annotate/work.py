@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from spacy_finegrained_ner.annotate.forms import Form
 from spacy_finegrained_ner.errors import UserError
+from spacy_finegrained_ner.whole import in_place_of
 
 MANIFEST, LOCK = "manifest.json", "lock"
 
@@ -186,13 +187,8 @@ class Work:
 
 def write(path: Path, data: bytes) -> None:
     """A file that is there as a whole or not at all, also after a power cut."""
-    new = path.with_name(f"{path.name}.new")
-    try:
+    with in_place_of(path) as new:
         new.write_bytes(data)
-        _sync(new)
-        new.replace(path)
-    finally:
-        new.unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:
