@@ -17,7 +17,7 @@ from spacy.training import Example
 from thinc.api import Model
 
 from spacy_finegrained_ner.contracts import UNKNOWN
-from spacy_finegrained_ner.data.gold import gold_of
+from spacy_finegrained_ner.data.gold import hard_gold_of
 from spacy_finegrained_ner.knowledge.build import write_pieces
 from spacy_finegrained_ner.knowledge.common import Counts, Gold
 from spacy_finegrained_ner.knowledge.evidence import Vocabulary
@@ -134,7 +134,8 @@ class Knowing:
     def _gold_of_names(self, examples: Sequence[Example]) -> list[Gold]:
         found = []
         for example in examples:
-            tags = gold_of(example, self._tag_set, self._taxonomy).tags
+            # Soft targets say of no token for certain that it is no entity
+            tags = hard_gold_of(example, self._tag_set, self._taxonomy).tags
             begins = np.flatnonzero((tags > 0) & (tags % 2 == 1)).tolist()
             spans = []
             for start in begins:
@@ -235,9 +236,8 @@ class Knowing:
         assert known is not None
         assert known.names is not None
         assert known.vocabulary is not None
-        # Of labels that it was given later it knows no types
-        known_words = {"types": known.vocabulary.types, "topics": known.vocabulary.topics}
-        return {**known_words, "changes": known.names.changes()}
+        rows = {"types": known.vocabulary.types, "topics": known.vocabulary.topics}
+        return {**rows, "changes": known.names.changes()}
 
     def _load_names(self, state: dict[str, Any], file: Names | None) -> None:
         known = self._known

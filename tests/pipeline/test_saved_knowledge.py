@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import spacy
 from knowing import facts, knowing, trained
-from knowledge_names import NAMES, names_file
+from knowledge_names import NAMES, builder, names_file
 from pipelines import examples, make_nlp
 
+from spacy_finegrained_ner.knowledge.form import Form
 from spacy_finegrained_ner.labels.taxonomy import read_taxonomy
 from spacy_finegrained_ner.pipeline.growth import add_labels
 
@@ -182,15 +183,20 @@ def test_threads_see_names_that_are_added(nlp, tmp_path):
     assert facts(again(TEXT)) == possible[1]
 
 
-def test_labels_that_come_later_are_no_types_of_names(tmp_path):
-    """The model has no weights for them; their topics are evidence still."""
-    names_file(tmp_path / "names", [*NAMES, ("met", "VisualWork", ["web"])])
+def test_a_head_that_reads_names_does_not_grow(tmp_path):
     nlp = trained(tmp_path / "names", 5)
     pipe = nlp.get_pipe("finegrained_ner")
-    add_labels(pipe, ["VisualWork"], read_taxonomy())
-    before = told(nlp)
-    nlp.to_disk(tmp_path / "model")
-    again = spacy.load(tmp_path / "model")
-    assert told(again) == before
-    assert "VisualWork" in again.get_pipe("finegrained_ner").labels
-    again.update(examples(again), sgd=again.resume_training())
+    before, labels = told(nlp), pipe.labels
+    with pytest.raises(ValueError, match=r"reads names .* can't get more of them"):
+        add_labels(pipe, ["VisualWork"], read_taxonomy())
+    assert (told(nlp), pipe.labels) == (before, labels)
+
+
+def test_names_of_another_form_are_refused(tmp_path):
+    """What was added and removed would not be found among them, in silence."""
+    own = trained(tmp_path / "names", 1, inside=False)
+    known(own).remove("Lyon")
+    own.to_disk(tmp_path / "model")
+    builder(Form(case=True)).write(tmp_path / "names")
+    with pytest.raises(ValueError, match=r"built with Form\(case=True.*expected Form\(case=False"):
+        spacy.load(tmp_path / "model")
