@@ -219,8 +219,24 @@ class Knowing:
         target, file = folder / _FILE, self.knowledge.file
         if not self.knowledge_inside:
             target.unlink(missing_ok=True)
+            self._tell_other_file()
         elif not (file.path and target.exists() and target.samefile(file.path)):
             write_pieces(target, [file.to_bytes()])
+
+    def _tell_other_file(self) -> None:
+        """Where others are in use than those that the saved config names (`knowledge.use`)."""
+        known, file = self._known, self.knowledge.file
+        assert known is not None
+        named = known.path and Path(known.path)
+        if named and file.path and named.resolve() == file.path.resolve():
+            return
+        warnings.warn(
+            f"'{self.name}' is saved without its names (inside = false). It uses those of "
+            f"{file.path or 'no file'}, but its config says {known.path}, and so it will read them "
+            f"from there. Say spacy.load(..., config={_path_of(self.name)}), or save with "
+            "inside = true.",
+            stacklevel=3,
+        )
 
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> Any:
         super().from_disk(path, exclude=exclude)  # type: ignore[misc]
@@ -262,6 +278,9 @@ def _missing(owner: str, path: str) -> str:
     return (
         f"'{owner}' reads names from {path}, which is not there. Say where they are: "
         "--paths.knowledge in training; of a pipeline that was saved without them (inside = "
-        "false) spacy.load(..., config={'components': {"
-        f"'{owner}': {{'model': {{'knowledge': {{'path': ...}}}}}}}}}})."
+        f"false) spacy.load(..., config={_path_of(owner)})."
     )
+
+
+def _path_of(owner: str) -> str:
+    return f"{{'components': {{'{owner}': {{'model': {{'knowledge': {{'path': ...}}}}}}}}}}"
