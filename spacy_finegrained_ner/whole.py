@@ -15,8 +15,13 @@ def in_place_of(path: Path) -> Iterator[Path]:
     new = path.with_name(f"{path.name}.new")
     try:
         yield new
-        with new.open("rb+") as file:
-            os.fsync(file.fileno())
+        sync(new)
         new.replace(path)
     finally:
         new.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Once this returns, the file is on disk."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
