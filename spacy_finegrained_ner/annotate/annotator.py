@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
@@ -42,7 +42,6 @@ class Annotator:
 
     _owner: Owner | None
     _lock: threading.Lock
-    _load: Callable[[], Language]
 
     def __init__(
         self,
@@ -112,7 +111,8 @@ class Annotator:
         with self._lock:
             # A fork has none of the threads
             if self._owner is None or self._owner.process != os.getpid():
-                self._owner = Owner(self._load)
+                load = partial(_loaded, self.model, self.gpu_id, self.threads, self.code)
+                self._owner = Owner(load)
             return self._owner.submit(texts, take)
 
     def schema(self, columns: pyarrow.Schema | None = None) -> pyarrow.Schema:
@@ -145,7 +145,6 @@ class Annotator:
     def _at_rest(self) -> None:
         self._owner = None
         self._lock = threading.Lock()
-        self._load = partial(_loaded, self.model, self.gpu_id, self.threads, self.code)
 
 
 def _loaded(model: Any, gpu_id: int, threads: int | None, code: Any) -> Language:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from spacy_finegrained_ner.annotate.forms import BAD, Form
 from spacy_finegrained_ner.errors import UserError
+from spacy_finegrained_ner.whole import in_place_of, sync
 
 MANIFEST, LOCK = "manifest.json", "lock"
 
@@ -149,7 +149,7 @@ class Work:
                 total += Counts(**record["counts"])
                 file.writelines(json.dumps(one).encode() + b"\n" for one in record["bad"])
         form.join([path.with_suffix(".part") for path in records], whole)
-        _sync(whole)
+        sync(whole)
         if total.bad:
             bad.replace(self.bad)
         else:
@@ -197,18 +197,8 @@ class Work:
 
 def write(path: Path, data: bytes) -> None:
     """A file that is there as a whole or not at all, also after a power cut."""
-    new = path.with_name(f"{path.name}.new")
-    try:
+    with in_place_of(path) as new:
         new.write_bytes(data)
-        _sync(new)
-        new.replace(path)
-    finally:
-        new.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
 
 
 def digest_of(files: Mapping[str, Path]) -> str:

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from spacy_finegrained_ner.cli import messages
-from spacy_finegrained_ner.cli.options import Code, Folder, HeldOut, in_place_of, load_folder
+from spacy_finegrained_ner.cli.options import Code, Folder, HeldOut, load_folder
+from spacy_finegrained_ner.whole import in_place_of
 
 
 def calibrate(

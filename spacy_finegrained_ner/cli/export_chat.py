@@ -36,10 +36,10 @@ def export_chat(
     from spacy_finegrained_ner.baselines.llm.examples import FixedExamples
     from spacy_finegrained_ner.baselines.llm.prompt import read_template
     from spacy_finegrained_ner.baselines.llm.setup import find_types, whole
-    from spacy_finegrained_ner.cli.options import in_place_of
     from spacy_finegrained_ner.data.files import read_gold
     from spacy_finegrained_ner.errors import UserError
     from spacy_finegrained_ner.labels.readers import FlatLabels, named_taxonomy
+    from spacy_finegrained_ner.whole import in_place_of
 
     given = named_taxonomy(taxonomy) if taxonomy else None
     text = read_template(template)

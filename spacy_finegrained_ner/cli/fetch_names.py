@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from spacy_finegrained_ner.cli import messages
-from spacy_finegrained_ner.cli.options import in_place_of
 from spacy_finegrained_ner.cli.wheel import download_wheel
 from spacy_finegrained_ner.errors import UserError
+from spacy_finegrained_ner.whole import in_place_of
 
 
 def fetch(

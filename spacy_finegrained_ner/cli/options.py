@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,15 +49,3 @@ def load_folder(model: Path, code: Path | None = None) -> Language:
             "name of a package."
         )
     return load(str(model), code)
-
-
-@contextmanager
-def in_place_of(path: Path) -> Iterator[Path]:
-    """A file to write, which then takes the place of `path` at once: an interrupted command leaves
-    what was there."""
-    new = path.with_name(f"{path.name}.new")
-    try:
-        yield new
-        new.replace(path)
-    finally:
-        new.unlink(missing_ok=True)

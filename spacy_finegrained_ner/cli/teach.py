@@ -37,12 +37,12 @@ def teach(
     from spacy.tokens import DocBin
     from tqdm import tqdm
 
-    from spacy_finegrained_ner.cli.options import in_place_of
     from spacy_finegrained_ner.cli.tables import print_taught
     from spacy_finegrained_ner.data.files import read_texts
     from spacy_finegrained_ner.errors import UserError
     from spacy_finegrained_ner.pipeline.teaching import taught
     from spacy_finegrained_ner.scoring.evaluation import component_of
+    from spacy_finegrained_ner.whole import in_place_of
 
     if output.suffix != ".spacy":
         raise UserError(f"{output}: expected the name of a .spacy file.")

@@ -37,8 +37,11 @@ def gold_of(example: Example, tag_set: TagSet, taxonomy: Taxonomy | None = None)
     a TaxonomyError for one of `label_only` that the taxonomy does not cover.
     """
     soft = _soft_gold(example, tag_set)
-    if soft is not None:
-        return soft
+    return hard_gold_of(example, tag_set, taxonomy) if soft is None else soft
+
+
+def hard_gold_of(example: Example, tag_set: TagSet, taxonomy: Taxonomy | None = None) -> Gold:
+    """The same by the entities of the reference alone, also where it has soft targets."""
     same = _tags_of_same_tokens(example, tag_set)
     tags = _aligned_tags(example, tag_set) if same is None else same
     gold = Gold.of_tags(tags, len(tag_set))

@@ -18,12 +18,14 @@ from spacy.training.loop import train
 from thinc.api import Config
 
 from spacy_finegrained_ner.data.checks import labels_of_docs
+from spacy_finegrained_ner.data.gold import LABELLED
 from spacy_finegrained_ner.doctor.data import Data
 from spacy_finegrained_ner.doctor.run import Run
 from spacy_finegrained_ner.doctor.suspects import Row, Suspect, by_score, find_suspects
 from spacy_finegrained_ner.doctor.texts import normalized
 from spacy_finegrained_ner.errors import UserError
 from spacy_finegrained_ner.ml.decoder import has_posteriors
+from spacy_finegrained_ner.whole import in_place_of
 
 EVALUATED = 100
 """Texts of the evaluations of a training, which choose nothing: the last model judges."""
@@ -71,9 +73,8 @@ def cross_fit(
             say(f"Fold {fold + 1} of {folds}: judging {len(held_out):,} texts")
             found = find_suspects(nlp, run.heads[0], [docs[i] for i in held_out])
             rows = [asdict(one) | {"text": held_out[one.text]} for one in found]
-            new = path.with_name(f"{path.name}.new")  # an interruption leaves none
-            srsly.write_json(new, rows)
-            new.replace(path)
+            with in_place_of(path) as new:
+                srsly.write_json(new, rows)
         suspects += (Suspect(**row) for row in srsly.read_json(path))
     return by_score(suspects)
 
@@ -110,8 +111,10 @@ def _digest(config: Config, docs: Sequence[Doc]) -> str:
     """Of all that a fold depends on."""
     found = sha256(config.to_str().encode())
     for doc in docs:
-        entities = [(ent.start, ent.end, ent.label_) for ent in doc.ents]
-        found.update(srsly.json_dumps([[t.text for t in doc], entities]).encode())
+        # With what is not known: another training, though the entities are the same
+        tags = [(token.text, token.ent_iob, token.ent_type_) for token in doc]
+        marks = [(s.start, s.end, s.label_) for s in doc.spans.get(LABELLED, ())]
+        found.update(srsly.json_dumps([tags, marks]).encode())
     return found.hexdigest()[:12]
 
 

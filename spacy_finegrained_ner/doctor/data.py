@@ -81,7 +81,9 @@ def read_data(source: Path, lang: str, options: Options) -> tuple[Data, list[Fin
     account = Account()
     data = Data(lang=lang)
     read: dict[str, list[tuple[Path, list[Record]]]] = {}
-    for part, files in find_parts(source, lang).parts.items():
+    there = find_parts(source, lang)
+    findings += (Finding("changed", "note", x, "Nothing, if this is meant.") for x in there.notes)
+    for part, files in there.parts.items():
         read[part] = []
         for path in files:
             try:

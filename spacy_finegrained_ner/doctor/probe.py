@@ -112,7 +112,7 @@ def probe(run: Run, nlp: Language, data: Data) -> tuple[Estimate | None, list[Fi
         torch.cuda.reset_peak_memory_stats()
     times = []
     try:
-        random.shuffle(examples)
+        random.Random(0).shuffle(examples)
         batches = [*islice(batcher(hardest), 1), *islice(batcher(examples), STEPS)]
         for batch in batches:
             began = time.perf_counter()

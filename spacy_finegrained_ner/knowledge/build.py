@@ -16,6 +16,7 @@ import numpy as np
 
 from spacy_finegrained_ner.knowledge.form import SEPARATOR, Form
 from spacy_finegrained_ner.knowledge.names import Names, pack
+from spacy_finegrained_ner.whole import in_place_of
 
 LONGEST_UNITS, LONGEST_CHARACTERS = 32, 512
 """Of a key. What is longer is no name, and each token of a text is compared with so much."""
@@ -149,10 +150,5 @@ class Builder:
 
 def write_pieces(path: Path, pieces: Sequence[bytes]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.new")
-    try:
-        with new.open("wb") as file:
-            file.writelines(pieces)
-        new.replace(path)
-    finally:
-        new.unlink(missing_ok=True)
+    with in_place_of(path) as new, new.open("wb") as file:
+        file.writelines(pieces)

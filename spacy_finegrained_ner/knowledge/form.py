@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 SEPARATOR = " "
 """Stands behind each unit of a key, so that a key is a prefix of another at whole units only."""
@@ -56,6 +58,11 @@ class Form:
     punctuation: bool = False
     diacritics: bool = False
     articles: tuple[str, ...] = ("the", "a", "an")
+
+    @classmethod
+    def of_plain(cls, values: Mapping[str, Any]) -> Form:
+        """The way back from `dataclasses.asdict` and a file, which has lists for tuples."""
+        return cls(**{**values, "articles": tuple(values["articles"])})
 
     @cached_property
     def _cut(self) -> _Cut:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from threading import Lock
 from typing import Any
 
 import numpy as np
 
 from spacy_finegrained_ner.knowledge.build import Builder
+from spacy_finegrained_ner.knowledge.form import Form
 from spacy_finegrained_ner.knowledge.found import ADDED, Found, Ints
 from spacy_finegrained_ner.knowledge.matcher import find
 from spacy_finegrained_ner.knowledge.names import Names
@@ -89,6 +90,14 @@ def _state(
     return State(file, forms, added, entries, types, removed, common, hidden, gone)
 
 
+def _check_form(file: Names, expected: Form) -> None:
+    if file.form != expected:
+        raise ValueError(
+            f"The names were built with {file.form}, expected {expected}, as those that they take "
+            "the place of. Build them with the same options."
+        )
+
+
 def _numbers(file: Names, keys: Iterable[str]) -> Ints:
     found = [number for number in file.ids(keys) if number >= 0]
     return np.unique(np.array(found, dtype=np.int64))
@@ -98,13 +107,7 @@ def _entries_of(file: Names, key: str) -> list[tuple[str, str]]:
     (number,) = file.ids([key])
     if number < 0:
         return []
-    rows = slice(*file.starts[number : number + 2].tolist())
-    return [
-        (file.topics[topic], file.sources[source]["id"])
-        for topic, source in zip(
-            file.topic_of[rows].tolist(), file.source_of[rows].tolist(), strict=True
-        )
-    ]
+    return [(file.topics[t], file.sources[s]["id"]) for t, s in file.entries_of(number)]
 
 
 class LiveNames:
@@ -149,11 +152,7 @@ class LiveNames:
         ValueError for names of another form: keys would not be found."""
         with self._lock:
             now = self._now
-            if file.form != now.file.form:
-                raise ValueError(
-                    f"The names were built with {file.form}, expected {now.file.form}, as those "
-                    "that they take the place of. Build them with the same options."
-                )
+            _check_form(file, now.file.form)
             self._now = _state(file, now.entries, now.types, now.removed, now.common)
 
     def add(
@@ -215,9 +214,10 @@ class LiveNames:
         return keys
 
     def changes(self) -> dict[str, Any]:
-        """What was added and removed, as plain values."""
+        """What was added and removed, as plain values, and the form of their keys."""
         now = self._now
         return {
+            "form": asdict(now.file.form),
             "added": [[key, *pair] for key, some in now.entries.items() for pair in some],
             "types": {topic: list(types) for topic, types in now.types.items()},
             "removed": sorted(now.removed),
@@ -225,7 +225,9 @@ class LiveNames:
         }
 
     def change(self, changes: Mapping[str, Any]) -> None:
-        """The way back."""
+        """The way back. A ValueError where the names of the file have another form."""
+        if "form" in changes:
+            _check_form(self.file, Form.of_plain(changes["form"]))
         entries: dict[str, list[tuple[str, str]]] = {}
         for key, topic, source in changes["added"]:
             entries.setdefault(key, []).append((topic, source))

@@ -63,8 +63,7 @@ class Names:
             if name != "trie":
                 setattr(self, name, np.frombuffer(parts[name], dtype=dtype))
         self.trie = marisa_trie.Trie().map(parts["trie"])
-        form = self.header["form"]
-        self.form = Form(**{**form, "articles": tuple(form["articles"])})
+        self.form = Form.of_plain(self.header["form"])
         self.topics: list[str] = [topic for topic, _ in self.header["topics"]]
         self.types: list[list[str]] = [types for _, types in self.header["topics"]]
         self.sources: list[dict[str, str]] = self.header["sources"]
@@ -120,10 +119,16 @@ class Names:
         """How many entries each source has, the most first."""
         return _counted(self.source_of, [source["id"] for source in self.sources])
 
+    def entries_of(self, number: int) -> list[tuple[int, int]]:
+        """The entries of one name: places in `topics` and in `sources`."""
+        rows = slice(*self.starts[number : number + 2].tolist())
+        pairs = zip(self.topic_of[rows].tolist(), self.source_of[rows].tolist(), strict=True)
+        return list(pairs)
+
     def described(self, number: int) -> dict[str, list[str]]:
         """The topics, types and sources of a name; those that most sources say come first."""
-        rows = slice(*self.starts[number : number + 2].tolist())
-        topics = Counter(self.topic_of[rows].tolist())
+        entries = self.entries_of(number)
+        topics = Counter(topic for topic, _ in entries)
         types: Counter[str] = Counter()
         for topic, sources in topics.items():
             for rank, name in enumerate(self.types[topic], 1):
@@ -131,7 +136,7 @@ class Names:
         return {
             "topics": [self.topics[topic] for topic, _ in topics.most_common()],
             "types": [name for name, _ in types.most_common()],
-            "sources": [self.sources[i]["id"] for i in np.unique(self.source_of[rows]).tolist()],
+            "sources": [self.sources[i]["id"] for i in sorted({source for _, source in entries})],
         }
 
 

@@ -51,7 +51,7 @@ class Annotating(ReportsEntities):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The fine labels, sorted."""
+        """The fine labels, sorted; behind them those that it got later (`pipeline.growth`)."""
         return tuple(self.cfg["labels"])
 
     @property

@@ -32,7 +32,6 @@ def add_labels(component: Any, labels: Iterable[str], taxonomy: Taxonomy | None 
     tree = merged(old, taxonomy, new)
     kept = list(component.labels)
     component._set_labels([*kept, *new], tree, None)
-    component.cfg.pop("temperatures", None)
     after = [component._tag_set, component._auxiliary_tag_set]
     places = [
         [old_tags.ids.get(tag, -1) for tag in tags.tags]
@@ -44,6 +43,7 @@ def add_labels(component: Any, labels: Iterable[str], taxonomy: Taxonomy | None 
     except ValueError:
         component._set_labels(kept, old, None)
         raise
+    component.cfg.pop("temperatures", None)
 
 
 def merged(old: Taxonomy, more: Taxonomy | None, new: Iterable[str]) -> Taxonomy:

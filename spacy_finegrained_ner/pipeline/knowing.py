@@ -17,7 +17,7 @@ from spacy.training import Example
 from thinc.api import Model
 
 from spacy_finegrained_ner.contracts import UNKNOWN
-from spacy_finegrained_ner.data.gold import gold_of
+from spacy_finegrained_ner.data.gold import hard_gold_of
 from spacy_finegrained_ner.knowledge.build import write_pieces
 from spacy_finegrained_ner.knowledge.common import Counts, Gold
 from spacy_finegrained_ner.knowledge.evidence import Vocabulary
@@ -134,7 +134,8 @@ class Knowing:
     def _gold_of_names(self, examples: Sequence[Example]) -> list[Gold]:
         found = []
         for example in examples:
-            tags = gold_of(example, self._tag_set, self._taxonomy).tags
+            # Soft targets say of no token for certain that it is no entity
+            tags = hard_gold_of(example, self._tag_set, self._taxonomy).tags
             begins = np.flatnonzero((tags > 0) & (tags % 2 == 1)).tolist()
             spans = []
             for start in begins:
@@ -218,8 +219,24 @@ class Knowing:
         target, file = folder / _FILE, self.knowledge.file
         if not self.knowledge_inside:
             target.unlink(missing_ok=True)
+            self._tell_other_file()
         elif not (file.path and target.exists() and target.samefile(file.path)):
             write_pieces(target, [file.to_bytes()])
+
+    def _tell_other_file(self) -> None:
+        """Where others are in use than those that the saved config names (`knowledge.use`)."""
+        known, file = self._known, self.knowledge.file
+        assert known is not None
+        named = known.path and Path(known.path)
+        if named and file.path and named.resolve() == file.path.resolve():
+            return
+        warnings.warn(
+            f"'{self.name}' is saved without its names (inside = false). It uses those of "
+            f"{file.path or 'no file'}, but its config says {known.path}, and so it will read them "
+            f"from there. Say spacy.load(..., config={_path_of(self.name)}), or save with "
+            "inside = true.",
+            stacklevel=3,
+        )
 
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> Any:
         super().from_disk(path, exclude=exclude)  # type: ignore[misc]
@@ -235,9 +252,8 @@ class Knowing:
         assert known is not None
         assert known.names is not None
         assert known.vocabulary is not None
-        # Of labels that it was given later it knows no types
-        known_words = {"types": known.vocabulary.types, "topics": known.vocabulary.topics}
-        return {**known_words, "changes": known.names.changes()}
+        rows = {"types": known.vocabulary.types, "topics": known.vocabulary.topics}
+        return {**rows, "changes": known.names.changes()}
 
     def _load_names(self, state: dict[str, Any], file: Names | None) -> None:
         known = self._known
@@ -262,6 +278,9 @@ def _missing(owner: str, path: str) -> str:
     return (
         f"'{owner}' reads names from {path}, which is not there. Say where they are: "
         "--paths.knowledge in training; of a pipeline that was saved without them (inside = "
-        "false) spacy.load(..., config={'components': {"
-        f"'{owner}': {{'model': {{'knowledge': {{'path': ...}}}}}}}}}})."
+        f"false) spacy.load(..., config={_path_of(owner)})."
     )
+
+
+def _path_of(owner: str) -> str:
+    return f"{{'components': {{'{owner}': {{'model': {{'knowledge': {{'path': ...}}}}}}}}}}"

@@ -42,12 +42,11 @@ def names_report(names: LiveNames, docs: Iterable[Doc]) -> dict[str, Any]:
             if kind == UNKNOWN:
                 continue
             label = labels[start, end] if kind == ENTITY else None
-            entries = slice(*now.file.starts[number : number + 2].tolist())
-            topics = now.file.topic_of[entries].tolist()
-            sources = now.file.source_of[entries].tolist()
             right: dict[tuple[str, str], bool] = {}
-            for topic, source in zip(topics, sources, strict=True):
-                fits = label in now.file.types[topic]
+            for topic, source in now.file.entries_of(number):
+                types = now.file.types[topic]
+                # Spelled in any case, as a model takes them
+                fits = label is not None and label.casefold() in map(str.casefold, types)
                 for place in (
                     ("topics", now.file.topics[topic]),
                     ("sources", now.file.sources[source]["id"]),

@@ -60,7 +60,3 @@ def annotate(model):
         return done.exit_code, " ".join(done.output.split())
 
     return call
-
-
-def read_jsonl(path):
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]

@@ -5,7 +5,7 @@ import json
 
 import pytest
 import spacy
-from conftest import read_jsonl
+from json_lines import read_jsonl
 from spacy.tokens import DocBin
 
 from spacy_finegrained_ner.data.extensions import register_extensions

@@ -2,11 +2,12 @@
 
 import errno
 import json
+import os
 import shutil
 import subprocess
 
 import pytest
-from conftest import read_jsonl
+from json_lines import read_jsonl
 
 from spacy_finegrained_ner.annotate import work
 
@@ -144,7 +145,7 @@ def test_a_full_disk(annotate, jsonl, tmp_path, size):
 @pytest.mark.parametrize("call", range(11))
 def test_a_disk_that_is_full_at_any_write(annotate, jsonl, tmp_path, monkeypatch, call):
     """As above, where nobody may mount: the first write is that of the manifest."""
-    sync, left_over = work._sync, [call]
+    sync, left_over = os.fsync, [call]
 
     def fail(path):
         left_over[0] -= 1
@@ -152,7 +153,7 @@ def test_a_disk_that_is_full_at_any_write(annotate, jsonl, tmp_path, monkeypatch
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
         sync(path)
 
-    monkeypatch.setattr(work, "_sync", fail)
+    monkeypatch.setattr(os, "fsync", fail)
     output = tmp_path / "o.jsonl"
     code, said = annotate(jsonl, "--block-rows", 20, "--output", output)
     assert (code, output.exists()) == (1, False)

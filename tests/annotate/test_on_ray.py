@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import read_jsonl
+from json_lines import read_jsonl
 
 pytest.importorskip("ray")
 pytestmark = pytest.mark.slow

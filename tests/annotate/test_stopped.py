@@ -1,6 +1,7 @@
 """A run that is stopped, by whatever, and started again gives what one gives that is not."""
 
 import json
+import os
 import random
 import re
 import signal
@@ -10,10 +11,9 @@ import time
 from contextlib import nullcontext
 
 import pytest
-from conftest import read_jsonl
 from filelock import FileLock
+from json_lines import read_jsonl
 
-from spacy_finegrained_ner.annotate import work
 from spacy_finegrained_ner.annotate.engines import BlockAnnotator
 
 
@@ -110,7 +110,7 @@ def test_stopped_before_any_write(annotate, model, jsonl, tmp_path, stop_after, 
     """Also between a part and its record, and before the output takes its place."""
     words = (jsonl, "--block-rows", 20)
     assert annotate(*words, "--output", tmp_path / "plain.jsonl")[0] == 0
-    stop_after(work, "_sync", calls)
+    stop_after(os, "fsync", calls)
     output = tmp_path / "o.jsonl"
     with pytest.raises(Stop) if calls < 12 else nullcontext():
         annotate(*words, "--output", output)
@@ -125,7 +125,7 @@ def test_stopped_before_any_write(annotate, model, jsonl, tmp_path, stop_after, 
 
 
 def test_what_is_finished_is_not_done_again(annotate, jsonl, tmp_path, stop_after, monkeypatch):
-    stop_after(work, "_sync", 7)
+    stop_after(os, "fsync", 7)
     with pytest.raises(Stop):
         annotate(jsonl, "--block-rows", 20, "--output", tmp_path / "o.jsonl")
     monkeypatch.undo()
@@ -141,7 +141,7 @@ def test_what_is_finished_is_not_done_again(annotate, jsonl, tmp_path, stop_afte
 @pytest.fixture
 def begun(annotate, jsonl, tmp_path, stop_after, monkeypatch):
     """An output that an earlier run has begun. RETURNS: its path."""
-    stop_after(work, "_sync", 5)
+    stop_after(os, "fsync", 5)
     with pytest.raises(Stop):
         annotate(jsonl, "--block-rows", 20, "--output", tmp_path / "o.jsonl")
     monkeypatch.undo()
@@ -230,7 +230,7 @@ def test_an_old_output_stays_until_there_is_a_new_one(annotate, jsonl, begun):
 
 
 def test_stopped_by_hand(annotate, jsonl, tmp_path, stop_after):
-    stop_after(work, "_sync", 5, KeyboardInterrupt)
+    stop_after(os, "fsync", 5, KeyboardInterrupt)
     code, said = annotate(jsonl, "--block-rows", 20, "--output", tmp_path / "o.jsonl")
     assert code == 130
     assert "the same command goes on with it" in said

@@ -117,6 +117,21 @@ def test_what_a_service_reports_is_its_cost(tmp_path):
         del type(component).costs
 
 
+def test_what_writes_other_names_is_measured_as_the_others_are(tmp_path):
+    nlp = make_nlp()
+    train(nlp, examples(nlp), 30)
+    nlp.to_disk(tmp_path)
+    written = {"labels": ["Scientist"], "mapping": {"Scientist": "PERSON"}}
+    block = {"finegrained_ner": {"written": written}}
+    other = spacy.load(tmp_path, config={"components": block})
+    gold = [sentence_to_doc(nlp.vocab, sentence(text)) for text in SENTENCES]
+    taxonomy = nlp.get_pipe("finegrained_ner").taxonomy
+    rows = [compared(one, gold, taxonomy, samples=5) for one in (nlp, other)]
+    assert rows[0]["micro"] == rows[1]["micro"]
+    assert rows[0]["micro"][0] > 0.9
+    assert {ent.label_ for ent in other("marie curie met pelé in lyon").ents} == {"PERSON"}
+
+
 NEW = [
     "she/O drives/O a/O volvo/B-Vehicle",
     "a/O volvo/B-Vehicle is/O not/O a/O honda/B-Vehicle",

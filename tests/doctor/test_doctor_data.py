@@ -21,6 +21,15 @@ def test_nothing_is_found_where_nothing_is_wrong(good):
     assert findings(good, TREE) == []
 
 
+def test_files_that_are_not_read_are_told(tmp_path):
+    folder = write(tmp_path, healthy())
+    (folder / "mine.conll").write_text("pelé B-Athlete\n", encoding="utf-8")
+    (only,) = findings(folder, TREE)
+    assert (only.name, only.severity) == ("changed", "note")
+    assert "Not read, no name of a part in it: " in only.what
+    assert "mine.conll" in only.what
+
+
 def test_of_the_embedded_corpus_is_said_what_is_true_of_it():
     """Of the five places named japan, one is the team."""
     (only,) = findings(EMBEDDED, read_taxonomy())

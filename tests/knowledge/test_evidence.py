@@ -3,9 +3,12 @@
 import pickle
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from knowledge_names import builder, words
+from knowledge_names import builder, names_file, words
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
 
 from spacy_finegrained_ner.knowledge.evidence import (
     BEGIN,
@@ -17,6 +20,7 @@ from spacy_finegrained_ner.knowledge.evidence import (
 )
 from spacy_finegrained_ner.knowledge.found import Found
 from spacy_finegrained_ner.knowledge.live import LiveNames
+from spacy_finegrained_ner.scoring.names import names_report
 
 LIVE = LiveNames(builder().names())
 VOCABULARY = Vocabulary(["athlete", "Drink", "Food", "HumanSettlement"], ["player", "beverage"])
@@ -134,3 +138,10 @@ def test_a_text_is_told_the_same_alone(texts):
         np.testing.assert_allclose(together.topic_weights[ends], alone.topic_weights)
         names, entries, first = names + size, ends.stop, first + alone.tokens
     assert names == len(together.length)
+
+
+@pytest.mark.parametrize("label", ["Scientist", "SCIENTIST"])
+def test_a_list_is_right_in_any_spelling_of_a_type(tmp_path, label):
+    doc = Doc(Vocab(), words=["marie", "curie"], ents=[f"B-{label}", f"I-{label}"])
+    rows = names_report(LiveNames(names_file(tmp_path / "names")), [doc])["topics"]
+    assert {topic: row["right"] for topic, row in rows.items()} == {"scientist": 1, "film": 0}

@@ -84,6 +84,7 @@ def test_flat_labels_need_no_taxonomy():
 
 def test_what_is_not_possible_is_said_and_changes_nothing():
     nlp, component = trained(model=HASH_EMBED | {"blending": BLENDING | {"place": "emissions"}})
+    component.temperatures = {"path": 2.0}
     weights, labels = component.model.to_bytes(), component.labels
     with pytest.raises(TaxonomyError, match="'Wug' is not"):
         add_labels(component, ["Wug"])
@@ -92,6 +93,7 @@ def test_what_is_not_possible_is_said_and_changes_nothing():
     with pytest.raises(ValueError, match="mixes all tags"):
         add_labels(component, ["Wug"], Taxonomy({"Wug": "Animal"}))
     assert (component.model.to_bytes(), component.labels) == (weights, labels)
+    assert component.temperatures == {"path": 2.0}
     assert component.predict([nlp.make_doc("pelé")])
     with pytest.raises(ValueError, match="E109"):
         add_labels(make_nlp().get_pipe(NAME), ["Wug"])

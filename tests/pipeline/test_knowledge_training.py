@@ -11,8 +11,11 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.training.augment import create_lower_casing_augmenter
 
+from spacy_finegrained_ner.data.corpus import bare_copy
+from spacy_finegrained_ner.data.soft_targets import SOFT_TARGETS
 from spacy_finegrained_ner.knowledge.build import Builder
 from spacy_finegrained_ner.ml import knowledge as layer
+from spacy_finegrained_ner.pipeline.teaching import taught
 
 TEXTS = ["marie curie met pelé in lyon", "is there green tea ?"]
 
@@ -75,7 +78,9 @@ def test_texts_whose_names_are_hidden_are_learned_as_without(tmp_path):
     docs = [eg.predicted for eg in data]
     (seen,), _ = model.begin_update(docs)
     vectors, _ = model.get_ref("tok2vec").begin_update(docs)
-    (alone,), _ = model.get_ref("tagger").begin_update(vectors)
+    nothing = 2 * len(component(nlp).labels)  # said of B and I of each type
+    told = [np.pad(one, ((0, 0), (0, nothing))) for one in vectors]
+    (alone,), _ = model.get_ref("tagger").begin_update(told)
     np.testing.assert_allclose(seen.tasks[0][0], alone.tasks[0][0])
 
 
@@ -155,3 +160,14 @@ def test_unknown_gold_and_other_tokens(tmp_path):
     nlp.initialize(lambda: data)
     nlp.update(data, sgd=nlp.create_optimizer())
     nlp.update([Example(nlp.make_doc("lyon"), Doc(nlp.vocab, words=["lyon"]))], sgd=None)
+
+
+def test_words_are_counted_by_entities_also_where_there_are_soft_targets(tmp_path):
+    nlp = trained(tmp_path / "names", 40, common=0.9)
+    gold = [eg.reference for eg in examples(nlp)]
+    soft = [*taught(nlp, gold, name="finegrained_ner", soft=True)]
+    assert all(SOFT_TARGETS in doc.user_data for doc in soft)
+    student = knowing(tmp_path / "names", common=0.9)
+    student.initialize(lambda: [Example(bare_copy(doc, doc.vocab), doc) for doc in soft])
+    assert component(student).knowledge.common == component(nlp).knowledge.common
+    assert "in " in component(student).knowledge.common

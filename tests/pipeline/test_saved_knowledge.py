@@ -3,14 +3,16 @@
 import os
 import pickle
 import shutil
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import spacy
 from knowing import facts, knowing, trained
-from knowledge_names import NAMES, names_file
+from knowledge_names import NAMES, builder, names_file
 from pipelines import examples, make_nlp
 
+from spacy_finegrained_ner.knowledge.form import Form
 from spacy_finegrained_ner.labels.taxonomy import read_taxonomy
 from spacy_finegrained_ner.pipeline.growth import add_labels
 
@@ -135,6 +137,30 @@ def test_before_it_is_initialized_it_is_saved_too(tmp_path):
     assert known(again).file.path == tmp_path / "names"
 
 
+def test_names_of_another_form_are_refused(tmp_path):
+    """What was added and removed would not be found among them, in silence."""
+    own = trained(tmp_path / "names", 1, inside=False)
+    known(own).remove("Lyon")
+    own.to_disk(tmp_path / "model")
+    builder(Form(case=True)).write(tmp_path / "names")
+    with pytest.raises(ValueError, match=r"built with Form\(case=True.*expected Form\(case=False"):
+        spacy.load(tmp_path / "model")
+
+
+def test_other_names_outside_are_not_lost_in_silence(tmp_path):
+    own = trained(tmp_path / "names", 1, inside=False)
+    other = names_file(tmp_path / "other", [*NAMES, ("met", "player", ["web"])])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        own.to_disk(tmp_path / "model")
+    known(own).use(other)
+    with pytest.warns(UserWarning, match=r"those of .*other, but its config says .*names"):
+        own.to_disk(tmp_path / "model")
+    block = {"model": {"knowledge": {"path": str(tmp_path / "other")}}}
+    again = spacy.load(tmp_path / "model", config={"components": {"finegrained_ner": block}})
+    assert len(known(again).file) == len(other)
+
+
 def test_left_out_on_purpose(nlp, tmp_path):
     pipe = nlp.get_pipe("finegrained_ner")
     pipe.to_disk(tmp_path / "pipe", exclude=["knowledge", "vocab"])
@@ -182,15 +208,15 @@ def test_threads_see_names_that_are_added(nlp, tmp_path):
     assert facts(again(TEXT)) == possible[1]
 
 
-def test_labels_that_come_later_are_no_types_of_names(tmp_path):
-    """The model has no weights for them; their topics are evidence still."""
+def test_a_head_with_names_takes_no_more_labels(tmp_path):
+    """What it reads of names are the types that it was trained with."""
     names_file(tmp_path / "names", [*NAMES, ("met", "VisualWork", ["web"])])
     nlp = trained(tmp_path / "names", 5)
     pipe = nlp.get_pipe("finegrained_ner")
-    add_labels(pipe, ["VisualWork"], read_taxonomy())
-    before = told(nlp)
-    nlp.to_disk(tmp_path / "model")
-    again = spacy.load(tmp_path / "model")
-    assert told(again) == before
-    assert "VisualWork" in again.get_pipe("finegrained_ner").labels
-    again.update(examples(again), sgd=again.resume_training())
+    before, labels = told(nlp), pipe.labels
+    with pytest.raises(ValueError, match=r"reads names .*Train anew with all types"):
+        add_labels(pipe, ["VisualWork"], read_taxonomy())
+    assert pipe.labels == labels
+    assert told(nlp) == before
+    add_labels(pipe, labels, read_taxonomy())  # none of them is new
+    assert told(nlp) == before

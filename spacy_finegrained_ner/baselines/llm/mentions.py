@@ -41,7 +41,7 @@ def align(doc: Doc, mentions: Sequence[Mention], spelled: Callable[[str], str | 
     result = Aligned()
     by_text: dict[str, list[str]] = defaultdict(list)
     for mention in mentions:
-        label = spelled(mention.label)
+        label = spelled(mention.label.strip())
         if label is None:
             result.dropped[UNKNOWN_LABEL] += 1
         else:

@@ -90,7 +90,7 @@ def _answered(
         report.count_failed(failure.kind)
         util.logger.debug("'%s': %s for the text %r", engine.owner, failure, doc.text[:60])
         return Unanswered(kind=failure.kind)
-    aligned = align(doc, answer.mentions, lambda label: taxonomy.spelled(label.strip()))
+    aligned = align(doc, answer.mentions, taxonomy.spelled)
     report.count(texts=1, recovered=int(answer.recovered), respelled=aligned.respelled)
     report.count_dropped(aligned.dropped)
     return Prediction(aligned.entities)

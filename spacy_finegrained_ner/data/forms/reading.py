@@ -25,11 +25,6 @@ from spacy_finegrained_ner.data.forms.tables import header_of, read_table
 from spacy_finegrained_ner.data.forms.text import decoded, read_bytes
 from spacy_finegrained_ner.data.forms.values import features_beside, read_arrow, read_json
 
-FORMS = (
-    "CoNLL (a token and its tag a line), JSON or JSONL of Prodigy, doccano, Label Studio or with "
-    "character spans, tokens and ner_tags as JSON or Parquet, brat (.txt and .ann), CSV with text, "
-    "start, end and label, or .spacy"
-)
 _JSON = re.compile(r'\s*(\{\s*["}]|\[\s*[\[{"\]])')
 _PACKED = {b"PK\x03\x04": "zip", b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz"}
 _ARROW = (b"PAR1", b"ARROW1", b"\xff\xff\xff\xff")

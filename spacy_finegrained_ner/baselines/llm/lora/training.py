@@ -1,7 +1,6 @@
 """The training: steps, each a function of what came before it, and checkpoints to go on from."""
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from tqdm import tqdm
 from spacy_finegrained_ner.baselines.llm.lora.model import learning
 from spacy_finegrained_ner.baselines.llm.lora.tokens import IGNORED, Tokens, batch_at, padded
 from spacy_finegrained_ner.errors import UserError
+from spacy_finegrained_ner.whole import in_place_of
 
 CHECKPOINT = "checkpoint.pt"
 SETTINGS = "settings.json"
@@ -69,7 +69,8 @@ def begin(folder: Path, asked: Mapping[str, Any]) -> None:
         if folder.is_dir() and any(folder.iterdir()):
             raise UserError(f"{folder}: is not empty, and has no {SETTINGS}. Give a new folder.")
         folder.mkdir(parents=True, exist_ok=True)
-        _write(path, json.dumps(asked, indent=2).encode())
+        with in_place_of(path) as new:
+            new.write_text(json.dumps(asked, indent=2), encoding="utf-8")
         return
     before = json.loads(path.read_bytes())
     if changed := [key for key in {**before, **asked} if before.get(key) != asked.get(key)]:
@@ -196,14 +197,10 @@ def _save(folder: Path, model: Any, optimizer: torch.optim.Optimizer, done: Prog
         "optimizer": optimizer.state_dict(),
         **vars(done),
     }
-    path = folder / CHECKPOINT
-    new = path.with_name(f"{path.name}.new")
-    with new.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(new, path)
-    _write(folder / LOG, "".join(f"{json.dumps(row)}\n" for row in done.log).encode())
+    with in_place_of(folder / CHECKPOINT) as new:
+        torch.save(state, new)
+    with in_place_of(folder / LOG) as new:
+        new.write_text("".join(f"{json.dumps(row)}\n" for row in done.log), encoding="utf-8")
 
 
 def _load(folder: Path, model: Any, optimizer: torch.optim.Optimizer) -> Progress:
@@ -216,10 +213,3 @@ def _load(folder: Path, model: Any, optimizer: torch.optim.Optimizer) -> Progres
             weight.copy_(state["weights"][name])
     optimizer.load_state_dict(state["optimizer"])
     return Progress(state["steps"], state["seconds"], state["log"])
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all."""
-    new = path.with_name(f"{path.name}.new")
-    new.write_bytes(content)
-    os.replace(new, path)
