@@ -22,11 +22,18 @@ NAMES = {
     ),
     "texts": (
         *("empty-texts", "long-texts", "one-token-texts", "invisible-in-text", "small-part"),
+        "garbled-text",
         *("unequal-parts", "casing-differs", "duplicates", "leakage", "near-leakage"),
         "labelled-differently",
     ),
     "entities": (
-        *("mostly-another-label", "mostly-an-entity", "long-entities", "edge-punctuation"),
+        *(
+            "several-labels",
+            "mostly-another-label",
+            "mostly-an-entity",
+            "long-entities",
+            "edge-punctuation",
+        ),
         "edge-determiner",
     ),
     "encoder": (
