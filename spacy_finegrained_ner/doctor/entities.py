@@ -64,7 +64,7 @@ def _several_labels(mentions: dict[str, Places]) -> Iterator[Finding]:
         yield Finding(
             "several-labels",
             "note",
-            f"{len(where):,} names have several labels, each of them often.",
+            f"{len(where):,} names have several labels, none of them in four of five cases.",
             "Nothing, if the names mean several things; else decide on one label for each.",
             tuple(text for _, text in sorted(where, key=lambda pair: -pair[0])),
         )
