@@ -190,3 +190,13 @@ def test_a_topic_and_its_types_are_texts(live, facts, message):
 def test_what_are_no_words_is_told(live, words):
     with pytest.raises(ValueError, match="are no words: expected such as"):
         live.listed(words)
+
+
+def test_removed_with_its_article_it_is_gone_without_it_too(live):
+    live.add("The Who", "film")
+    live.add("WHO", "city")
+    assert live.remove("Who") == 1
+    assert seen(live, "the who") == {(0, 2): ["film"]}
+    live.add("WHO", "city")
+    assert live.remove("The Who") == 1
+    assert seen(live, "the who") == {}
