@@ -71,6 +71,7 @@ OUTSIDE = {
     },
     "knowledge": {
         *("numpy", "marisa_trie", "array", "bz2", "csv", "gzip", "hashlib", "json", "lzma", "mmap"),
+        "zlib",
         *("ast", "tempfile", "tomllib"),
     },
     "scoring": {"spacy", "numpy", "time"},

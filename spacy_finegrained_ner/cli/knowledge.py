@@ -82,10 +82,19 @@ def build(
         _allowed(known, license, without or []),
     )
     skipped: Counter[str] = Counter()
+    seen: set[str] = set()
     for path in lists:
         own = [path.name.split(".")[0]]
         for entry in read_list(path, topic, encoding, skipped):
-            builder.add(entry.name, entry.topic, entry.sources or own)
+            seen.update(entry.sources or own)
+            try:
+                builder.add(entry.name, entry.topic, entry.sources or own)
+            except ValueError as error:
+                raise UserError(f"{path}: {error}") from None
+    if absent := sorted(set(without or ()) - seen):
+        messages.warn(
+            f"--without {absent[0]}: no list has a source of this name: {_few(sorted(seen))}."
+        )
     reasons = [(REASONS[key], number) for key, number in builder.left_out.items()]
     reasons += [(SKIPPED[key], number) for key, number in skipped.items()]
     for reason, number in reasons:

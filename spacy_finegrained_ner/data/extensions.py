@@ -54,7 +54,16 @@ def alternatives(span: Span) -> list[tuple[str, float]]:
 def evidence(span: Span) -> list[dict[str, Any]]:
     """The names that were found in the span or overlap with it: first token and that behind the
     last in the Doc, topics, types (the likeliest first), sources."""
-    return [dict(found) for found in facts_of(span).get(EVIDENCE, ())]
+    # Lists, also where msgpack has made tuples of them; kept from the beginning of the span, as
+    # Doc.from_docs moves it
+    return [
+        {
+            "start": span.start + found["start"],
+            "end": span.start + found["end"],
+            **{key: list(some) for key, some in found.items() if key not in ("start", "end")},
+        }
+        for found in facts_of(span).get(EVIDENCE, ())
+    ]
 
 
 def label_at_thresholds(span: Span, fine: float = 0.5, coarse: float = 0.5) -> str | None:

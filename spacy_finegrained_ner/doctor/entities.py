@@ -40,6 +40,7 @@ def check_entities(data: Data) -> Iterator[Finding]:
     mentions: dict[str, Places] = defaultdict(list)
     for _, record, ent in data.entities():
         mentions[_surface(ent)].append((record, ent))
+    yield from _several_labels(mentions)
     yield from _other_labels(mentions)
     yield from _not_labelled(data, mentions)
     yield from _long(data)
@@ -49,6 +50,24 @@ def check_entities(data: Data) -> Iterator[Finding]:
 
 def _surface(span: Span) -> str:
     return " ".join(token.lower_ for token in span)
+
+
+def _several_labels(mentions: dict[str, Places]) -> Iterator[Finding]:
+    """No label has most of them. They may well differ in what they mean."""
+    where = []
+    for name, places in mentions.items():
+        counts = Counter(ent.label_ for _, ent in places)
+        if len(places) >= OFTEN and max(counts.values()) < MOSTLY * len(places):
+            several = ", ".join(f"{count:,} times {label}" for label, count in counts.most_common())
+            where.append((len(places), f"{name!r}: {several}; first at {at(*places[0])}"))
+    if where:
+        yield Finding(
+            "several-labels",
+            "note",
+            f"{len(where):,} names have several labels, none of them in four of five cases.",
+            "Nothing, if the names mean several things; else decide on one label for each.",
+            tuple(text for _, text in sorted(where, key=lambda pair: -pair[0])),
+        )
 
 
 def _other_labels(mentions: dict[str, Places]) -> Iterator[Finding]:

@@ -21,13 +21,14 @@ NAMES = {
         *("type-not-in-train", "type-only-in-train", "rare-types"),
     ),
     "texts": (
-        *("empty-texts", "long-texts", "one-token-texts", "invisible-in-text", "small-part"),
+        *("empty-texts", "long-texts", "one-token-texts", "invisible-in-text", "garbled-text"),
+        "small-part",
         *("unequal-parts", "casing-differs", "duplicates", "leakage", "near-leakage"),
         "labelled-differently",
     ),
     "entities": (
-        *("mostly-another-label", "mostly-an-entity", "long-entities", "edge-punctuation"),
-        "edge-determiner",
+        *("several-labels", "mostly-another-label", "mostly-an-entity", "long-entities"),
+        *("edge-punctuation", "edge-determiner"),
     ),
     "encoder": (
         *("no-encoder", "unknown-wordpieces", "many-wordpieces", "casing-unfit", "cut-tokens"),

@@ -143,7 +143,7 @@ def _examples(data: Data) -> Iterator[Finding]:
                 tuple(places),
             )
         missing = sorted(set(train) - set(there))
-        if part == "valid" and there and missing:
+        if part == data.selects and there and missing:
             yield Finding(
                 "type-only-in-train",
                 "note",

@@ -128,6 +128,15 @@ def _setting(run: Run, name: str, key: str) -> Any:
 
 def _frozen(run: Run) -> Iterator[Finding]:
     training = run.training
+    for name in run.heads:
+        for block in blocks_in(run.config["components"].get(name, {})):
+            if block.get("grad_factor") == 0:
+                what = f"grad_factor of the listener of {name!r} is 0: the encoder learns nothing."
+                do = "Set it to 1.0; or is only the head meant to be trained?"
+                yield Finding("frozen-listener", "warning", what, do)
+    if training["accumulate_gradient"] < 1:
+        what = f"accumulate_gradient of [training] is {training['accumulate_gradient']}."
+        yield Finding("config-error", "error", what, "Set it to 1, or to a larger whole number.")
     for name in run.frozen:
         if name not in run.nlp.pipe_names:
             what = f"{name!r} in frozen_components is not in the pipeline {run.nlp.pipe_names}."

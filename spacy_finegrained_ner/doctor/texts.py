@@ -25,6 +25,11 @@ MANY_COPIES, MANY_LEAKED = 0.02, 0.1
 """Parts of the texts from which on copies are worse than a note, and leakage is an error."""
 DIFFERENT = 2.0
 """Times as long, or as rich in entities."""
+_GARBLED = re.compile(
+    "\ufffd|[\u00c2\u00c3][\u00a1-\u00aa\u00ac-\u00ba\u00bc-\u00bf]|\u00e2\u20ac[^\\x00-\\x7f]"
+)
+"""The mark of what could not be read, and how UTF-8 looks where it was read as Windows-1252. Not
+a capital of Portuguese or French before a quote, which looks alike."""
 _DIGIT, _NO_WORD = re.compile(r"\d"), re.compile(r"[\W_]+")
 
 
@@ -44,7 +49,7 @@ def _of_part(data: Data, part: str) -> Iterator[Finding]:
         what = "there is no entity" if known else "no tag is known"
         yield Finding(
             name,
-            "error" if part in ("train", "valid") else "warning",
+            "error" if part in ("train", data.selects) else "warning",
             f"{part}: {what} in its {len(texts.docs):,} texts.",
             "Is it annotated, and is the column that of the tags (--tag-column)?",
             tuple(map(str, texts.files)),
@@ -76,6 +81,13 @@ def _of_part(data: Data, part: str) -> Iterator[Finding]:
         "have one token",
         "If they are pieces of sentences, take out the blank lines between their words.",
         lambda doc: len(doc) == 1,
+    )
+    yield from those(
+        "garbled-text",
+        "warning",
+        "have characters that a wrong encoding has made",
+        "Read the original again in its own encoding (--encoding), and write it as UTF-8.",
+        lambda doc: _GARBLED.search(doc.text),
     )
     yield from those(
         "invisible-in-text",

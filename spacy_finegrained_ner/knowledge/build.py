@@ -72,15 +72,9 @@ class Builder:
         some = [source for source in sources if self._allowed(source)]
         if not some:
             return self._leave("other_source")
-        # Nothing is gained by taking the form of what is too long in any case
-        keys = self.form.keys(name) if len(name) <= 8 * LONGEST_CHARACTERS else [name]
-        if not keys:
-            return self._leave("no_word")
-        for key in keys:
-            if key.count(SEPARATOR) > LONGEST_UNITS or len(key) > LONGEST_CHARACTERS:
-                return self._leave("too_long")
-            if len(key) == 2 and category(key[0]) != "Lo":  # such as 茶
-                return self._leave("too_short")
+        keys = form_keys(self.form, name)
+        if reason := why_no_name(keys):
+            return self._leave(reason)
         for key in keys:
             self.add_key(key, topic, some)
         return True
@@ -103,6 +97,8 @@ class Builder:
         return False
 
     def _place(self, places: dict[str, int], name: str, what: str) -> int:
+        if name not in places and not is_text(name):
+            raise ValueError(f"One of the {what} is {name[:60]!r}, half a character: mend it.")
         place = places.setdefault(name, len(places))
         if place >= _MOST:
             raise ValueError(
@@ -146,6 +142,28 @@ class Builder:
         """In place of the file that is there, at once: who has that mapped keeps it."""
         write_pieces(path, self.pieces())
         return Names.open(path)
+
+
+def form_keys(form: Form, name: str) -> list[str]:
+    """The keys of a name. Nothing is gained by taking the form of what is too long in any case."""
+    return form.keys(name) if len(name) <= 8 * LONGEST_CHARACTERS else [name]
+
+
+def why_no_name(keys: Sequence[str]) -> str | None:
+    """One of REASONS why these can't be the keys of a name; None where they can."""
+    if not keys:
+        return "no_word"
+    for key in keys:
+        if key.count(SEPARATOR) > LONGEST_UNITS or len(key) > LONGEST_CHARACTERS:
+            return "too_long"
+        if len(key) == 2 and category(key[0]) != "Lo":  # such as 茶
+            return "too_short"
+    return None
+
+
+def is_text(value: object) -> bool:
+    """Whether it can be written: half a character, as JSON may have it, can't."""
+    return isinstance(value, str) and not any("\ud800" <= char <= "\udfff" for char in value)
 
 
 def write_pieces(path: Path, pieces: Sequence[bytes]) -> None:

@@ -9,6 +9,7 @@ import json
 import lzma
 import re
 import tomllib
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -65,7 +66,11 @@ def read_list(
     try:
         with (packed or open)(path, "rb") as file:
             yield from reader(path, topic, _lines(path, file, encoding, skipped), skipped)
-    except (lzma.LZMAError, gzip.BadGzipFile, EOFError) as error:
+    except (lzma.LZMAError, gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise UserError(f"{path} can't be unpacked: {error}. Expected a whole file.") from None
+    except OSError as error:  # that of bz2 for damage names no file
+        if error.errno is not None:
+            raise
         raise UserError(f"{path} can't be unpacked: {error}. Expected a whole file.") from None
 
 
@@ -95,7 +100,13 @@ def _lines(
             ) from None
         if "\0" in text:
             raise UserError(f"{path}:{number}: found a character of value 0: it is no text.")
-        yield number, text.rstrip("\r\n").replace(BYTE_ORDER_MARK, "")
+        text = text.rstrip("\r\n").replace(BYTE_ORDER_MARK, "")
+        if "\r" in text:
+            raise UserError(
+                f"{path}:{number}: found a carriage return within a line, {text[:80]!r}. Expected "
+                "lines that end with a line feed: save it with Unix or Windows line ends."
+            )
+        yield number, text
 
 
 Lines = Iterator[tuple[int, str]]
@@ -130,7 +141,7 @@ def _tsv(path: Path, topic: str | None, lines: Lines, skipped: Counter[str]) -> 
 
 def _csv(path: Path, topic: str | None, lines: Lines, skipped: Counter[str]) -> Iterator[Entry]:
     """With a header, such as that of a SPARQL result: item, itemLabel, classLabel."""
-    last = [0]
+    last, began = [0], 1
 
     def rows() -> Iterator[str]:
         for number, line in lines:
@@ -138,8 +149,10 @@ def _csv(path: Path, topic: str | None, lines: Lines, skipped: Counter[str]) -> 
             yield line + "\n"
 
     try:
-        reader = csv.DictReader(rows(), restkey="")
+        # Not strict, a quote that is never closed would swallow all that follows
+        reader = csv.DictReader(rows(), restkey="", strict=True)
         columns = {column.strip().lower(): column for column in reader.fieldnames or ()}
+        began = last[0] + 1
 
         def find(names: tuple[str, ...]) -> str | None:
             return next((columns[name] for name in names if name in columns), None)
@@ -152,6 +165,7 @@ def _csv(path: Path, topic: str | None, lines: Lines, skipped: Counter[str]) -> 
                 f"(one of {_NAME_COLUMNS}) and one of topics ({_TOPIC_COLUMNS}), or --topic."
             )
         for row in reader:
+            began = last[0] + 1
             found = (row.get(about) or "").strip() if about else topic or ""
             sources = [one.strip() for one in (row.get(source) or "").split(",") if one.strip()]
             others = re.split(r"\s*[|,]\s*", row.get(aliases) or "") if aliases else []
@@ -161,7 +175,10 @@ def _csv(path: Path, topic: str | None, lines: Lines, skipped: Counter[str]) -> 
                 elif one.strip() or one is row.get(name):
                     yield Entry(one.strip(), found, sources)
     except csv.Error as error:
-        raise UserError(f"{path}:{last[0]}: {error}. Expected CSV.") from None
+        raise UserError(
+            f"{path}:{began}: {error} (read up to line {last[0]}). Expected CSV: a field that "
+            "begins with a quote ends with one, and quotes in it are doubled."
+        ) from None
 
 
 def _jsonl(path: Path, topic: str | None, lines: Lines, skipped: Counter[str]) -> Iterator[Entry]:
@@ -211,7 +228,8 @@ def read_topics(path: Path) -> dict[str, list[str]]:
     """A TOML file with the types of each topic, the likeliest first: actor = ["Artist"]; alone, or
     in a table [topics]. A UserError that names the file."""
     found = _toml(path)
-    table = found.get("topics", found)
+    # A topic may be called "topics"
+    table = found["topics"] if isinstance(found.get("topics"), dict) else found
     topics: dict[str, list[str]] = {}
     for topic, types in table.items():
         several = [types] if isinstance(types, str) else types

@@ -12,6 +12,7 @@ import numpy as np
 from spacy_finegrained_ner.knowledge.build import Builder
 from spacy_finegrained_ner.knowledge.form import Form
 from spacy_finegrained_ner.knowledge.found import ADDED, Found, Ints
+from spacy_finegrained_ner.knowledge.given import check_topic, check_words, keys_of, several
 from spacy_finegrained_ner.knowledge.matcher import find
 from spacy_finegrained_ner.knowledge.names import Names
 
@@ -166,9 +167,11 @@ class LiveNames:
 
         topic: of the file, or another one. types: of such; None for a topic of the file, or one
             that is a type itself.
-        RETURNS: how many are new. A ValueError for a name that is none, before any is added.
+        RETURNS: how many are new. A ValueError for what is no name (one that `knowledge build`
+            would leave out) or no topic, before any is added.
         """
-        given = [names] if isinstance(names, str) else list(names)
+        check_topic(topic, types, source)
+        given = several(names)
         with self._lock:
             now = self._now
             if types is not None and topic in now.file.topics:
@@ -180,7 +183,7 @@ class LiveNames:
             back: set[str] = set()
             new = 0
             for name in given:
-                keys = self._keys(name)
+                keys = keys_of(name, now.file.form)
                 back.update(keys)
                 pair = (topic, source)
                 fresh = [key for key in keys if pair not in entries.get(key, ())]
@@ -194,10 +197,10 @@ class LiveNames:
     def remove(self, names: str | Iterable[str]) -> int:
         """Names that are not to be found from now on, whether added or of the file. RETURNS: how
         many of them were known."""
-        given = [names] if isinstance(names, str) else list(names)
+        given = several(names)
         with self._lock:
             now = self._now
-            keys = [self._keys(name) for name in given]
+            keys = [keys_of(name, now.file.form, added=False) for name in given]
             flat = [key for some in keys for key in some]
             known = {key for key, i in zip(flat, now.file.ids(flat), strict=True) if i >= 0}
             known |= now.entries.keys()
@@ -206,12 +209,6 @@ class LiveNames:
             removed = now.removed | {*flat}
             self._now = _state(now.file, entries, now.types, removed, now.common)
         return count
-
-    def _keys(self, name: str) -> list[str]:
-        keys = self.file.form.keys(name) if isinstance(name, str) else []
-        if not keys:
-            raise ValueError(f"{name!r} is no name: expected a text with a letter or a digit.")
-        return keys
 
     def changes(self) -> dict[str, Any]:
         """What was added and removed, as plain values, and the form of their keys."""
@@ -243,6 +240,7 @@ class LiveNames:
     def listed(self, words: Sequence[str]) -> list[dict[str, Any]]:
         """The names in a text, from left to right: `start` and `end` (exclusive) among its words,
         `topics`, `types` and `sources`."""
+        check_words(words)
         now = self._now
         found = self.find([words], now)
         rows = np.stack([found.start, found.end, found.part, found.number], axis=1).tolist()

@@ -47,15 +47,23 @@ class Names:
                 f"{where} is no file of names (it begins with {bytes(view[:8])!r}), expected what "
                 "the command `knowledge build` writes."
             )
-        self.header: dict[str, Any] = json.loads(bytes(view[16 : 16 + size]))
+        try:
+            self.header: dict[str, Any] = json.loads(bytes(view[16 : 16 + size]))
+            self._read(view, where, _aligned(16 + size))
+        except (KeyError, TypeError, UnicodeError, RuntimeError, json.JSONDecodeError) as error:
+            raise ValueError(
+                f"{where} is damaged ({error!r:.200}). Build it again, or copy it again."
+            ) from None
+        self.path = path
+        self._data = data
+
+    def _read(self, view: memoryview, where: str, start: int) -> None:
+        """start: where the arrays begin."""
         if len(view) != self.header["size"]:
             raise ValueError(
                 f"{where} has {len(view):,} bytes, expected {self.header['size']:,}: it was cut or "
                 "is damaged. Build it again, or copy it again."
             )
-        self.path = path
-        self._data = data
-        start = _aligned(16 + size)
         parts: dict[str, memoryview] = {}
         for name, dtype, length in self.header["parts"]:
             parts[name] = view[start : start + length]
@@ -76,7 +84,7 @@ class Names:
     @staticmethod
     def open(path: str | Path) -> Names:
         """Map a file into memory. An OSError where it can't be read."""
-        path = Path(path)
+        path = Path(path).absolute()  # what is pickled may be opened elsewhere
         with path.open("rb") as file:
             if not path.stat().st_size:
                 raise ValueError(f"{path} is empty, expected what `knowledge build` writes.")
@@ -86,8 +94,16 @@ class Names:
         return len(self.starts) - 1
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """By the path where there is one, so that a process of its own maps the file again."""
-        return _unpickled, (self.path, self.digest, None if self.path else bytes(self._data))
+        """By the path where these names are still there, so that a process of its own maps the file
+        again; else as a whole."""
+        path = self.path if self._is_there() else None
+        return _unpickled, (path, self.digest, None if path else bytes(self._data))
+
+    def _is_there(self) -> bool:
+        try:
+            return self.path is not None and Names.open(self.path).digest == self.digest
+        except (OSError, ValueError):
+            return False
 
     @property
     def digest(self) -> str:

@@ -23,7 +23,8 @@ ALTERNATIVES = "alternatives"
 """The most probable labels of exactly this span with their probabilities: [[label, p], ...]."""
 
 EVIDENCE = "evidence"
-"""The names that were found in the entity, or overlap with it, of a component that knows names."""
+"""The names that were found in the entity, or overlap with it, of a component that knows names.
+`start` and `end` are counted from the first token of the entity, so they stay right elsewhere."""
 FINE_LABEL = "fine_label"
 """Its fine label, where it is written under another name."""
 

@@ -180,7 +180,8 @@ class Knowing:
                     if start < entity[1] and entity[0] < end:
                         facts = now.described(part, number)
                         facts["types"] = [x for x in map(spelled, facts["types"]) if x]
-                        names.append({"start": start, "end": end, **facts})
+                        place = {"start": start - entity[0], "end": end - entity[0]}
+                        names.append({**place, **facts})
         if not seen:
             return predictions
         return [

@@ -44,6 +44,27 @@ def test_build(folder):
     assert names.types == [["Scientist"], ["HumanSettlement"], ["film"]]
 
 
+def test_what_a_list_can_not_have_is_told_with_its_file(folder):
+    (folder / "half.jsonl").write_text('{"name": "Oslo", "topic": "cit\\ud800"}\n')
+    code, printed = build(folder, lists=("half.jsonl",))
+    assert code == 1
+    assert "half.jsonl: One of the topics is 'cit\\ud800', half a character" in " ".join(
+        printed.split()
+    )
+    rows = (f"name\ttopic {i}\n" for i in range((1 << 16) + 1))
+    (folder / "many.tsv").write_text("".join(rows))
+    code, printed = build(folder, lists=("many.tsv",))
+    assert code == 1
+    assert "many.tsv: There are more than 65,536 topics" in " ".join(printed.split())
+
+
+def test_a_source_to_leave_out_that_is_not_there_is_told(folder):
+    code, printed = build(folder, "--without", "labb", "--without", "web")
+    assert code == 0
+    assert "--without labb: no list has a source of this name: lab, mine, web" in printed
+    assert "--without web" not in printed
+
+
 def test_build_from_several_lists(folder):
     (folder / "products.txt").write_text("Kestrel 4\nGannet 7\n")
     with gzip.open(folder / "more.jsonl.gz", "wt") as file:

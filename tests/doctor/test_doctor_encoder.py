@@ -79,8 +79,26 @@ def test_what_is_cut_and_what_is_windowed(tmp_path):
     assert "1 of 2 texts" in only.what
 
 
-def test_one_that_is_not_there_is_told(tmp_path):
-    found = examined(tmp_path, tmp_path / "nothing", {"train": [text("green tea")]})
+def test_what_lies_between_the_windows_is_found(tmp_path, encoder):
+    """By hand: windows 0-10, 15-25 and, with what is left, 30-42 leave 5 and 5."""
+    parts = {"train": [text(" ".join(["tea"] * 42)), text("green tea")]}
+    spans = "components__transformer__model__get_spans__"
+    found = examined(tmp_path, encoder, parts, **{f"{spans}window": 10, f"{spans}stride": 15})
+    cut = found["cut-tokens", "train"]
+    assert cut.severity == "error"
+    assert "10 of 44 tokens" in cut.what
+    assert "stride" in cut.do
+    found = examined(tmp_path, encoder, parts, **{f"{spans}window": 10, f"{spans}stride": 10})
+    assert {name for name, _ in found} == {"windows"}
+
+
+@pytest.mark.parametrize(
+    ("name", "severity"),
+    [("nobody/nothing", "note"), ("./nothing", "error"), ("a/b/nothing", "error")],
+)
+def test_one_that_is_not_there_is_told(tmp_path, monkeypatch, name, severity):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    found = examined(tmp_path, name, {"train": [text("green tea")]})
     (only,) = found.values()
-    assert (only.name, only.severity) == ("no-encoder", "note")
+    assert (only.name, only.severity) == ("no-encoder", severity)
     assert "fetch-encoder" in only.do

@@ -1,5 +1,6 @@
 """Lists as people have them, also such as no one would want."""
 
+import bz2
 import gzip
 import lzma
 from collections import Counter
@@ -24,6 +25,11 @@ def written(tmp_path, name, content):
     path = tmp_path / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return path
+
+
+def damaged(packed):
+    middle = len(packed) // 2
+    return packed[:middle] + b"\xff" * 8 + packed[middle + 8 :]
 
 
 LYON = [("Lyon", "city", ["a", "b"]), ("Pelé", "player", [])]
@@ -111,6 +117,10 @@ def test_another_encoding(tmp_path):
         ("a.tsv", b"Lyon\tcity\n" * 500 + b"A\0b\tcity\n", r"a\.tsv:501: .*it is no text"),
         ("a.tsv.gz", b"no gzip at all", r"a\.tsv\.gz can't be unpacked"),
         ("a.tsv.gz", gzip.compress(b"Lyon\tcity\n" * 99, mtime=0)[:-9], r"can't be unpacked"),
+        ("a.tsv.gz", damaged(gzip.compress(b"Lyon\tcity\n" * 99, mtime=0)), r"a\.tsv\.gz can't be unpacked"),
+        ("a.tsv.bz2", damaged(bz2.compress(b"Lyon\tcity\n")), r"a\.tsv\.bz2 can't be unpacked"),
+        ("a.csv", 'name,topic\nBonn,city\n"Lyon,city\nParis,city\n', r"a\.csv:3: .*up to line 4"),
+        ("a.tsv", "Lyon\tcity\rParis\tcity\r", r"a\.tsv:1: found a carriage return"),
         ("a.tsv.xz", b"no xz at all", r"can't be unpacked"),
         ("a.txt", "Lyon\n", r"has names alone: .*--topic"),
         ("a.csv", "one,two\n1,2\n", r"a\.csv:1: the columns are \['one', 'two'\], expected"),
@@ -157,3 +167,9 @@ def test_sources(tmp_path):
     }
     with pytest.raises(UserError, match=r"the source 'lab' has .*expected texts under some of"):
         read_sources(written(tmp_path, "s.toml", '[lab]\nlicence = "MIT"\n'))
+
+
+@pytest.mark.parametrize("types", ['"Topic"', '["Topic"]'])
+def test_a_topic_may_be_called_topics(tmp_path, types):
+    path = written(tmp_path, "topics.toml", f'topics = {types}\ncity = ["Place"]\n')
+    assert read_topics(path) == {"topics": ["Topic"], "city": ["Place"]}

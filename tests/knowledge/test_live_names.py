@@ -143,3 +143,63 @@ def test_many_forms_are_not_kept(live, monkeypatch):
     for i in range(200):
         assert len(live.find([[f"word{i}", "lyon"]])) == 1
     assert len(live.now.forms) <= 50
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ("a", "'a' can't be added. Left out are names that are a single letter"),
+        (["Lyon", "x " * 33], "longer than 32 words"),
+        ("a" * 600, "longer than 32 words or 512 characters"),
+        ("a" * 100_000, "longer than 32 words"),
+        (["Lyon", None], "None is no name"),
+        (None, "None is no name: expected a text, or several"),
+        (b"Lyon", "b'Lyon' is no name"),
+    ],
+)
+def test_what_a_file_could_not_have_is_not_added(live, names, message):
+    before = live.now
+    with pytest.raises(ValueError, match=message):
+        live.add(names, "film")
+    assert live.now is before
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        (
+            {"topic": "laptop", "types": "Laptop"},
+            r"types of 'laptop' are 'Laptop', expected a list",
+        ),
+        ({"topic": "laptop", "types": ["Laptop", 5]}, r"expected a list of texts"),
+        ({"topic": "laptop", "types": ["\ud800"]}, r"expected a list of texts"),
+        ({"topic": None}, "The topic is None, expected a text"),
+        ({"topic": " "}, "The topic is ' ', expected a text"),
+        ({"topic": "a\ud800"}, "The topic is .* expected a text"),
+        ({"topic": "film", "source": 5}, "The source is 5, expected a text"),
+    ],
+)
+def test_a_topic_and_its_types_are_texts(live, facts, message):
+    before = live.now
+    with pytest.raises(ValueError, match=message):
+        live.add("Kestrel 4", **facts)
+    assert live.now is before
+
+
+@pytest.mark.parametrize("words", ["in lyon", [None], [5]])
+def test_what_are_no_words_is_told(live, words):
+    with pytest.raises(ValueError, match="are no words: expected such as"):
+        live.listed(words)
+
+
+def test_removed_with_its_article_it_is_gone_without_it_too(live):
+    live.add("The Blue Angel", "film")
+    live.add("Blue Angel", "city")
+    assert live.remove("Blue Angel") == 1
+    assert seen(live, "the blue angel") == {(0, 3): ["film"]}
+    live.add("Blue Angel", "city")
+    assert live.remove("The Blue Angel") == 1
+    assert seen(live, "the blue angel") == {}
+    live.add(["The Who", "WHO"], "city")
+    assert live.remove("The Who") == 1  # a word alone is another name
+    assert seen(live, "the who") == {(1, 2): ["city"]}

@@ -115,6 +115,10 @@ def test_a_file_that_is_none(tmp_path):
         (whole[:12], "is no file of names"),
         (whole[:-64], r"has [\d,]+ bytes, expected [\d,]+: it was cut"),
         (whole + b"\0" * 64, "it was cut or is damaged"),
+        (whole.replace(b'"form"', b'"fork"'), r"names is damaged \(KeyError\('form'\)"),
+        (whole.replace(b'{"form"', b'{"\xff\xffrm"'), r"names is damaged \(UnicodeDecodeError"),
+        (whole.replace(b'{"form"', b'["form"'), r"names is damaged \(JSONDecodeError"),
+        (whole.replace(b"We love Marisa.", b"We love others."), "names is damaged"),
     ]:
         path.write_bytes(data)
         with pytest.raises(ValueError, match=message):
@@ -137,8 +141,28 @@ def test_pickled_it_is_its_path(tmp_path):
     names_file(tmp_path / "names", NAMES[:3])
     with pytest.raises(ValueError, match="holds other names than the pipeline that was pickled"):
         pickle.loads(data)
+
+
+def test_pickled_it_is_whole_where_its_file_is_another_one_or_gone(tmp_path):
+    names = names_file(tmp_path / "names")
+    names_file(tmp_path / "names", NAMES[:3])
+    assert described(pickle.loads(pickle.dumps(names)), "lyon") == described(names, "lyon")
+    (tmp_path / "names").write_bytes(b"damaged")
+    assert described(pickle.loads(pickle.dumps(names)), "lyon") == described(names, "lyon")
+    (tmp_path / "names").unlink()
+    assert described(pickle.loads(pickle.dumps(names)), "lyon") == described(names, "lyon")
     in_memory = Names(names.to_bytes(), "memory")
     assert described(pickle.loads(pickle.dumps(in_memory)), "lyon") == described(names, "lyon")
+
+
+def test_pickled_it_is_found_from_any_folder(tmp_path, monkeypatch):
+    names_file(tmp_path / "names")
+    monkeypatch.chdir(tmp_path)
+    data = pickle.dumps(Names.open("names"))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert len(data) < 500
+    assert described(pickle.loads(data), "lyon")["topics"]
 
 
 def test_it_is_mapped_and_not_read(tmp_path):

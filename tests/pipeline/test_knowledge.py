@@ -9,7 +9,7 @@ from knowing import component, emissions, knowing, trained
 from knowledge_names import names_file
 from listening import make_listening
 from pipelines import HASH_EMBED, examples, make_nlp, train
-from spacy.tokens import DocBin
+from spacy.tokens import Doc, DocBin
 
 from spacy_finegrained_ner.ml import knowledge as layer
 
@@ -45,13 +45,23 @@ def test_evidence_goes_where_facts_go(nlp):
     doc = nlp("marie curie in lyon")
     told = [ent._.evidence for ent in doc.ents]
     (again,) = DocBin(docs=[doc], store_user_data=True).get_docs(nlp.vocab)
-    assert [[dict(one) for one in ent._.evidence] for ent in again.ents] == [
-        [{k: tuple(v) if isinstance(v, list) else v for k, v in one.items()} for one in some]
-        for some in told
-    ]
+    assert [ent._.evidence for ent in again.ents] == told
     assert all(ent._.evidence for ent in doc.copy().ents)
     piped = list(nlp.pipe(["", "marie curie in lyon", " "] * 3, batch_size=4))
     assert [ent._.evidence for ent in piped[1].ents] == told
+
+
+def test_evidence_has_the_places_of_the_doc_that_it_is_in(nlp):
+    doc = nlp("marie curie in lyon")
+    both = Doc.from_docs([doc, doc])
+    first, second = both.ents[: len(doc.ents)], both.ents[len(doc.ents) :]
+    assert len(first) == len(second) > 0
+    for ent, moved in zip(first, second, strict=True):
+        assert ent._.evidence
+        assert moved._.evidence == [
+            {**one, "start": one["start"] + len(doc), "end": one["end"] + len(doc)}
+            for one in ent._.evidence
+        ]
 
 
 def test_without_confidence_there_is_evidence(tmp_path):
