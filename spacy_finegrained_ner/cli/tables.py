@@ -59,12 +59,12 @@ def print_account(account: Account, path: Path) -> None:
     if not account.found:
         return
     table = _table(
-        "What did not fit", "what", "done", "first", numbers=("number",), caption=f"all in {path}"
+        "What did not fit", "what", "done", "first", numbers=("times",), caption=f"all in {path}"
     )
     for kind, done in (LOSSES | NOTES).items():
         if found := account.found.get(kind):
             place, what = found[0]
-            table.add_row(f"{len(found):,}", kind, done, f"{place}: {what}" if what else place)
+            table.add_row(kind, done, f"{place}: {what}" if what else place, f"{len(found):,}")
     _console().print(table)
 
 
