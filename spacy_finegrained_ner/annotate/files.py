@@ -57,7 +57,9 @@ def windows(model: str) -> dict[str, Any] | None:
     """How the encoder of a pipeline reads long texts: the block `get_spans` of its config; None
     where it has none. Raises a `UserError` where there is no such pipeline."""
     for component in load_config(_folder(model) / "config.cfg")["components"].values():
-        block = component.get("model", {})
+        block = component.get("model")
+        if not isinstance(block, dict):
+            continue  # `model` of a language model is its name
         for part in (block, block.get("tok2vec") or {}):
             if "get_spans" in part:
                 return dict(part["get_spans"])

@@ -10,6 +10,7 @@ from typing import Any
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from spacy_finegrained_ner.errors import UserError
 from spacy_finegrained_ner.scoring.evaluation import component_of
 
 Tokens = tuple[list[str], list[bool] | None]
@@ -55,15 +56,25 @@ def annotate(nlp: Language, texts: Sequence[Text], takes: Sequence[Take]) -> lis
     """What the function of each text gives for its Doc, in their order; a Failure for those that
     the pipeline fails at. It is called in a memory zone, and can't keep the Doc.
 
-    Raises a `UserError` for a pipeline without a trained component of this package.
+    Raises a `UserError` for a pipeline without a trained component of this package, and where a
+    component says that it can't go on with any text (a budget that is spent, a key that is wrong).
     """
     component = component_of(nlp)[1]
     found: list[Any] = [None] * len(texts)
     with nlp.memory_zone():
         for batch in by_length(texts):
             for place, doc in zip(batch, _docs(nlp, [texts[i] for i in batch]), strict=True):
-                found[place] = takes[place](doc, component) if isinstance(doc, Doc) else doc
+                if isinstance(doc, Doc):
+                    doc = _unanswered(doc, component) or takes[place](doc, component)
+                found[place] = doc
     return found
+
+
+def _unanswered(doc: Doc, component: Any) -> Failure | None:
+    """Where a language model gave no answer, there are not no entities: they are not known."""
+    key = getattr(component, "failure_key", None)
+    kind = None if key is None else doc.user_data.get(key)
+    return None if kind is None else Failure(f"no answer of the language model: {kind}")
 
 
 def _docs(nlp: Language, texts: list[Text]) -> list[Doc | Failure]:
@@ -71,6 +82,8 @@ def _docs(nlp: Language, texts: list[Text]) -> list[Doc | Failure]:
     try:
         made = [_made(nlp, text) for text in texts]
         return list(nlp.pipe(made, batch_size=len(made)))
+    except UserError:
+        raise  # not the fault of a text: each of the others would be asked for in vain
     except Exception as error:
         if len(texts) > 1:
             return [_docs(nlp, [text])[0] for text in texts]

@@ -88,7 +88,8 @@ class Work:
             p for p in self.folder.iterdir() if p.name not in (LOCK, f"{MANIFEST}.new")
         ]:
             raise UserError(f"{self.folder} is there, and not of annotate. Give another --output.")
-        if ours and not restart:
+        # Where nothing was finished, perhaps as a setting was wrong, there is nothing to protect
+        if ours and not restart and any(self._records()):
             try:
                 before = json.loads(manifest.read_bytes())
             except ValueError:

@@ -59,7 +59,7 @@ def print_account(account: Account, path: Path) -> None:
     if not account.found:
         return
     table = _table(
-        "What did not fit", "what", "done", "first", numbers=("number",), caption=f"all in {path}"
+        "What did not fit", "what", "done", "first", numbers=("times",), caption=f"all in {path}"
     )
     for kind, done in (LOSSES | NOTES).items():
         if found := account.found.get(kind):

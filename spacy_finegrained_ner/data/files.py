@@ -34,7 +34,10 @@ def read_gold(
         docs = read_docs(vocab, path)
         places = {label: f"{path}, {text}" for label, text in labels_of(docs).items()}
     else:
-        raise UserError(f"{path}: expected a .spacy or .conll file.")
+        raise UserError(
+            f"{path}: expected a .spacy or .conll file. Of other forms spacy finegrained-ner "
+            "convert makes one."
+        )
     if taxonomy is not None and not taxonomy.flat:
         named = () if names is None else names.name_of.values()
         taxonomy.check({label: place for label, place in places.items() if label not in named})
@@ -46,6 +49,11 @@ def read_gold(
 def read_texts(nlp: Language, path: Path) -> list[Doc]:
     """The Docs of a .txt file, a text a line (empty ones are left out), or those of gold data.
     Raises a `UserError` for what can't be read."""
+    if path.suffix not in (".txt", ".spacy", ".conll"):
+        raise UserError(
+            f"{path}: expected texts, one a line, as .txt, or a .spacy or .conll file. Of other "
+            "forms spacy finegrained-ner annotate --to spacy and, of gold data, convert make one."
+        )
     if path.suffix != ".txt":
         return read_gold(nlp.vocab, path)
     try:

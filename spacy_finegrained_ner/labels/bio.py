@@ -133,7 +133,8 @@ def illegal_bio(tags: Sequence[str]) -> tuple[int, str] | None:
     for i, tag in enumerate(tags):
         if tag not in ("O", "-") and (tag[:2] not in ("B-", "I-") or not tag[2:].strip()):
             return i, (
-                f"{tag!r} is not an IOB2 tag (expected O, B-Label, I-Label, or - for not known)"
+                f"{tag!r} is not an IOB2 tag (expected O, B-Label, I-Label, or - for not known; "
+                "spacy finegrained-ner convert reads other schemes)"
             )
         if tag.startswith("I-") and before != "-" and before[2:] != tag[2:]:
             return i, (

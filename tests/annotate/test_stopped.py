@@ -170,6 +170,16 @@ def test_other_settings_are_refused_unless_anew(annotate, jsonl, begun, words, s
         assert len(read_jsonl(begun)) == 100
 
 
+def test_what_has_finished_nothing_is_in_nobodys_way(annotate, jsonl, tmp_path):
+    """The column was misspelled: the command with the right one is no other run."""
+    output = tmp_path / "o.jsonl"
+    code, said = annotate(jsonl, "--output", output, "--text-column", "txet")
+    assert code == 1
+    assert "None of the first" in said
+    assert annotate(jsonl, "--output", output)[0] == 0
+    assert [row["id"] for row in read_jsonl(output)] == list(range(100))
+
+
 def test_another_pipeline_is_refused(annotate, jsonl, begun, model):
     config = model / "meta.json"
     before = config.read_text()

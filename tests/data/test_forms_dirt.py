@@ -174,6 +174,21 @@ def test_label_studio(tmp_path):
     }
 
 
+def test_only_a_list_is_annotation(tmp_path):
+    """A column of that name may hold anything, and a class of the text is no entity."""
+    rows = [
+        {"id": 1, "text": SENTENCE, "entities": "mine", "label": [[0, 9, "Drink"]]},
+        {"id": 2, "text": SENTENCE, "label": "Drinks"},
+        {"id": 3, "text": SENTENCE, "label": 1},
+        {"id": 4, "text": SENTENCE, "label": []},
+        {"id": 5, "text": None, "label": []},
+    ]
+    docs, found = read(tmp_path, "a.jsonl", "\n".join(map(json.dumps, rows)))
+    assert [shown(doc) for doc in docs] == ["B-Drink I-Drink O O O", "O O O O O"]
+    assert [place for place, _ in found.pop("not annotated")] == ["a.jsonl:2", "a.jsonl:3"]
+    assert found == {"no text": [("a.jsonl:5", "found text: None")]}
+
+
 def test_doccano_relations_and_lines_without_a_text(tmp_path):
     lines = [
         {"id": 1, "text": SENTENCE, "entities": [], "relations": [{"id": 1, "from_id": 2}]},

@@ -117,7 +117,11 @@ def test_another_encoding(tmp_path):
         ("a.tsv", b"Lyon\tcity\n" * 500 + b"A\0b\tcity\n", r"a\.tsv:501: .*it is no text"),
         ("a.tsv.gz", b"no gzip at all", r"a\.tsv\.gz can't be unpacked"),
         ("a.tsv.gz", gzip.compress(b"Lyon\tcity\n" * 99, mtime=0)[:-9], r"can't be unpacked"),
-        ("a.tsv.gz", damaged(gzip.compress(b"Lyon\tcity\n" * 99, mtime=0)), r"a\.tsv\.gz can't be unpacked"),
+        (
+            "a.tsv.gz",
+            damaged(gzip.compress(b"Lyon\tcity\n" * 99, mtime=0)),
+            r"a\.tsv\.gz can't be unpacked",
+        ),
         ("a.tsv.bz2", damaged(bz2.compress(b"Lyon\tcity\n")), r"a\.tsv\.bz2 can't be unpacked"),
         ("a.csv", 'name,topic\nBonn,city\n"Lyon,city\nParis,city\n', r"a\.csv:3: .*up to line 4"),
         ("a.tsv", "Lyon\tcity\rParis\tcity\r", r"a\.tsv:1: found a carriage return"),

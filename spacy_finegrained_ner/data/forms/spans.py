@@ -44,13 +44,21 @@ def text_of(value: Mapping[str, Any]) -> str | None:
     return found if isinstance(found, str) else None
 
 
+def _listed(value: Mapping[str, Any]) -> Sequence[Any] | None:
+    """What is `listed` first among what may have the entities, an empty list only where there is no
+    other: a class of the text may be there, too, under a name like `label`, and a column of any
+    content like `entities`. None where there is nothing of the kind."""
+    found = [items for key in SPANS if (items := listed(value.get(key, ""))) is not None]
+    return next((items for items in found if items), found[0] if found else None)
+
+
 def name_of(values: Sequence[Mapping[str, Any]]) -> str:
     keys = {key for value in values for key in value}
     if keys & {"_input_hash", "_task_hash", "answer", "_view_id"}:
         return "Prodigy"
     if "ents" in keys and "tokens" in keys:
         return "JSON of spaCy's Docs"
-    items = [item for value in values for item in listed(first_of(value, SPANS)) or ()]
+    items = [item for value in values for item in _listed(value) or ()]
     if "id" in keys and keys & {"label", "Comments", "relations"}:
         return "doccano"
     if any(isinstance(item, dict) and "start_offset" in item for item in items):
@@ -62,20 +70,22 @@ def read_object(place: str, value: Mapping[str, Any], account: Account) -> list[
     """RETURNS: one record, or none for a text that was rejected, or that has no annotation."""
     text = text_of(value)
     if text is None:
-        account.add(NO_TEXT, place, f"found the keys {sorted(value)[:10]}")
+        key = next((key for key in TEXTS if key in value), None)
+        what = f"the keys {sorted(value)[:10]}" if key is None else f"{key}: {value[key]!r:.40}"
+        account.add(NO_TEXT, place, f"found {what}")
         return []
     if (answer := value.get("answer", "accept")) != "accept":
         account.add(NOT_ACCEPTED, place, str(answer))
         return []
-    items = first_of(value, SPANS)
-    # Prodigy and spaCy leave an empty list out, and others have an empty one
-    if items is None and not ({"answer", "_view_id", "_input_hash"} & set(value)):
-        account.add(NOT_ANNOTATED, place, f"none of {list(SPANS)}")
-        return []
-    items = listed(items)
+    items = _listed(value)
     if items is None:
-        account.add(NOT_ANNOTATED, place, f"found {first_of(value, SPANS)!r:.40}, expected a list")
-        return []
+        # Prodigy and spaCy leave an empty list out, and others have an empty one
+        other = first_of(value, SPANS)
+        if other is not None or not ({"answer", "_view_id", "_input_hash"} & set(value)):
+            told = f"found {other!r:.40}" if other is not None else f"none of {list(SPANS)}"
+            account.add(NOT_ANNOTATED, place, f"{told}, expected a list of entities")
+            return []
+        items = ()
     for _ in listed(value.get("relations")) or ():
         account.add(OTHER, place, "a relation")
     tokens = _tokens(text, value.get("tokens"))
