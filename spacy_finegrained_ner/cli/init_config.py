@@ -15,7 +15,8 @@ from spacy_finegrained_ner.errors import UserError
 def init_config(
     output: Annotated[Path, typer.Argument(help="The config to write.")],
     base: Annotated[
-        str | None, typer.Option(help="default, paper, roberta, deberta, tok2vec, crf, llm.")
+        str | None,
+        typer.Option(help="default, knowledge, paper, roberta, deberta, tok2vec, crf, llm."),
     ] = None,
     lang: Annotated[str | None, typer.Option(help="Language code; none for en.")] = None,
     encoder: Annotated[

@@ -19,6 +19,7 @@ from spacy_finegrained_ner.errors import UserError
 from spacy_finegrained_ner.labels.invisible import BYTE_ORDER_MARK
 
 LONGEST_LINE = 1 << 20
+_LONGEST_FIELD = 1 << 17
 """Bytes. A longer one is left out, and never held as a whole."""
 _OPEN: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
 _FORMS = ".tsv, .csv, .jsonl or .txt, each also .gz, .xz or .bz2"
@@ -142,6 +143,7 @@ def _tsv(path: Path, topic: str | None, lines: Lines, skipped: Counter[str]) -> 
 def _csv(path: Path, topic: str | None, lines: Lines, skipped: Counter[str]) -> Iterator[Entry]:
     """With a header, such as that of a SPARQL result: item, itemLabel, classLabel."""
     last, began = [0], 1
+    csv.field_size_limit(_LONGEST_FIELD)  # of the process: another reader may have set its own
 
     def rows() -> Iterator[str]:
         for number, line in lines:

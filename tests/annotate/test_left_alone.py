@@ -5,7 +5,7 @@ import os
 import stat
 
 import pytest
-from conftest import read_jsonl
+from json_lines import read_jsonl
 from spacy.tokens import DocBin
 
 from spacy_finegrained_ner.annotate import kinds, work
@@ -71,6 +71,7 @@ def test_a_damaged_manifest(annotate, tmp_path, source):
     folder = tmp_path / "o.jsonl.parts"
     folder.mkdir()
     (folder / work.MANIFEST).write_text("{")
+    (folder / "000000000.json").write_text("{}")  # something was finished
     code, said = annotate(source, "--output", tmp_path / "o.jsonl")
     assert code == 1
     assert "is damaged. Give --restart" in said

@@ -27,7 +27,7 @@ def test_the_page_can_be_followed(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-page")
     (tmp_path / "my_taxonomy.toml").write_text(blocks("toml")[0] + '[Place]\nHumanSettlement = ""')
     (tmp_path / "texts.txt").write_text("my macbook in lyon\nnothing\n")
-    (assemble,) = [block for block in blocks("bash") if "assemble" in block]
+    assemble, *_ = [block for block in blocks("bash") if "assemble" in block]
     written, assemble = assemble.split("\n", 1)
     assert written.endswith("init-config llm.cfg --base llm --taxonomy my_taxonomy.toml")
     done = CliRunner().invoke(app, shlex.split(written)[4:])
