@@ -14,16 +14,17 @@ from study.plan.stages import Taught
 from study.runs.pipelines import Inputs
 
 
-def write_taught(what: Taught, teacher: str, inputs: Inputs, folder: Path) -> Path:
+def write_taught(what: Taught, teacher: str, inputs: Inputs, folder: Path) -> list[str]:
     """Files that spaCy's corpus reads as one.
 
-    teacher: folder of its pipeline. folder: to write to. RETURNS: it.
+    teacher: folder of its pipeline. folder: to write to. RETURNS: the teacher's labels, which a
+    student has also where none of some label was found.
     """
     nlp = spacy.load(teacher)
     texts = DocBin().from_disk(inputs.work / f"{what.part}.spacy").get_docs(nlp.vocab)
     bare = (bare_copy(doc, nlp.vocab) for doc in texts)
     found = DocBin(store_user_data=True)
-    name, _ = component_of(nlp)
+    name, component = component_of(nlp)
     for doc in taught(nlp, bare, name=name, soft=what.soft):
         found.add(doc)
     folder.mkdir(parents=True, exist_ok=True)
@@ -31,4 +32,4 @@ def write_taught(what: Taught, teacher: str, inputs: Inputs, folder: Path) -> Pa
     if what.gold:
         gold = (inputs.work / f"{what.gold}.spacy").read_bytes()
         (folder / "gold.spacy").write_bytes(gold)
-    return folder
+    return list(component.labels)

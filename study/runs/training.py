@@ -67,9 +67,10 @@ def run_once(run: Run, inputs: Inputs) -> Record:
             config["paths"] |= before
             if training.taught:
                 where = Path(folder) / f"taught-{training.name}"
-                config["paths"]["train"] = str(
-                    write_taught(training.taught, before[training.taught.teacher], inputs, where)
-                )
+                teacher = before[training.taught.teacher]
+                labels = write_taught(training.taught, teacher, inputs, where)
+                config["paths"]["train"] = str(where)
+                config["initialize"]["components"]["finegrained_ner"]["labels"] = labels
             nlp, found = _train(training, config, Path(folder))
             trained.append(found)
             if kept or training is not run.trainings[-1]:
