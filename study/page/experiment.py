@@ -45,6 +45,7 @@ def write_experiment(experiment: Experiment, folder: Path, draws: int = DRAWS) -
         conclusions.read_text(encoding="utf-8") if conclusions.exists() else "",
         HOW,
         *_results(experiment, records, folder, draws),
+        *_errors(records, experiment),
         *_used(experiment, folder),
         "## What was run",
         *map(str, made(records, {n: read_gold(folder, "train", n) for n in records[0].counted})),
@@ -68,9 +69,25 @@ def _results(
     titles = {name: arm.title for name, arm in experiment.arms.items()}
     found = compare(records, folder, draws, experiment.comparisons, experiment.groups)
     for name, one in found.items():
-        yield f"## {name.capitalize()} part"
+        yield f"## {name.replace('_', ' ').capitalize()} part"
         yield from map(str, _means(one, titles))
         yield from map(str, _differences(one, titles))
+
+
+def _errors(records: Iterable[Record], experiment: Experiment) -> Iterator[str]:
+    """See `runs.corrected`."""
+    rows = []
+    for record in records:
+        if counts := record.trained[-1].errors if record.trained else None:
+            cells = {"texts": str(*counts["texts"]), "kinds of errors": str(*counts["kinds"])}
+            for name in ("of their kinds", "others"):
+                before, after = counts[name]
+                cells |= {f"{name}, before": f"{before:,}", f"{name}, after": f"{after:,}"}
+            title = experiment.arms[record.run.arm].title
+            rows.append((f"{title}, seed {record.run.seed}", cells))
+    if rows:
+        yield "## Errors, by whether the corrected texts had such ones"
+        yield from map(str, table("On texts that were not corrected", "run", rows))
 
 
 def _used(experiment: Experiment, folder: Path) -> Iterator[str]:

@@ -82,7 +82,8 @@ class Training:
     "encoder" or "base". name: what comes out of it is `${paths.NAME}` in the configs of the
     trainings after it. taught: what it learns of in place of `part`. tuned: the training whose
     pipeline is trained further on `part`, as `tune` does, in place of a new one. pooled: count
-    what is predicted on the batches of the last epoch, as the paper's code does.
+    what is predicted on the batches of the last epoch, as the paper's code does. wrong: where a
+    pipeline is tuned, only so many docs of `part`, which it gets wrong; 0 for all.
     """
 
     pipeline: str = "finegrained"
@@ -96,6 +97,7 @@ class Training:
     taught: Taught | None = None
     tuned: str = ""
     pooled: bool = False
+    wrong: int = 0
 
 
 @dataclass(frozen=True)

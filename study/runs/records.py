@@ -29,7 +29,7 @@ class Point:
 class Trained:
     """What came out of a training of the run. config: as it was, none where only the settings of
     the training were kept. commit: of the clone then, where it was not the run's. on_batches: see
-    `runs.pooled`."""
+    `runs.pooled`. errors: see `runs.corrected`."""
 
     steps: int
     seconds: float
@@ -37,6 +37,7 @@ class Trained:
     config: dict[str, Any] | None = None
     commit: str | None = None
     on_batches: dict[str, list[int]] | None = None
+    errors: dict[str, list[int]] | None = None
 
 
 @dataclass(frozen=True)

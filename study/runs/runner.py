@@ -56,7 +56,7 @@ def run_experiment(
     how many sentences are read counts."""
     parts = _parts(data)
     docs = prepare(parts, size, inputs.pos, inputs.work, experiment.divided)
-    _write_gold(docs, "train", parts, inputs, output)
+    _write_gold(docs, "train", {*parts, *experiment.sets}, inputs, output)
     run_all(experiment.runs(), inputs, output, workers)
     if experiment.more is not None:
         first = experiment.seeds[0]
@@ -120,11 +120,13 @@ def run_all(runs: Sequence[Run], inputs: Inputs, folder: Path, workers: int = 1)
     _say(f"{len(runs)} runs, {len(runs) - len(missing)} of them done before.")
     began = time.perf_counter()
     for number, record in enumerate(_records(missing, inputs, workers), 1):
-        kept.write(RECORD.dump_json(record), folder / "runs" / f"{record.run.name}.json")
+        run = record.run
+        kept.write(RECORD.dump_json(record), folder / "runs" / f"{run.name}.json")
         left = (time.perf_counter() - began) / number * (len(missing) - number) / 60
-        micro, macro = (record.sets["valid"].scores[key] for key in ("ents_f", "ents_macro_f"))
+        scores = record.sets[run.sets[0]].scores
+        micro, macro = (scores[key] for key in ("ents_f", "ents_macro_f"))
         _say(
-            f"{number:3d}/{len(missing)} {record.run.name:28s} {3600 * record.hours:6.0f} s   "
+            f"{number:3d}/{len(missing)} {run.name:28s} {3600 * record.hours:6.0f} s   "
             f"micro F1 {100 * micro:5.1f}  macro {100 * macro:5.1f}   about {left:.0f} min left"
         )
 

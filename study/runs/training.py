@@ -32,6 +32,7 @@ from spacy_finegrained_ner.pipeline.tuning import BATCH, tune
 from spacy_finegrained_ner.scoring.evaluation import component_of
 from spacy_finegrained_ner.scoring.scorer import entity_spans, score_entities
 from study.plan.stages import Run, Training
+from study.runs.corrected import errors, wrong
 from study.runs.pipelines import Inputs, config_of
 from study.runs.pooled import OnBatches
 from study.runs.records import Found, Gold, Point, Record, Trained, read_gold, write
@@ -60,7 +61,7 @@ def run_once(run: Run, inputs: Inputs) -> Record:
                 trained.append(_TRAINED.validate_json((kept / "trained.json").read_bytes()))
                 continue
             if training.tuned:
-                nlp, found = _tune(training, before[training.tuned], run.seed, inputs)
+                nlp, found = _tune(training, before[training.tuned], run, inputs)
                 trained.append(found)
                 continue
             config = config_of(training, run.seed, inputs)
@@ -118,24 +119,33 @@ def _train(training: Training, config: Config, folder: Path) -> tuple[Language, 
     return nlp, Trained(config["training"]["max_steps"], seconds, curve, kept, _commit(), counts)
 
 
-def _tune(training: Training, before: str, seed: int, inputs: Inputs) -> tuple[Language, Trained]:
+def _tune(training: Training, before: str, run: Run, inputs: Inputs) -> tuple[Language, Trained]:
     nlp = spacy.load(before)
-    name, _ = component_of(nlp)
-    part = DocBin().from_disk(inputs.work / f"{training.part}.spacy")
-    docs = list(part.get_docs(nlp.vocab))
+    tree = named_taxonomy(inputs.taxonomy)
+    part = inputs.work / f"{training.part}.spacy"
+    docs = list(DocBin().from_disk(part).get_docs(nlp.vocab))
+    corrected = []
+    if training.wrong:
+        corrected = wrong(_predicted(nlp, part), training.wrong, tree)
+        docs = [example.reference for example in corrected]
     steps = training.epochs * ceil(len(docs) / BATCH)
     start = time.perf_counter()
     tuned = tune(
         nlp,
-        name,
+        component_of(nlp)[0],
         docs,
-        taxonomy=named_taxonomy(inputs.taxonomy),
+        taxonomy=tree,
         steps=steps,
         rate=training.rate,
-        seed=seed,
+        seed=run.seed,
         stdout=io.StringIO(),
     )
-    return tuned, Trained(steps, round(time.perf_counter() - start, 1), commit=_commit())
+    seconds = round(time.perf_counter() - start, 1)
+    counts = None
+    if training.wrong:
+        scored = inputs.work / run.sets[0]
+        counts = errors(corrected, _predicted(nlp, scored), _predicted(tuned, scored), tree)
+    return tuned, Trained(steps, seconds, commit=_commit(), errors=counts)
 
 
 def _batches(config: Config) -> int:

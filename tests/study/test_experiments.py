@@ -254,7 +254,7 @@ def test_what_is_predicted_on_the_batches_of_the_last_epoch_is_counted():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["teaching", "new-types"])
+@pytest.mark.parametrize("name", ["teaching", "new-types", "corrections"])
 def test_a_smoke_experiment(tmp_path, name, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["study", "experiment"])
     tiny_bert(tmp_path / "encoder", layers=1)
