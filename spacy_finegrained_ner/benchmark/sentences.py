@@ -44,7 +44,7 @@ class Sample:
 
 
 def draw(data: Path, sentences: int, config: Path, encoder: str) -> Sample:
-    """A sample of a .conll or .spacy file: the same one each time. 0 sentences: all.
+    """A sample of gold data: the same one each time. 0 sentences: all.
 
     Raises a `UserError` for a file that can't be read, or one without entities.
     """
@@ -57,6 +57,6 @@ def draw(data: Path, sentences: int, config: Path, encoder: str) -> Sample:
 
 
 def read_docs(data: Path) -> list[Doc]:
-    """The gold Docs of a .conll or .spacy file that have tokens, in a vocab of their own. Raises a
+    """The gold Docs of a file in any form that have tokens, in a vocab of their own. Raises a
     `UserError` for a file that can't be read."""
-    return [doc for doc in read_gold(spacy.blank("en").vocab, data) if len(doc)]
+    return [doc for doc in read_gold(spacy.blank("en"), data) if len(doc)]

@@ -39,12 +39,12 @@ def back_off(
 
     nlp = load_folder(model, code)
     name, component = component_of(nlp)
-    tuned = judged(nlp, name, read_gold(nlp.vocab, data, component.taxonomy))
+    tuned = judged(nlp, name, read_gold(nlp, data, component.taxonomy))
     two_levels = not component.taxonomy.flat
     best = best_thresholds(tuned, precision, credit, coarse=two_levels)
     other = tuned
     if check is not None:
-        other = judged(nlp, name, read_gold(nlp.vocab, check, component.taxonomy))
+        other = judged(nlp, name, read_gold(nlp, check, component.taxonomy))
     report = {
         "tuned_on": str(data),
         "reported_on": str(check or data),

@@ -12,7 +12,7 @@ app = typer.Typer(
     help="Measure the speed, against spaCy's own ner and plain PyTorch.", no_args_is_help=True
 )
 
-Sentences = Annotated[Path, typer.Argument(help="Sentences with entities: .spacy or .conll.")]
+Sentences = Annotated[Path, typer.Argument(help="Sentences with entities, in any form.")]
 ConfigFile = Annotated[Path, typer.Option("--config", help="Config of the pipeline to measure.")]
 Encoder = Annotated[str, typer.Option("--encoder", help="Folder or name of the encoder.")]
 Folder = Annotated[Path, typer.Option("--output", help="Folder for .json and .md files.")]

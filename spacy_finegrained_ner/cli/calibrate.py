@@ -39,8 +39,8 @@ def calibrate(
 
     nlp = load_folder(model, code)
     name, component = component_of(nlp)
-    gold = read_gold(nlp.vocab, data, component.taxonomy)
-    other = gold if check is None else read_gold(nlp.vocab, check, component.taxonomy)
+    gold = read_gold(nlp, data, component.taxonomy)
+    other = gold if check is None else read_gold(nlp, check, component.taxonomy)
     report: dict[str, Any] = {"fitted_on": str(data), "reported_on": str(check or data)}
     try:
         found = fit_temperatures(nlp, name, gold)

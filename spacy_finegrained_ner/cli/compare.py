@@ -9,7 +9,7 @@ from spacy_finegrained_ner.cli.options import Code, load
 
 
 def compare(
-    data: Annotated[Path, typer.Argument(help="Gold data: .spacy or .conll.")],
+    data: Annotated[Path, typer.Argument(help="Gold data, in any form.")],
     models: Annotated[
         list[str], typer.Argument(help="Trained pipelines, packages or folders: a row each.")
     ],
@@ -40,7 +40,7 @@ def compare(
     for model in models:
         nlp = load(model, code)
         taxonomy = component_of(nlp)[1].taxonomy
-        gold = read_gold(nlp.vocab, data, taxonomy)
+        gold = read_gold(nlp, data, taxonomy)
         if not gold:
             raise UserError(f"{data}: the file holds no texts.")
         rows.append(compared(nlp, gold, taxonomy, samples, hourly))

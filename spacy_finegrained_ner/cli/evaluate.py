@@ -13,7 +13,7 @@ from spacy_finegrained_ner.errors import UserError
 
 def evaluate(
     model: Model,
-    data: Annotated[Path, typer.Argument(help="Gold data: .spacy or .conll.")],
+    data: Annotated[Path, typer.Argument(help="Gold data, in any form.")],
     output: Annotated[Path, typer.Option(help="JSON file for all scores.")],
     at_least: Annotated[
         list[str] | None,

@@ -11,7 +11,7 @@ from spacy_finegrained_ner.cli.options import TaxonomyName
 
 def export_chat(
     data: Annotated[
-        list[Path], typer.Argument(help="Gold data: train.spacy (or .conll), valid.spacy, ...")
+        list[Path], typer.Argument(help="Gold data, in any form: train.spacy, valid.spacy, ...")
     ],
     output: Annotated[Path, typer.Argument(help="Folder for train.jsonl, valid.jsonl, ...")],
     taxonomy: TaxonomyName = None,
@@ -43,8 +43,8 @@ def export_chat(
 
     given = named_taxonomy(taxonomy) if taxonomy else None
     text = read_template(template)
-    vocab = spacy.blank("xx").vocab
-    gold = {path: read_gold(vocab, path, given) for path in data}
+    nlp = spacy.blank("xx")
+    gold = {path: read_gold(nlp, path, given) for path in data}
     targets = {path: output / f"{path.stem}.jsonl" for path in gold}
     if len(set(targets.values())) < len(targets):
         raise UserError(f"Files of one name: {', '.join(map(str, data))}. Expected several names.")

@@ -151,22 +151,22 @@ def _few(names: list[str]) -> str:
 @app.command("check")
 def check(
     file: NamesFile,
-    data: Annotated[Path, typer.Argument(help="Gold data: .spacy or .conll.")],
+    data: Annotated[Path, typer.Argument(help="Gold data, in any form.")],
     output: Annotated[Path | None, typer.Option(help="JSON file for all rows.")] = None,
     rows: Annotated[int, typer.Option(min=1, help="How many to print of each table.")] = 25,
 ) -> None:
     """Say what the names are worth on gold data: how many are entities there, and of the type that
     the file says. A topic or a source that is hardly ever right is better left out, or has other
     types."""
+    import spacy
     import srsly
-    from spacy.vocab import Vocab
 
     from spacy_finegrained_ner.cli.tables import print_names
     from spacy_finegrained_ner.data.files import read_gold
     from spacy_finegrained_ner.knowledge.live import LiveNames
     from spacy_finegrained_ner.scoring.names import names_report
 
-    found = names_report(LiveNames(_open(file)), read_gold(Vocab(), data))
+    found = names_report(LiveNames(_open(file)), read_gold(spacy.blank("xx"), data))
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
         srsly.write_json(output, found)

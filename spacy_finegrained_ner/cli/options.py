@@ -19,7 +19,7 @@ TaxonomyName = Annotated[
 Model = Annotated[str, typer.Argument(help="A trained pipeline: a package or a folder.")]
 Folder = Annotated[Path, typer.Argument(help="Folder of a trained pipeline.")]
 HeldOut = Annotated[
-    Path, typer.Argument(help="Gold data that it has not learned from: .spacy or .conll.")
+    Path, typer.Argument(help="Gold data that it has not learned from, in any form.")
 ]
 Code = Annotated[
     Path | None,

@@ -15,9 +15,7 @@ def report(
     output: Annotated[Path, typer.Option(help="HTML file to write.")],
     train: Annotated[
         Path | None,
-        typer.Option(
-            help="What it was trained on: .spacy or .conll; for seen and unseen entities."
-        ),
+        typer.Option(help="What it was trained on, in any form; for seen and unseen entities."),
     ] = None,
     samples: Annotated[
         int, typer.Option("--bootstrap", min=1, help="Samples for the intervals of F1.")
@@ -36,8 +34,8 @@ def report(
     nlp = load(model, code)
     component_name, component = component_of(nlp)
     taxonomy = component.taxonomy
-    gold = read_gold(nlp.vocab, data, taxonomy)
-    seen = None if train is None else read_gold(nlp.vocab, train, taxonomy)
+    gold = read_gold(nlp, data, taxonomy)
+    seen = None if train is None else read_gold(nlp, train, taxonomy)
     training = None if seen is None else read_training(seen, taxonomy)
     subject = Subject(model_name(nlp), data.name, nlp.meta["lang"])
     with component.fine_labels():  # of which all probabilities are

@@ -14,7 +14,7 @@ def teach(
     texts: Annotated[
         Path,
         typer.Argument(
-            help="A text on each line (.txt); or .spacy or .conll, whose annotation stays."
+            help="A text on each line (.txt); or gold data, in any form: its annotation stays."
         ),
     ],
     output: Annotated[Path, typer.Argument(help="The .spacy file to write.")],

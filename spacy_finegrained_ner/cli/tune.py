@@ -11,7 +11,7 @@ from spacy_finegrained_ner.cli.options import Code, Model, TaxonomyName, load
 
 def tune(
     model: Model,
-    data: Annotated[Path, typer.Argument(help="Gold data: .spacy or .conll.")],
+    data: Annotated[Path, typer.Argument(help="Gold data, in any form.")],
     output: Annotated[Path, typer.Argument(help="Folder for the tuned pipeline.")],
     annotated: Annotated[
         str,
@@ -50,7 +50,7 @@ def tune(
         raise UserError(f"{output}: there is something already. Give a new folder.")
     nlp = load(model, code)
     name, component = component_of(nlp)
-    docs = read_gold(nlp.vocab, data)
+    docs = read_gold(nlp, data)
     if not any(doc.ents for doc in docs):
         raise UserError(f"{data}: there is no entity in the file, and so nothing to learn.")
     tree = named_taxonomy(taxonomy) if taxonomy else None
@@ -69,7 +69,7 @@ def tune(
     new.to_disk(output)
     _, after = component_of(new)
     if check is not None:
-        gold = read_gold(nlp.vocab, check, after.taxonomy)
+        gold = read_gold(nlp, check, after.taxonomy)
         rows = [
             {**compared(one, gold, after.taxonomy), "model": title}
             for title, one in (("before", nlp), ("after", new))

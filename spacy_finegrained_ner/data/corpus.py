@@ -14,7 +14,7 @@ from spacy.vocab import Vocab
 
 from spacy_finegrained_ner.data.conll import Sentence, read_conll
 from spacy_finegrained_ner.data.forms.loading import load
-from spacy_finegrained_ner.data.forms.record import LOSSES, Options
+from spacy_finegrained_ner.data.forms.record import Options
 from spacy_finegrained_ner.data.forms.text import known_encoding
 from spacy_finegrained_ner.data.parts import files_of
 from spacy_finegrained_ner.settings import CountOrZero, checked
@@ -102,12 +102,8 @@ def build_corpus_v1(
 
     def read(nlp: Language) -> Iterator[Example]:
         parts, account = load({"all": files_of(Path(path))}, nlp.vocab, nlp.make_doc, options)
-        if account.losses:
-            counts = (
-                f"{len(found):,} x {kind} ({LOSSES[kind]}), the first at {found[0][0]}"
-                for kind, found in account.losses.items()
-            )
-            warnings.warn(f"{path}: {'; '.join(counts)}.", stacklevel=2)
+        if lost := account.told():
+            warnings.warn(f"{path}: {lost}", stacklevel=2)
         for gold in parts["all"].docs[: limit or None]:
             yield Example(bare_copy(gold, nlp.vocab), gold)
 

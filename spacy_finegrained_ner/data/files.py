@@ -1,7 +1,8 @@
-"""Gold Docs from files: CoNLL, or spaCy's binary format."""
+"""Gold Docs from files, in any form."""
 
 from __future__ import annotations
 
+import warnings
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,34 +11,33 @@ from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
-from spacy_finegrained_ner.data.conll import label_places, read_conll
-from spacy_finegrained_ner.data.corpus import sentence_to_doc
-from spacy_finegrained_ner.data.entities import labels_of
+from spacy_finegrained_ner.data.forms.loading import load
+from spacy_finegrained_ner.data.forms.record import Options
+from spacy_finegrained_ner.data.parts import files_of
 from spacy_finegrained_ner.data.written import Names
 from spacy_finegrained_ner.errors import UserError
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 
 
 def read_gold(
-    vocab: Vocab, path: Path, taxonomy: Taxonomy | None = None, names: Names | None = None
+    nlp: Language,
+    path: Path,
+    taxonomy: Taxonomy | None = None,
+    names: Names | None = None,
+    options: Options | None = None,
 ) -> list[Doc]:
-    """The gold Docs of a .spacy or .conll file. Raises a `UserError` for what can't be read, and
-    where a label stands that the taxonomy, if given, does not cover.
+    """The gold Docs of a file in any form that `convert` reads, or of all files of a folder. nlp:
+    its tokenizer is for texts without tokens. options: what can't be found in the data.
+
+    What is lost is told by a warning. Raises a `UserError` for what can't be read, and where a
+    label stands that the taxonomy, if given, does not cover.
 
     names: under which the labels of the taxonomy are written, see `data.written`. The gold then has
     them, too; what already has such a name keeps it."""
-    if path.suffix == ".conll":
-        sentences = list(read_conll(path))
-        docs = [sentence_to_doc(vocab, sentence) for sentence in sentences]
-        places = label_places(path, sentences)
-    elif path.suffix == ".spacy":
-        docs = read_docs(vocab, path)
-        places = {label: f"{path}, {text}" for label, text in labels_of(docs).items()}
-    else:
-        raise UserError(
-            f"{path}: expected a .spacy or .conll file. Of other forms spacy finegrained-ner "
-            "convert makes one."
-        )
+    parts, account = load({"gold": files_of(path)}, nlp.vocab, nlp.make_doc, options or Options())
+    if lost := account.told():
+        warnings.warn(f"{path}: {lost}", stacklevel=2)
+    docs, places = parts["gold"].docs, parts["gold"].labels
     if taxonomy is not None and not taxonomy.flat:
         named = () if names is None else names.name_of.values()
         taxonomy.check({label: place for label, place in places.items() if label not in named})
@@ -49,13 +49,8 @@ def read_gold(
 def read_texts(nlp: Language, path: Path) -> list[Doc]:
     """The Docs of a .txt file, a text a line (empty ones are left out), or those of gold data.
     Raises a `UserError` for what can't be read."""
-    if path.suffix not in (".txt", ".spacy", ".conll"):
-        raise UserError(
-            f"{path}: expected texts, one a line, as .txt, or a .spacy or .conll file. Of other "
-            "forms spacy finegrained-ner annotate --to spacy and, of gold data, convert make one."
-        )
     if path.suffix != ".txt":
-        return read_gold(nlp.vocab, path)
+        return read_gold(nlp, path)
     try:
         # Not splitlines, which ends lines at form feeds and the like within a text
         lines = path.read_text(encoding="utf-8-sig").split("\n")

@@ -22,7 +22,7 @@ def score_pipeline(nlp: Language, data: Path, samples: int = 0) -> dict[str, Any
 
     The gold has the names that the component writes its labels under (`data.written`).
 
-    data: a .spacy or .conll file. samples: of the bootstrap over sentences (see
+    data: a file in any form, or a folder. samples: of the bootstrap over sentences (see
     `scoring.bootstrap`), 0 for none.
 
     On gold tokens the pipeline gets the tokens of the data; on running text it gets the text
@@ -34,7 +34,7 @@ def score_pipeline(nlp: Language, data: Path, samples: int = 0) -> dict[str, Any
     """
     _, component = component_of(nlp)
     names = component.names
-    gold = read_gold(nlp.vocab, data, component.taxonomy, names)
+    gold = read_gold(nlp, data, component.taxonomy, names)
     if not gold:
         raise UserError(f"{data}: the file holds no texts.")
     on_tokens = [Example(bare_copy(doc, nlp.vocab), doc) for doc in gold]

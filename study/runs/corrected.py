@@ -21,8 +21,8 @@ def kinds(example: Example, taxonomy: Taxonomy) -> list[Kind]:
     and for each false one that overlaps no such entity."""
     found, true = entity_spans(example, taxonomy)
     false = sorted(found - true)
-    taken = set()
-    errors = []
+    taken: set[Entity] = set()
+    errors: list[Kind] = []
     for entity in sorted(true - found):
         best = max(false, key=lambda other: _shared(entity, other), default=None)
         if best is None or not _shared(entity, best):

@@ -26,7 +26,8 @@ from spacy_finegrained_ner.data.files import read_gold
 from spacy_finegrained_ner.errors import UserError
 from spacy_finegrained_ner.labels.taxonomy import read_taxonomy
 
-VOCAB = spacy.blank("en").vocab
+NLP = spacy.blank("en")
+VOCAB = NLP.vocab
 TREE = read_taxonomy()
 SHORT = read_template("short")
 NONE = FixedExamples(0, 0)
@@ -47,7 +48,7 @@ def test_the_answer_is_read_as_the_gold_on_the_whole_embedded_corpus(tmp_path):
     assert done.exit_code == 0, done.output
     assert "left out" not in done.output
     for part in ("train", "valid"):
-        gold = read_gold(VOCAB, EMBEDDED / f"{part}.conll")
+        gold = read_gold(NLP, EMBEDDED / f"{part}.conll")
         chats = read_chats(tmp_path / f"{part}.jsonl")
         assert len(chats) == len(gold) > 500
         for doc, chat in zip(gold, chats, strict=True):
@@ -63,7 +64,7 @@ def test_the_answer_is_read_as_the_gold_on_the_whole_embedded_corpus(tmp_path):
 @pytest.mark.parametrize("template", [*TEMPLATES])
 @pytest.mark.parametrize("number", [0, 3])
 def test_a_chat_asks_what_the_component_asks(template, number):
-    gold = read_gold(VOCAB, EMBEDDED / "valid.conll")[:40]
+    gold = read_gold(NLP, EMBEDDED / "valid.conll")[:40]
     examples = FixedExamples(number, 1)
     examples.draw(gold, TREE)
     found = chats_of(gold, TREE, read_template(template), examples)

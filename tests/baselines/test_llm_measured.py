@@ -24,7 +24,8 @@ from study.runs.sample import gold_table, stratified
 from study.runs.training import found_in, made_with
 
 TREE = read_taxonomy()
-VOCAB = spacy.blank("en").vocab
+NLP = spacy.blank("en")
+VOCAB = NLP.vocab
 SENTENCES = 12
 
 
@@ -33,7 +34,7 @@ def data(tmp_path):
     folder = tmp_path / "data"
     folder.mkdir()
     for part, number in (("train", 150), ("valid", 60)):
-        docs = read_gold(VOCAB, EMBEDDED / f"{part}.conll")[:number]
+        docs = read_gold(NLP, EMBEDDED / f"{part}.conll")[:number]
         DocBin(docs=docs).to_disk(folder / f"{part}.spacy")
     return folder
 

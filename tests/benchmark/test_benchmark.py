@@ -56,7 +56,7 @@ def test_a_sample_is_the_same_each_time_and_of_the_size_asked_for(folder, sample
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("data.txt", "x", "data.txt: expected a .spacy or .conll file"),
+        ("data.txt", "x", "data.txt:1: found 1 column"),
         ("data.conll", "tea _ _ O\n", "no entities in the 1 sentences"),
         ("missing.conll", None, "missing.conll: there is no such file"),
     ],

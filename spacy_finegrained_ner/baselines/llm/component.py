@@ -148,13 +148,13 @@ class LlmNER(Annotating, Pipe):
         template: of the prompt: a file, see `prompt.make_prompt`, or the name of one of the package
             ("ner", or "short" for a model that was fine-tuned). None for "ner", or the one that the
             component was saved with. Its text is saved.
-        examples: gold texts to choose examples from (.spacy or .conll), in place of get_examples.
+        examples: gold texts to choose examples from (in any form), in place of get_examples.
 
         Raises a TaxonomyError that names a label which the taxonomy does not cover, and a
         `UserError` for files that can't be read, or where there are no types.
         """
         validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
-        gold = gold_docs(get_examples, examples, self.vocab)
+        gold = gold_docs(get_examples, examples, nlp)
         tree = find_types(gold, labels, taxonomy, self.cfg, self.name)
         text = self._find_template(template)
         self.examples.draw(whole(gold), tree)

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import spacy
+from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
-from spacy.vocab import Vocab
 
 from spacy_finegrained_ner.data.entities import labels_of
 from spacy_finegrained_ner.data.files import read_gold
@@ -18,12 +19,12 @@ from spacy_finegrained_ner.pipeline.labels import find_taxonomy
 
 
 def gold_docs(
-    get_examples: Callable[[], Iterable[Example]], path: str | Path | None, vocab: Vocab
+    get_examples: Callable[[], Iterable[Example]], path: str | Path | None, nlp: Language | None
 ) -> list[Doc]:
-    """The texts of a file, or of the examples. Raises a `UserError` for a file that can't be
-    read."""
+    """The texts of a file, or of the examples. nlp: its tokenizer is for texts without tokens.
+    Raises a `UserError` for a file that can't be read."""
     if path is not None:
-        return read_gold(vocab, Path(path))
+        return read_gold(nlp or spacy.blank("xx"), Path(path))
     return [example.reference for example in get_examples()]
 
 

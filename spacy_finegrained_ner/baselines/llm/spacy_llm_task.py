@@ -7,10 +7,10 @@ that is what `finegrained_llm` is for. The task is for those who use its models.
 from pathlib import Path
 from typing import Any, Iterable  # noqa: UP035, spacy-llm looks for this one
 
+import spacy
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.util import logger
-from spacy.vocab import Vocab
 
 from spacy_finegrained_ner.baselines.llm.answers import Reply, read_answer
 from spacy_finegrained_ner.baselines.llm.examples import FixedExamples
@@ -78,12 +78,12 @@ def build_spacy_llm_task_v1(
     """Registered as `spacy-finegrained-ner.NER.v1` (llm_tasks, of spacy-llm).
 
     taxonomy: the name of a packaged one, or a file. template: a file; null for that of the package.
-    examples: gold texts (.spacy or .conll) of which `number` are shown, drawn by `seed`.
+    examples: gold texts, in any form, of which `number` are shown, drawn by `seed`.
 
     Raises a `UserError` for files that can't be read.
     """
     tree = named_taxonomy(taxonomy)
     drawn = FixedExamples(number, seed)
-    gold = [] if examples is None else read_gold(Vocab(), Path(examples), tree)
+    gold = [] if examples is None else read_gold(spacy.blank("xx"), Path(examples), tree)
     drawn.draw(whole(gold), tree)
     return SpacyLlmTask(tree, read_template(Path(template or DEFAULT_TEMPLATE)), drawn)

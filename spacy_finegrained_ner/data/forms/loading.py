@@ -108,5 +108,5 @@ def _require_some(texts: Texts, account: Account) -> None:
     raise FormError(
         f"{place}: {what or kind}{f' ({kind})' if what else ''}. So nothing of this part can be "
         f"read, {len(lost):,} times for such reasons. Correct it, or say how it is meant: "
-        "--scheme, --tag-column, --tag-names, --encoding."
+        "`convert` has --scheme, --tag-column, --tag-names, --encoding."
     )

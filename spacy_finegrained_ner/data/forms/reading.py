@@ -55,7 +55,8 @@ def read_records(
         found: Callable[[], dict] = lambda: features or features_beside(path)  # noqa: E731
         form, records = read_objects(path, values, found, options, account)
         return f"{kind} of {form}", records
-    if content[:1] == b"\x78" and (docs := _docs(path, content, vocab)) is not None:
+    packed = content[:1] == b"\x78" or path.suffix == ".spacy"
+    if packed and (docs := _docs(path, content, vocab)) is not None:
         return "spaCy's DocBin", docs
     text, encoding = decoded(path, content, options.encoding)
     said = "" if encoding.startswith("utf-8") else f", in {encoding}"

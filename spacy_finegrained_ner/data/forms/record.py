@@ -119,6 +119,14 @@ class Account:
     def losses(self) -> dict[str, list[tuple[str, str]]]:
         return {kind: found for kind, found in self.found.items() if kind in LOSSES}
 
+    def told(self) -> str:
+        """The losses in a sentence, "" where there are none."""
+        counts = (
+            f"{len(found):,} x {kind} ({LOSSES[kind]}), the first at {found[0][0]}"
+            for kind, found in self.losses.items()
+        )
+        return "; ".join(counts) + "." * bool(self.losses)
+
 
 @dataclass(frozen=True)
 class Options:
