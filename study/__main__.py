@@ -65,7 +65,9 @@ def experiment_command(
     ],
     output: Annotated[Path, typer.Option(help="Folder of the records; what is there is kept.")],
     encoder: Annotated[str, typer.Option(help="Folder or name of the encoder.")],
-    smoke: Annotated[bool, typer.Option("--smoke", help="On 150 sentences, in minutes.")] = False,
+    smoke: Annotated[
+        bool, typer.Option("--smoke/--full", help="On 150 sentences, in minutes.")
+    ] = False,
     work: Annotated[Path, typer.Option(help="Folder for prepared data.")] = Path("corpus/study"),
     taxonomy: Annotated[str, typer.Option(help="A file, or multiconer2.")] = "multiconer2",
     knowledge: Annotated[
@@ -119,20 +121,27 @@ def page_command(
         Path | None, typer.Option(help="Folder to write to; none for that of the records.")
     ] = None,
     experiment: Annotated[
-        str, typer.Option(help="Of an experiment: page.html and README.md, beside its records.")
+        str,
+        typer.Option(
+            help="Of an experiment: page.html and README.md, beside its records. Or checks: in the "
+            "folder of that name, over the folders of the paper's checks."
+        ),
     ] = "",
 ) -> None:
     """Write the page of a study: study.html, README.md, figures and analysis.json."""
     with told():
+        from study.page import checks
         from study.page.experiment import write_experiment
         from study.page.page import write_page
         from study.plan.experiments import EXPERIMENTS
         from study.plan.language_model import LANGUAGE_MODEL
 
         pages = {**EXPERIMENTS, LANGUAGE_MODEL.name: LANGUAGE_MODEL}
-        if experiment and experiment not in pages:
-            raise StudyError(_no_experiment(experiment, pages))
-        if experiment:
+        if experiment and experiment not in {*pages, checks.NAME}:
+            raise StudyError(_no_experiment(experiment, [*pages, checks.NAME]))
+        if experiment == checks.NAME:
+            written = checks.write_checks(folder)
+        elif experiment:
             written = write_experiment(pages[experiment], folder)
         else:
             written = write_page(folder, output)

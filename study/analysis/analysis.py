@@ -20,13 +20,13 @@ from study.analysis.rows import (
     Screening,
     Tried,
 )
-from study.analysis.scores import Floats, Scores, score_groups, score_parts
+from study.analysis.scores import Floats, Scores, score_parts
 from study.analysis.statistics import EDGES, effects, holm
 from study.plan.arms import ARMS, CANDIDATES, COMPARISONS
 from study.plan.design import model_matrix, terms, variance_inflation
 from study.plan.factors import FACTORS, POOLED, Factor, all_learn
 from study.plan.stages import MIDDLE_RATE, Run
-from study.runs.records import Record, best_rate, grid_of, read_gold
+from study.runs.records import Gold, Record, best_rate, grid_of, read_gold
 
 DRAWS = 2000
 FREEDOM = 4
@@ -74,10 +74,10 @@ def compare(
     folder: Path,
     draws: int,
     comparisons: Iterable[tuple[str, str]] = COMPARISONS,
-    groups: Mapping[str, Sequence[str]] | None = None,
+    score: Callable[[Sequence[Record], str, Gold, int], Scores] = score_parts,
 ) -> dict[str, Arms]:
-    """Means and comparisons of arms, by set that all of the records have: by part (see
-    `score_parts`), or where groups of types are given by those."""
+    """Means and comparisons of arms, by set that all of the records have, and by the parts that
+    `score` makes of it."""
     names = list(dict.fromkeys(r.run.arm for r in records))
     x = np.array([[float(r.run.arm == arm) for arm in names] for r in records])
     own = dict(zip(names, np.eye(len(names)), strict=True))
@@ -86,10 +86,7 @@ def compare(
     for name in records[0].counted:
         if all(name in r.counted for r in records):
             gold = read_gold(folder, records[0].run.known, name)
-            if groups is None:
-                scores = score_parts(records, name, gold, draws)
-            else:
-                scores = score_groups(records, name, gold, draws, groups)
+            scores = score(records, name, gold, draws)
             rows = _effects(scores, x, pairs) if len(x) > len(names) else []
             found[name] = Arms(_means(scores, names, x), _corrected(rows, _family_of_arms))
     return found

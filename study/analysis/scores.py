@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,19 @@ LENGTHS = ((1, 10), (11, 15), (16, 21), (22, 10_000))
 """Words of a sentence, from and to: about quarters of MultiCoNER II."""
 
 LENGTH_NAMES = tuple(f"{a} to {b}" if b < 10_000 else f"{a} and more" for a, b in LENGTHS)
+
+CONTEXTS = (0, 8, 11, 15)
+"""From how many words of a sentence that are in no entity: about quarters of MultiCoNER II."""
+
+CONTEXT_NAMES = (
+    *(f"{a} to {b - 1} around" for a, b in pairwise(CONTEXTS)),
+    f"{CONTEXTS[-1]} and more around",
+)
 RARITY = ("rarest third", "middle third", "commonest third")
 DIFFERENCES = {
     "short less long": (LENGTH_NAMES[0], LENGTH_NAMES[-1]),
     "unseen less seen": ("unseen", "seen"),
+    "little less much": (CONTEXT_NAMES[0], CONTEXT_NAMES[-1]),
 }
 """Pairs of parts: an effect on the difference of their F1 is by how much the effect on the first
 exceeds that on the second."""
@@ -36,8 +46,9 @@ METRICS = ("micro", "macro")
 class Part:
     """A part of what is scored.
 
-    kind: "all", "length" (of the sentence), "seen" (whether the entity's text is an entity of the
-    training part), "type", "rarity" (of the types) or "difference" (of two parts). value: which.
+    kind: "all", "length" (of the sentence), "context" (its words outside of entities), "seen"
+    (whether the entity's text is an entity of the training part), "type", "rarity" (of the types)
+    or "difference" (of two parts). value: which.
     support: entities of the gold.
     """
 
@@ -79,6 +90,10 @@ def score_parts(records: Sequence[Record], name: str, gold: Gold, draws: int) ->
             if part.kind == "all":
                 # That of a small part is one of types with one or two entities
                 rows[part, "macro"].append(macro)
+    return _with_differences(rows)
+
+
+def _with_differences(rows: Mapping[tuple[Part, str], list[Floats]]) -> Scores:
     found = {key: np.array(some) for key, some in rows.items()}
     named = {part.value: part for part, _ in found}
     for difference, pair in DIFFERENCES.items():
@@ -106,6 +121,33 @@ def _places(
     thirds = np.array_split(np.array(order, dtype=int), len(RARITY))
     for name, third in zip(RARITY, thirds, strict=True):
         yield "rarity", name, (every, every, third)
+
+
+def score_sentences(records: Sequence[Record], name: str, gold: Gold, draws: int) -> Scores:
+    """Micro F1 by the length of the sentence, and by how many of its words are in no entity.
+    Parameters are those of `score_parts`."""
+    words = np.array(gold.words)
+    sentence = [at for at, *_ in gold.entities]
+    inside = np.bincount(sentence, [many for _, _, many, _ in gold.entities], len(words))
+    entities = np.bincount(sentence, minlength=len(words))
+    times = np.vstack([np.ones(len(words)), draw_sentences(len(words), draws)])
+    places = {}
+    for kind, size, edges, names in (
+        ("length", words, [low for low, _ in LENGTHS], LENGTH_NAMES),
+        ("context", words - inside, CONTEXTS, CONTEXT_NAMES),
+    ):
+        bins = np.searchsorted(edges, size, side="right") - 1
+        for n, value in enumerate(names):
+            at = np.flatnonzero(bins == n)
+            places[Part(kind, value, int(entities[at].sum()))] = at
+    rows: dict[tuple[Part, str], list[Floats]] = defaultdict(list)
+    for record in records:
+        counts = sentence_counts(record.sets[name], gold).sum(axis=1)
+        for part, at in places.items():
+            if part.support:
+                micro, _ = f_scores(resampled(counts[at], times[:, at]))
+                rows[part, "micro"].append(micro)
+    return _with_differences(rows)
 
 
 def score_groups(
@@ -152,6 +194,22 @@ def sentence_counts(found: Found, gold: Gold) -> Counts:
     for sentence, label, seen in found.false:
         counts[sentence, seen, label, 1] += 1
     return counts
+
+
+def pooled_scores(record: Record, name: str, gold: Gold) -> dict[str, float] | None:
+    """F1 by metric with the counts of the batches of the last epoch of training added to those of
+    the set, as the paper's code does; None for a run that has not counted them."""
+    batches = record.trained[-1].on_batches
+    if batches is None:
+        return None
+    of_set = sentence_counts(record.sets[name], gold).sum(axis=(0, 1))
+    counts = dict(zip(gold.types, of_set, strict=True))
+    nothing = np.zeros(3)
+    total = [
+        counts.get(label, nothing) + np.array(batches.get(label, nothing))
+        for label in {**counts, **batches}
+    ]
+    return {m: float(f1) for m, f1 in zip(METRICS, f_scores(np.array(total)), strict=True)}
 
 
 def draw_sentences(sentences: int, draws: int, seed: int = 0) -> Counts:

@@ -4,23 +4,41 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
+from statistics import fmean
 
 from spacy_finegrained_ner.pages.document import Table, to_html
 from spacy_finegrained_ner.pages.intervals import percent
 from study.analysis.analysis import DRAWS, compare
 from study.analysis.rows import Arms, Effect, Mean
-from study.page.tables import made, starred, table
+from study.analysis.scores import METRICS, pooled_scores, score_groups, score_sentences
+from study.page.tables import PARTS, made, starred, table
 from study.plan.experiment import Experiment
 from study.plan.stages import StudyError
-from study.runs.records import Record, read_gold, read_records
+from study.runs.records import Record, first_f1, read_gold, read_records
 
 HOW = (
     "F1 is strict: an entity counts if its span and its fine type are exactly those of the gold. "
     "Means are over seeds; ± is their standard deviation. Intervals are 95%, of a paired bootstrap "
     "over sentences and seeds. A star is for a difference that is told from 0 after Holm's "
     "correction over the comparisons of a column."
+)
+
+BY_SENTENCE = (
+    "The arms that were run with all seeds. Short sentences have little around their entities, but "
+    "so have long ones that are full of them: the second pair of tables tells the two apart. "
+    "*Short less long* and *little less much* are by how much an effect in the first group exceeds "
+    "that in the last. A star is for a difference that is told from 0 after Holm's correction over "
+    "the groups of a row."
+)
+POOLED = (
+    "*Strict* is what this page has everywhere else. *Pooled* adds to its counts those of what was "
+    "predicted on the training batches of the last epoch, while they were learned: with the "
+    "weights as they were before each step, and with dropout. The paper's code does so, and logs "
+    "the result as the score of the dev part. Means over runs."
 )
 
 
@@ -67,11 +85,67 @@ def _results(
     experiment: Experiment, records: list[Record], folder: Path, draws: int
 ) -> Iterator[str]:
     titles = {name: arm.title for name, arm in experiment.arms.items()}
-    found = compare(records, folder, draws, experiment.comparisons, experiment.groups)
+    groups = partial(score_groups, groups=experiment.groups)
+    found = compare(records, folder, draws, experiment.comparisons, groups)
     for name, one in found.items():
         yield f"## {name.replace('_', ' ').capitalize()} part"
         yield from map(str, _means(one, titles))
         yield from map(str, _differences(one, titles))
+        yield from _pooled(records, name, folder, titles)
+    if experiment.by_sentence:
+        chosen = experiment.chosen(first_f1(records, experiment))
+        some = [record for record in records if record.run.arm in chosen]
+        pairs = experiment.comparisons
+        for name, one in compare(some, folder, draws, pairs, score_sentences).items():
+            yield f"## {name.capitalize()} part, by sentence"
+            yield BY_SENTENCE
+            yield from map(str, _by_sentence(one, titles))
+
+
+def _pooled(
+    records: list[Record], name: str, folder: Path, titles: Mapping[str, str]
+) -> Iterator[str]:
+    """Means over the runs of each arm that has counted on the batches."""
+    gold = read_gold(folder, records[0].run.known, name)
+    both: dict[str, list[tuple[Mapping[str, float], Mapping[str, float]]]] = defaultdict(list)
+    for record in records:
+        scores = record.sets[name].scores
+        strict = {"micro": scores["ents_f"], "macro": scores["ents_macro_f"]}
+        if pooled := pooled_scores(record, name, gold):
+            both[record.run.arm].append((strict, pooled))
+    rows = []
+    for arm, runs in both.items():
+        cells = {"runs": str(len(runs))}
+        for metric in METRICS:
+            for kind, scores in zip(("strict", "pooled"), zip(*runs, strict=True), strict=True):
+                cells[f"{metric} F1, {kind}"] = percent(fmean(one[metric] for one in scores))
+        rows.append((titles[arm], cells))
+    if rows:
+        yield POOLED
+        yield from map(str, table("Strict and pooled, in percent", "arm", rows))
+
+
+def _by_sentence(one: Arms, titles: Mapping[str, str]) -> Iterator[Table]:
+    for kind, caption in (
+        ("length", "by words of the sentence"),
+        ("context", "by words of the sentence outside of entities"),
+    ):
+        means = (
+            (titles[row.arm], {f"{row.part.value} ({row.part.support:,})": row.printed})
+            for row in one.means
+            if row.part.kind == kind
+        )
+        yield from table(f"Micro F1 in percent, {caption} (in the head: entities)", "arm", means)
+        effects = (
+            (_effect_title(row, titles), {row.part.value: starred(row)})
+            for row in one.comparisons
+            if row.part.value in PARTS[kind]
+        )
+        yield from table(f"Points of micro F1, {caption}", "effect", effects)
+
+
+def _effect_title(row: Effect, titles: Mapping[str, str]) -> str:
+    return f"{titles[row.level]}, against {titles[row.against]}"
 
 
 def _errors(records: Iterable[Record], experiment: Experiment) -> Iterator[str]:
@@ -123,8 +197,5 @@ def _means(one: Arms, titles: Mapping[str, str]) -> list[Table]:
 
 
 def _differences(one: Arms, titles: Mapping[str, str]) -> list[Table]:
-    rows = (
-        (f"{titles[row.level]}, against {titles[row.against]}", {_column(row): starred(row)})
-        for row in one.comparisons
-    )
+    rows = ((_effect_title(row, titles), {_column(row): starred(row)}) for row in one.comparisons)
     return table("Differences, in points", "effect", rows)

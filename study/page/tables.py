@@ -8,13 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from spacy_finegrained_ner.pages.document import Table
 from spacy_finegrained_ner.pages.intervals import p_value, percent
 from study.analysis.rows import Arms, Effect, Mean, Screening, Tried
-from study.analysis.scores import LENGTH_NAMES, METRICS, RARITY
+from study.analysis.scores import CONTEXT_NAMES, LENGTH_NAMES, METRICS, RARITY
 from study.page.titles import ARM_TITLES, STAGE_TITLES, effect_title, gains, pick, set_title
 from study.runs.records import Gold, Record
 
 ALPHA = 0.05
 PARTS = {
     "length": (*LENGTH_NAMES, "short less long"),
+    "context": (*CONTEXT_NAMES, "little less much"),
     "seen": ("seen", "unseen", "unseen less seen"),
     "rarity": RARITY,
 }

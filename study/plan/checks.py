@@ -60,6 +60,7 @@ DECAY = Experiment(
     },
     (*(("paper", arm) for arm in ("none", "linear", "constant")), ("linear", "none")),
     seeds=(0, 1),
+    sets=("valid", "dev"),
 )
 
 _OF_W = {
@@ -97,8 +98,12 @@ RECURRENT = DEFAULT | {"head": "bilstm_crf", "blending": "none", "head_rate": "3
 """With the rate at which a BiLSTM learns in three epochs, as the study has found."""
 
 
-def _blended(kind: str, place: str) -> Training:
-    found = _trained(RECURRENT)
+LINEAR = DEFAULT | {"head": "linear", "blending": "none"}
+"""Neither BiLSTM nor CRF."""
+
+
+def _blended(levels: Levels, kind: str, place: str) -> Training:
+    found = _trained(levels)
     name = f"{COMPONENT}.model.blending"
     more = {"learned": False} if kind == "average" else {}
     block = {"@layers": f"spacy-finegrained-ner.blend_{kind}.v1", "window": 1, "place": place}
@@ -106,7 +111,7 @@ def _blended(kind: str, place: str) -> Training:
 
 
 _BLENDINGS = {
-    f"{kind}_{place}": Compared(f"{kind}, at the {place}", (_blended(kind, place),))
+    f"{kind}_{place}": (kind, place)
     for kind, places in (
         ("concatenate", ("vectors", "sequence", "emissions")),
         ("gated", ("vectors", "sequence", "emissions")),
@@ -114,12 +119,35 @@ _BLENDINGS = {
     )
     for place in places
 }
+
+
+def _with_head(levels: Levels, end: str = "", title: str = "", **more: Any) -> dict[str, Compared]:
+    """No blending and each of them, with this head."""
+    none = {f"none{end}": Compared(f"no blending{title}", (_trained(levels),), **more)}
+    return none | {
+        f"{name}{end}": Compared(
+            f"{kind}, at the {place}{title}", (_blended(levels, kind, place),), **more
+        )
+        for name, (kind, place) in _BLENDINGS.items()
+    }
+
+
+def best_also_linear(f1: dict[str, float]) -> Sequence[str]:
+    """The best arm and the plain one, and both with a linear head."""
+    arms = best(f1)
+    return [*arms, *(f"{arm}_linear" for arm in arms)]
+
+
 BLENDING = Experiment(
     "blending",
     "Blending of every kind at every place, with the paper's BiLSTM",
-    {"none": Compared("no blending", (_trained(RECURRENT),)), **_BLENDINGS},
-    [(arm, "none") for arm in _BLENDINGS],
-    more=best,
+    _with_head(RECURRENT) | _with_head(LINEAR, "_linear", ", linear head", later=True),
+    [
+        *((f"{arm}{end}", f"none{end}") for end in ("", "_linear") for arm in _BLENDINGS),
+        ("none", "none_linear"),
+    ],
+    more=best_also_linear,
+    by_sentence=True,
 )
 
 

@@ -15,11 +15,13 @@ Parts = dict[str, list[Doc]]
 
 @dataclass(frozen=True)
 class Compared:
-    """An arm of an experiment. seeds: if not those of the experiment."""
+    """An arm of an experiment. seeds: if not those of the experiment. later: run only if `more` of
+    the experiment chooses it."""
 
     title: str
     trainings: tuple[Training, ...]
     seeds: tuple[int, ...] | None = None
+    later: bool = False
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ class Experiment:
     the order in which they are run, all with a seed before the next one. comparisons: pairs of
     arms, the first against the second. divided: makes more parts of the docs. sets: what is scored.
     groups: of types, that are scored on their own too. more: which arms are run with all seeds,
-        by macro F1 on the validation part with the first seed; all if None.
+        by macro F1 on the validation part with the first seed; all if None. by_sentence: those are
+        compared by length and context of the sentence, too.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Experiment:
     sets: tuple[str, ...] = ("valid",)
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
     more: Callable[[dict[str, float]], Sequence[str]] | None = None
+    by_sentence: bool = False
 
     def smoke(self) -> Experiment:
         """To see that it works, in minutes: one seed, on a sample."""
@@ -51,17 +55,24 @@ class Experiment:
         }
         return replace(self, arms=arms, seeds=(0,))
 
+    def chosen(self, f1: Mapping[str, float] | None) -> list[str]:
+        """The arms that are run with all seeds. f1: see `runs`."""
+        if self.more is None:
+            return list(self.arms)
+        first = {name: one for name, one in (f1 or {}).items() if not self.arms[name].later}
+        return list(self.more(first)) if first else []
+
     def runs(self, f1: Mapping[str, float] | None = None) -> list[Run]:
         """Whatever a run learns of, entities count as seen where the training part has them.
 
         f1: macro F1 of each arm with the first seed, where that is known: without it, and with a
             choice of arms, only runs with the first seed.
         """
-        chosen = list(self.arms)
-        if self.more is not None:
-            chosen = list(self.more(dict(f1))) if f1 else []
-        all_seeds = {name: arm.seeds or self.seeds for name, arm in self.arms.items()}
-        seeds = {n: some if n in chosen else some[:1] for n, some in all_seeds.items()}
+        chosen = self.chosen(f1)
+        seeds = {}
+        for name, arm in self.arms.items():
+            some = arm.seeds or self.seeds
+            seeds[name] = some if name in chosen else () if arm.later else some[:1]
         return [
             Run(
                 f"{self.name}-{name}-seed{seed}",

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from study.plan.arms import ARMS
+from study.plan.experiment import Experiment
 from study.plan.stages import RATES, Run, StudyError
 
 
@@ -163,6 +164,15 @@ def check_same(run: Run, done: Run, folder: Path) -> None:
                 f"{name} is {found!r}, expected {expected!r}. Give another --output folder, or "
                 "delete the record and the run is done again."
             )
+
+
+def first_f1(records: Iterable[Record], experiment: Experiment) -> dict[str, float]:
+    """Macro F1 on the validation part of each arm of an experiment, with its first seed."""
+    return {
+        r.run.arm: r.sets["valid"].scores["ents_macro_f"]
+        for r in records
+        if r.run.stage == experiment.name and r.run.seed == experiment.seeds[0]
+    }
 
 
 def grid_of(records: Iterable[Record], arm: str) -> dict[float, Record]:

@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -53,17 +54,14 @@ def run_experiment(
     data: Path, output: Path, experiment: Experiment, inputs: Inputs, size: Size, workers: int = 1
 ) -> None:
     """Do what is missing of an experiment. Parameters are those of `run_study`; of the size only
-    how many sentences are read counts."""
+    how many sentences are read counts. Where the data has no dev part, none is scored."""
     parts = _parts(data)
+    experiment = replace(experiment, sets=tuple(s for s in experiment.sets if s in parts))
     docs = prepare(parts, size, inputs.pos, inputs.work, experiment.divided)
     _write_gold(docs, "train", {*parts, *experiment.sets}, inputs, output)
     run_all(experiment.runs(), inputs, output, workers)
     if experiment.more is not None:
-        first = experiment.seeds[0]
-        mine = [r for r in kept.read_records(output) if r.run.stage == experiment.name]
-        f1 = {
-            r.run.arm: r.sets["valid"].scores["ents_macro_f"] for r in mine if r.run.seed == first
-        }
+        f1 = kept.first_f1(kept.read_records(output), experiment)
         run_all(experiment.runs(f1), inputs, output, workers)
 
 

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -150,7 +151,11 @@ def test_the_page_has_what_was_put_in(tmp_path):
     (effect,) = [
         row
         for row in compare(
-            read_records(tmp_path), tmp_path, 200, [("high", "low")], experiment.groups
+            read_records(tmp_path),
+            tmp_path,
+            200,
+            [("high", "low")],
+            partial(score_groups, groups=experiment.groups),
         )["valid"].comparisons
         if row.part.kind == "all" and row.metric == "micro"
     ]
