@@ -54,10 +54,12 @@ def test_only_python_is_called_and_every_file_in_a_script_is_a_dependency_or_an_
 PATHS = {
     *("config", "encoder", "data", "taxonomy", "multiconer", "benchmark_data"),
     *("study", "study_base_encoder", "study_pos", "texts", "held_out", "teacher"),
+    *("fewnerd", "wnut17", "checks"),
 }
 NO_PATHS = {
     *("lang", "name", "version", "seed", "gpu", "steps", "multiconer_steps", "source", "license"),
     *("benchmark_sentences", "study_size", "study_workers", "soft"),
+    *("checks_size", "checks_workers"),
 }
 
 
@@ -140,15 +142,19 @@ def test_what_works_after_the_install_is_printed(workflow):
 
 
 def test_the_asset_is_the_file_that_convert_looks_for():
-    assets = [asset["dest"] for asset in project()["assets"]]
-    assert assets == ["assets/multiconer/en_train.conll", "assets/multiconer/en_dev.conll"]
-    assert {str(Path(a).parent) for a in assets} == {project()["vars"]["multiconer"]}
+    assets = project()["assets"]
+    found = [asset["dest"] for asset in assets if not asset.get("extra")]
+    assert found == ["assets/multiconer/en_train.conll", "assets/multiconer/en_dev.conll"]
+    folders = {str(Path(asset["dest"]).parent) for asset in assets}
+    assert folders == {project()["vars"][name] for name in ("multiconer", "fewnerd", "wnut17")}
+    for asset in assets:  # of a commit
+        assert re.search(r"/[0-9a-f]{40}/", asset["url"])
 
 
 def test_only_the_official_dev_set_is_for_reporting():
     scripts = {command["name"]: " ".join(command["script"]) for command in project()["commands"]}
     assert [name for name, text in scripts.items() if "--dev-reports" in text] == [
-        "convert-multiconer"
+        *("convert-multiconer", "convert-fewnerd", "convert-wnut17")
     ]
 
 

@@ -18,7 +18,7 @@ from study.analysis.scores import METRICS, pooled_scores, score_groups, score_se
 from study.page.tables import PARTS, made, starred, table
 from study.plan.experiment import Experiment
 from study.plan.stages import StudyError
-from study.runs.records import Record, first_f1, read_gold, read_records
+from study.runs.records import Found, Record, first_f1, read_gold, read_records
 
 HOW = (
     "F1 is strict: an entity counts if its span and its fine type are exactly those of the gold. "
@@ -107,18 +107,17 @@ def _pooled(
 ) -> Iterator[str]:
     """Means over the runs of each arm that has counted on the batches."""
     gold = read_gold(folder, records[0].run.known, name)
-    both: dict[str, list[tuple[Mapping[str, float], Mapping[str, float]]]] = defaultdict(list)
+    found: dict[str, list[tuple[Found, dict[str, float]]]] = defaultdict(list)
     for record in records:
-        scores = record.sets[name].scores
-        strict = {"micro": scores["ents_f"], "macro": scores["ents_macro_f"]}
         if pooled := pooled_scores(record, name, gold):
-            both[record.run.arm].append((strict, pooled))
+            found[record.run.arm].append((record.sets[name], pooled))
     rows = []
-    for arm, runs in both.items():
+    for arm, runs in found.items():
         cells = {"runs": str(len(runs))}
-        for metric in METRICS:
-            for kind, scores in zip(("strict", "pooled"), zip(*runs, strict=True), strict=True):
-                cells[f"{metric} F1, {kind}"] = percent(fmean(one[metric] for one in scores))
+        for metric, key in zip(METRICS, ("ents_f", "ents_macro_f"), strict=True):
+            strict = fmean(one.scores[key] for one, _ in runs)
+            cells[f"{metric} F1, strict"] = percent(strict)
+            cells[f"{metric} F1, pooled"] = percent(fmean(pooled[metric] for _, pooled in runs))
         rows.append((titles[arm], cells))
     if rows:
         yield POOLED

@@ -199,7 +199,11 @@ def test_teachers_and_tuned_pipelines_run(tmp_path, monkeypatch):
         "taught": Compared("taught", (first, replace(first, name="model", taught=taught))),
         "tuned": Compared("tuned", (first, Training(part="half_b", epochs=2, tuned="first"))),
     }
-    experiment = Experiment("tiny", "Tiny", arms, [("taught", "first")], halves, seeds=(0,))
+    experiment = Experiment(
+        *("tiny", "Tiny", arms, [("taught", "first")], halves),
+        seeds=(0,),
+        sets=("valid", "dev"),  # there is no dev part
+    )
     monkeypatch.setitem(EXPERIMENTS, "tiny", experiment)
     monkeypatch.setattr(sys, "argv", ["study", "experiment"])
     asked = (
