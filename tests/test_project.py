@@ -76,7 +76,8 @@ def test_a_path_is_one_argument_and_one_dependency_whatever_is_in_it(variable, p
     written = load_project_config(ROOT, interpolate=False)["commands"]
     for command, raw in zip(given, written, strict=True):
         for line, raw_line in zip(command["script"], raw["script"], strict=True):
-            assert shlex.split(line).count(path) == raw_line.count(mark), line
+            named = [word for word in shlex.split(line) if f"{word}/".startswith(f"{path}/")]
+            assert len(named) == raw_line.count(mark), line
             found += raw_line.count(mark)
         for key in ("deps", "outputs"):
             for name, raw_name in zip(command.get(key, []), raw.get(key, []), strict=True):

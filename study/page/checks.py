@@ -12,6 +12,7 @@ from spacy_finegrained_ner.pages.intervals import percent, points
 from study.analysis.analysis import DRAWS, compare
 from study.analysis.rows import Arms, Effect
 from study.analysis.scores import score_groups, score_sentences
+from study.page.experiment import records_of
 from study.page.tables import starred
 from study.page.titles import set_title
 from study.plan.arms import COMPARISONS
@@ -86,17 +87,15 @@ def write_checks(folder: Path, draws: int = DRAWS) -> Path:
 
 def _found(folder: Path, name: str, draws: int) -> Found | None:
     """None where there are no records."""
-    records = read_records(folder)
     whole = partial(score_groups, groups={})
     if name == STUDY:
-        some = [
-            r for r in records if r.run.stage == "arms" and r.rate == best_rate(records, r.run.arm)
-        ]
+        every = read_records(folder)
+        some = [r for r in every if r.run.stage == "arms" and r.rate == best_rate(every, r.run.arm)]
         if not some:
             return None
         return Found(compare(some, folder, draws, COMPARISONS, whole), {}, {}, {})
     experiment = EXPERIMENTS[name]
-    some = [r for r in records if r.run.stage == name]
+    some = records_of(experiment, folder)
     if not some:
         return None
     f1 = first_f1(some, experiment)

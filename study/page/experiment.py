@@ -49,15 +49,13 @@ def write_experiment(experiment: Experiment, folder: Path, draws: int = DRAWS) -
     there is one, comes right after the title. RETURNS: the path of the HTML.
     Raises a StudyError where there are no records of the experiment, or one can't be read.
     """
-    records = [r for r in read_records(folder) if r.run.stage == experiment.name]
+    records = records_of(experiment, folder)
     if not records:
         raise StudyError(
             f"{folder}: there are no records of the experiment {experiment.name!r} in its folder "
             f"runs. `python -m study experiment {experiment.name}` writes them."
         )
     conclusions = folder / "conclusions.md"
-    order = list(experiment.arms)
-    records.sort(key=lambda record: (order.index(record.run.arm), record.run.seed))
     parts = [
         f"# {experiment.title}",
         conclusions.read_text(encoding="utf-8") if conclusions.exists() else "",
@@ -75,6 +73,13 @@ def write_experiment(experiment: Experiment, folder: Path, draws: int = DRAWS) -
     html = folder / "page.html"
     html.write_text(to_html(markdown), encoding="utf-8")
     return html
+
+
+def records_of(experiment: Experiment, folder: Path) -> list[Record]:
+    """In the order of its arms and seeds, on which the draws of a bootstrap depend."""
+    order = list(experiment.arms)
+    records = [r for r in read_records(folder) if r.run.stage == experiment.name]
+    return sorted(records, key=lambda record: (order.index(record.run.arm), record.run.seed))
 
 
 def _commands(records: Iterable[Record]) -> list[list[str]]:
