@@ -199,7 +199,7 @@ def sentence_counts(found: Found, gold: Gold) -> Counts:
 def pooled_scores(record: Record, name: str, gold: Gold) -> dict[str, float] | None:
     """F1 by metric with the counts of the batches of the last epoch of training added to those of
     the set, as the paper's code does; None for a run that has not counted them."""
-    batches = record.trained[-1].on_batches
+    batches = record.trained[-1].on_batches if record.trained else None
     if batches is None:
         return None
     of_set = sentence_counts(record.sets[name], gold).sum(axis=(0, 1))

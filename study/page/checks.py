@@ -36,8 +36,9 @@ NOT_RUN = "not run yet"
 
 
 @dataclass(frozen=True)
-class Found:
-    """What the records of a folder say. arms: by set. best: by the arm it is held against."""
+class Check:
+    """What the records of an experiment say, by set. f1: macro F1 of the arms of which the best one
+    is taken. titles: of the arms."""
 
     arms: dict[str, Arms]
     sentences: dict[str, Arms]
@@ -85,7 +86,7 @@ def write_checks(folder: Path, draws: int = DRAWS) -> Path:
     return html
 
 
-def _found(folder: Path, name: str, draws: int) -> Found | None:
+def _found(folder: Path, name: str, draws: int) -> Check | None:
     """None where there are no records."""
     whole = partial(score_groups, groups={})
     if name == STUDY:
@@ -93,7 +94,7 @@ def _found(folder: Path, name: str, draws: int) -> Found | None:
         some = [r for r in every if r.run.stage == "arms" and r.rate == best_rate(every, r.run.arm)]
         if not some:
             return None
-        return Found(compare(some, folder, draws, COMPARISONS, whole), {}, {}, {})
+        return Check(compare(some, folder, draws, COMPARISONS, whole), {}, {}, {})
     experiment = EXPERIMENTS[name]
     some = records_of(experiment, folder)
     if not some:
@@ -107,10 +108,10 @@ def _found(folder: Path, name: str, draws: int) -> Found | None:
         sentences = compare(chosen, folder, draws, pairs, score_sentences)
     arms = compare(some, folder, draws, experiment.comparisons, whole)
     first = {arm: one for arm, one in f1.items() if not experiment.arms[arm].later}
-    return Found(arms, sentences, first, titles)
+    return Check(arms, sentences, first, titles)
 
 
-def _table(found: dict[str, Found]) -> Iterator[str]:
+def _table(found: dict[str, Check]) -> Iterator[str]:
     sets = ("valid", "dev")
     head = ["technique", "the paper", *(set_title(name) for name in sets), "agree", "runs"]
     yield f"| {' | '.join(head)} |"
@@ -120,7 +121,7 @@ def _table(found: dict[str, Found]) -> Iterator[str]:
         yield f"| {' | '.join(_row(claim, one, sets))} |"
 
 
-def _row(claim: Claim, found: Found | None, sets: tuple[str, ...]) -> Iterator[str]:
+def _row(claim: Claim, found: Check | None, sets: tuple[str, ...]) -> Iterator[str]:
     if found is None:
         yield from (plain(claim.technique), plain(claim.says), NOT_RUN, *[""] * (len(sets) + 1))
         return
@@ -131,7 +132,8 @@ def _row(claim: Claim, found: Found | None, sets: tuple[str, ...]) -> Iterator[s
     measured = [_measured(claim, pair, arms.get(name)) for name in sets]
     yield from (plain(cell) for cell, _ in measured)
     told = [effect for _, effect in measured if effect]
-    yield agreement(claim, told[-1]) if told else "no interval"
+    run = any(cell not in ("", NOT_RUN) for cell, _ in measured)
+    yield agreement(claim, told[-1]) if told else "no interval" * run
     yield f"[page](../{claim.experiment}/README.md)"
 
 

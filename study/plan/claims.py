@@ -54,7 +54,7 @@ CLAIMS = (
     ),
     Claim(
         "The decay, against the residual weight all the time",
-        "the weight decays from 1 to a residual (abstract); held against no constant one",
+        "decays, with a residual (abstract); held against no constant weight",
         "decay",
         ("paper", "constant"),
     ),

@@ -75,6 +75,7 @@ def test_the_pooled_figure_adds_the_counts_of_the_batches():
     assert pooled["micro"] == pytest.approx(28 / (28 + 2 + 3))
     assert pooled["macro"] == pytest.approx((18 / 22 + 0 + 1) / 3)
     assert pooled_scores(counted()[0], "valid", table) is None
+    assert pooled_scores(counted(trained=[])[0], "valid", table) is None  # of a language model
 
 
 def test_what_is_counted_on_batches_is_predicted_with_dropout():
@@ -178,7 +179,7 @@ def test_the_page_over_all_checks_has_what_was_put_in(tmp_path):
     schedule = rows["The best schedule of the weight, against no auxiliary task: cosine decay"]
     assert schedule[1].endswith(", single runs")
     assert schedule[3] == "no interval"
-    assert rows["Triplet blending behind a BiLSTM, against none"][1] == "not run yet"
+    assert rows["Triplet blending behind a BiLSTM, against none"][1:4] == ["not run yet", "", ""]
     best = "The best kind and place of blending, against none: gated, at the vectors"
     assert rows[best][3] == "left open"
     title = "The same: its effect in short sentences less that in long ones: gated, at the vectors"
