@@ -150,13 +150,15 @@ def _measured(claim: Claim, pair: tuple[str, str], arms: Arms | None) -> tuple[s
     ]
     if effects:
         return starred(effects[0]), effects[0]
+    if not {*pair} <= {row.arm for row in arms.means}:
+        return NOT_RUN, None
     f1 = {
         row.arm: row.value
         for row in arms.means
         if row.metric == claim.metric and claim.part in (row.part.kind, row.part.value)
     }
-    if not {*pair} <= f1.keys():
-        return NOT_RUN, None
+    if not f1:
+        return "no such sentences", None
     less = f1[pair[0]] - f1[pair[1]]
     return f"{'+' * (points(less) > 0)}{percent(less)}, single runs", None
 
