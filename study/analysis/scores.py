@@ -47,8 +47,9 @@ class Part:
     """A part of what is scored.
 
     kind: "all", "length" (of the sentence), "context" (its words outside of entities), "seen"
-    (whether the entity's text is an entity of the training part), "type", "rarity" (of the types)
-    or "difference" (of two parts). value: which.
+    (whether the entity's text is an entity of the training part), "type", "rarity" (of the types),
+    "difference" (of two parts), "group" (of types) or "entities" (of a group of them). value:
+    which.
     support: entities of the gold.
     """
 
@@ -176,18 +177,49 @@ def score_groups(
     return {key: np.array(some) for key, some in found.items()}
 
 
-def sentence_counts(found: Found, gold: Gold) -> Counts:
-    """Counts of one run on one set. *Shape:* (sentences, 2, types, 3); first the entities whose
-    text is no entity of the training part, then those whose text is one.
+def score_recall(
+    records: Sequence[Record],
+    name: str,
+    gold: Gold,
+    draws: int,
+    groups: Mapping[str, Sequence[int]],
+) -> Scores:
+    """Recall of groups of entities, without those that are empty. groups: of each, places in the
+    gold table. Other parameters are those of `score_groups`."""
+    sentences = len(gold.words)
+    times = np.vstack([np.ones(sentences), draw_sentences(sentences, draws)])
+    sentence = np.array([row[0] for row in gold.entities])
+    hits = [np.array([*_hits(record.sets[name], gold)]) == "1" for record in records]
+    found: Scores = {}
+    for group, places in groups.items():
+        if len(places):
+            where = sentence[[*places]]
+            # A draw may have none of them
+            entities = np.maximum(times @ np.bincount(where, minlength=sentences), 1)
+            counts = [np.bincount(where, own[[*places]], sentences) for own in hits]
+            part = Part("entities", group, len(places))
+            found[part, "recall"] = np.array([times @ own / entities for own in counts])
+    return found
 
-    Raises a ValueError if the two do not belong together.
-    """
+
+def _hits(found: Found, gold: Gold) -> str:
+    """Raises a ValueError if the two do not belong together."""
     hits = found.hits or ""
     if len(hits) != len(gold.entities):
         raise ValueError(
             f"A run has scored {len(hits)} entities and the gold table has "
             f"{len(gold.entities)}: they are of different data."
         )
+    return hits
+
+
+def sentence_counts(found: Found, gold: Gold) -> Counts:
+    """Counts of one run on one set. *Shape:* (sentences, 2, types, 3); first the entities whose
+    text is no entity of the training part, then those whose text is one.
+
+    Raises a ValueError if the two do not belong together.
+    """
+    hits = _hits(found, gold)
     counts = np.zeros((len(gold.words), 2, len(gold.types), 3), dtype=np.float32)
     for hit, (sentence, label, _, seen) in zip(hits, gold.entities, strict=True):
         counts[sentence, seen, label, 0 if hit == "1" else 2] += 1

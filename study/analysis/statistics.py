@@ -15,14 +15,16 @@ from spacy_finegrained_ner.pages.intervals import Interval
 from study.analysis.scores import Floats
 
 EDGES = (0.025, 0.975)
+ONE_SIDED = 0.05
 
 
 @dataclass(frozen=True)
 class Estimate(Interval):
     """A difference of scores, 0 to 1. p: two-sided, of no difference; not corrected for the number
-    of comparisons (see `holm`)."""
+    of comparisons (see `holm`). least: the lower bound of a one-sided 95% interval."""
 
     p: float
+    least: float
 
 
 def effects(f1: Floats, x: Floats, contrasts: Floats, seed: int = 0) -> list[Estimate]:
@@ -62,7 +64,9 @@ def effects(f1: Floats, x: Floats, contrasts: Floats, seed: int = 0) -> list[Est
     with np.errstate(divide="ignore", invalid="ignore"):
         # Nothing over nothing is no difference
         p = np.nan_to_num(erfc(np.abs(values) / found.std(axis=1) / math.sqrt(2.0)), nan=1.0)
-    columns = np.vstack([values, np.quantile(found, EDGES, axis=1), p])
+    columns = np.vstack(
+        [values, np.quantile(found, EDGES, axis=1), p, np.quantile(found, ONE_SIDED, axis=1)]
+    )
     return [Estimate(*column) for column in columns.T.tolist()]
 
 

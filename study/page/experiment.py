@@ -13,12 +13,13 @@ from statistics import fmean
 from spacy_finegrained_ner.pages.document import Table, to_html
 from spacy_finegrained_ner.pages.intervals import percent
 from study.analysis.analysis import DRAWS, compare
-from study.analysis.rows import Arms, Effect, Mean
+from study.analysis.rows import Arms
 from study.analysis.scores import METRICS, pooled_scores, score_groups, score_sentences
-from study.page.tables import PARTS, made, starred, table
+from study.page.names import of_names
+from study.page.tables import PARTS, arm_means, column, made, pair_title, starred, table
 from study.plan.experiment import Experiment
 from study.plan.stages import StudyError
-from study.runs.records import Found, Record, first_f1, read_gold, read_records
+from study.runs.records import Found, Record, first_f1, part_of, read_gold, read_records
 
 HOW = (
     "F1 is strict: an entity counts if its span and its fine type are exactly those of the gold. "
@@ -56,15 +57,17 @@ def write_experiment(experiment: Experiment, folder: Path, draws: int = DRAWS) -
             f"runs. `python -m study experiment {experiment.name}` writes them."
         )
     conclusions = folder / "conclusions.md"
+    scored = [name for name in records[0].counted if part_of(name) == name]
     parts = [
         f"# {experiment.title}",
         conclusions.read_text(encoding="utf-8") if conclusions.exists() else "",
         HOW,
         *_results(experiment, records, folder, draws),
         *_errors(records, experiment),
+        *of_names(records, folder, draws, experiment),
         *_used(experiment, folder),
         "## What was run",
-        *map(str, made(records, {n: read_gold(folder, "train", n) for n in records[0].counted})),
+        *map(str, made(records, {n: read_gold(folder, "train", n) for n in scored})),
         "The commands:",
         *(f"    {shlex.join(command)}" for command in _commands(records)),
     ]
@@ -93,8 +96,10 @@ def _results(
     groups = partial(score_groups, groups=experiment.groups)
     found = compare(records, folder, draws, experiment.comparisons, groups)
     for name, one in found.items():
+        if part_of(name) != name:
+            continue  # with other names, see `page.names`
         yield f"## {name.replace('_', ' ').capitalize()} part"
-        yield from map(str, _means(one, titles))
+        yield from map(str, arm_means(one, titles))
         yield from map(str, _differences(one, titles))
         yield from _pooled(records, name, folder, titles)
     if experiment.by_sentence:
@@ -141,15 +146,11 @@ def _by_sentence(one: Arms, titles: Mapping[str, str]) -> Iterator[Table]:
         )
         yield from table(f"Micro F1 in percent, {caption} (in the head: entities)", "arm", means)
         effects = (
-            (_effect_title(row, titles), {row.part.value: starred(row)})
+            (pair_title(row, titles), {row.part.value: starred(row)})
             for row in one.comparisons
             if row.part.value in PARTS[kind]
         )
         yield from table(f"Points of micro F1, {caption}", "effect", effects)
-
-
-def _effect_title(row: Effect, titles: Mapping[str, str]) -> str:
-    return f"{titles[row.level]}, against {titles[row.against]}"
 
 
 def _errors(records: Iterable[Record], experiment: Experiment) -> Iterator[str]:
@@ -188,18 +189,6 @@ def _used(experiment: Experiment, folder: Path) -> Iterator[str]:
         yield from map(str, table("Requests, and what could not be used", "arm", rows))
 
 
-def _column(row: Mean | Effect) -> str:
-    return f"{row.metric} F1" + f", {row.part.value}" * (row.part.kind == "group")
-
-
-def _means(one: Arms, titles: Mapping[str, str]) -> list[Table]:
-    def cells(row: Mean) -> dict[str, str]:
-        spread = "" if row.sd is None else f" ± {percent(row.sd)}"
-        return {"runs": str(len(row.runs)), _column(row): f"{row.printed}{spread}"}
-
-    return table("In percent", "arm", ((titles[row.arm], cells(row)) for row in one.means))
-
-
 def _differences(one: Arms, titles: Mapping[str, str]) -> list[Table]:
-    rows = ((_effect_title(row, titles), {_column(row): starred(row)}) for row in one.comparisons)
+    rows = ((pair_title(row, titles), {column(row): starred(row)}) for row in one.comparisons)
     return table("Differences, in points", "effect", rows)

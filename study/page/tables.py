@@ -64,6 +64,28 @@ def effects(
     return table(caption, "effect", cells())
 
 
+def arm_means(one: Arms, titles: Mapping[str, str]) -> list[Table]:
+    """The scores of the arms of an experiment. titles: by arm."""
+
+    def cells(row: Mean) -> dict[str, str]:
+        spread = "" if row.sd is None else f" ± {percent(row.sd)}"
+        return {"runs": str(len(row.runs)), column(row): f"{row.printed}{spread}"}
+
+    return table("In percent", "arm", ((titles[row.arm], cells(row)) for row in one.means))
+
+
+def column(row: Mean | Effect) -> str:
+    """As "macro F1", "macro F1, old types" or "recall of ..."."""
+    if row.part.kind == "entities":
+        return f"{row.metric} of {row.part.value} ({row.part.support:,})"
+    return f"{row.metric} F1" + f", {row.part.value}" * (row.part.kind == "group")
+
+
+def pair_title(row: Effect, titles: Mapping[str, str]) -> str:
+    """titles: of the arms."""
+    return f"{titles[row.level]}, against {titles[row.against]}"
+
+
 def starred(row: Effect) -> str:
     """In points, with a star if it is told from 0 after Holm's correction."""
     return row.signed + " *" * (row.sign != 0 and row.holm < ALPHA)

@@ -16,12 +16,13 @@ Parts = dict[str, list[Doc]]
 @dataclass(frozen=True)
 class Compared:
     """An arm of an experiment. seeds: if not those of the experiment. later: run only if `more` of
-    the experiment chooses it."""
+    the experiment chooses it. sets: scored beside those of the experiment."""
 
     title: str
     trainings: tuple[Training, ...]
     seeds: tuple[int, ...] | None = None
     later: bool = False
+    sets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Experiment:
                 name,
                 seed,
                 arm.trainings,
-                self.sets,
+                self.sets + arm.sets,
                 seen="train",
             )
             for seed in sorted({seed for some in seeds.values() for seed in some})

@@ -83,7 +83,8 @@ class Training:
     trainings after it. taught: what it learns of in place of `part`. tuned: the training whose
     pipeline is trained further on `part`, as `tune` does, in place of a new one. pooled: count
     what is predicted on the batches of the last epoch, as the paper's code does. wrong: where a
-    pipeline is tuned, only so many docs of `part`, which it gets wrong; 0 for all.
+    pipeline is tuned, only so many docs of `part`, which it gets wrong; 0 for all. names: of
+    `runs.names.VARIANTS`, what is read in place of the file of names that is given.
     """
 
     pipeline: str = "finegrained"
@@ -98,6 +99,7 @@ class Training:
     tuned: str = ""
     pooled: bool = False
     wrong: int = 0
+    names: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,8 @@ class Run:
     """Trainings, the last of which is scored, with one seed.
 
     name: of its file. stage: of the study. arm: what it is a repetition of. sets: parts of the data
-    that are scored, such as "valid" and "dev"; "train+dev" for the scores on both together.
+    that are scored, such as "valid" and "dev"; "train+dev" for the scores on both together;
+    "valid@half" with other names, see `runs.names.VARIANTS`.
     levels: of the factors, where it has any.
     """
 

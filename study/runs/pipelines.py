@@ -37,6 +37,18 @@ class Inputs:
     knowledge: str | None = None
     command: list[str] = field(default_factory=list)
 
+    def names(self, variant: str) -> str:
+        """The file of names, or one that is made of it: see `runs.names`.
+
+        Raises a StudyError where none is given.
+        """
+        if self.knowledge is None:
+            raise StudyError(
+                "A run reads names: give --knowledge, a file that `knowledge build` has made."
+            )
+        own = variant in ("", "given")
+        return self.knowledge if own else str(self.work / "names" / f"{variant}.kb")
+
 
 def config_of(training: Training, seed: int, inputs: Inputs) -> Config:
     """The config of a training, but for its number of steps."""
@@ -76,12 +88,8 @@ def _finegrained(training: Training, inputs: Inputs) -> Config:
 def _knowledge(training: Training, inputs: Inputs) -> Config:
     """The default config with names as evidence."""
     config = _finegrained(training, inputs)
-    if inputs.knowledge is None:
-        raise StudyError(
-            "A run reads names: give --knowledge, a file that `knowledge build` has made."
-        )
     theirs = load_config(CONFIGS / "knowledge.cfg")
-    config["paths"]["knowledge"] = inputs.knowledge
+    config["paths"]["knowledge"] = inputs.names(training.names)
     config["components"]["finegrained_ner"] = theirs["components"]["finegrained_ner"]
     config["training"]["optimizer"]["groups"] = theirs["training"]["optimizer"]["groups"]
     return config

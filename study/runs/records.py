@@ -98,8 +98,23 @@ class Gold:
     entities: list[tuple[int, int, int, int]]
 
 
+@dataclass(frozen=True)
+class Listed:
+    """What a file of names has of the entities of a gold table: a character for each.
+
+    names: digest of the file. spans: 2 for a name with exactly its span and its type, 1 with its
+    span and only other types, 0 with another span or none. left_out: 1 if its name is one of those
+    that are left out of the file, and new later.
+    """
+
+    names: str
+    spans: str
+    left_out: str
+
+
 RECORD = TypeAdapter(Record)
 GOLD = TypeAdapter(Gold)
+LISTED = TypeAdapter(Listed)
 
 
 def read_records(folder: Path) -> list[Record]:
@@ -120,24 +135,29 @@ def read_records(folder: Path) -> list[Record]:
 
 
 def read_gold(folder: Path, data: str, name: str) -> Gold:
-    """The gold table of a part, with what was seen in training on `data`.
+    """The gold table of a set, with what was seen in training on `data`: that of its part.
 
     Raises a StudyError where there is none.
     """
-    path = folder / f"gold-{data}-{name}.json"
+    path = folder / f"gold-{data}-{part_of(name)}.json"
     if not path.exists():
         raise StudyError(f"{path}: there is no such file. `python -m study run` writes it.")
     return GOLD.validate_json(path.read_bytes())
 
 
-def write_gold(table: Gold, path: Path) -> None:
+def part_of(name: str) -> str:
+    """The part of the data that a set has, under whichever names it is scored."""
+    return name.partition("@")[0]
+
+
+def write_gold(table: Any, path: Path, form: TypeAdapter[Any] = GOLD) -> None:
     """Write a table, or check that it is the one that is there: records refer to it.
 
-    Raises a StudyError if another one is there.
+    form: what the table is. Raises a StudyError if another one is there.
     """
     if not path.exists():
-        write(GOLD.dump_json(table), path)
-    elif GOLD.validate_json(path.read_bytes()) != table:
+        write(form.dump_json(table), path)
+    elif form.validate_json(path.read_bytes()) != table:
         raise StudyError(
             f"{path} was made from other data than this: results of the two can't be mixed. "
             "Give another --output folder, or the data that it was made from."

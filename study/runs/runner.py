@@ -20,6 +20,7 @@ from study.plan.arms import TUNED
 from study.plan.experiment import Experiment
 from study.plan.stages import PARTS, STAGES, Run, Size, Stages, StudyError
 from study.runs import records as kept
+from study.runs.names import prepare_names
 from study.runs.pipelines import Inputs
 from study.runs.records import GOLD, RECORD, Record
 from study.runs.sample import gold_table, prepare
@@ -55,14 +56,23 @@ def run_experiment(
 ) -> None:
     """Do what is missing of an experiment. Parameters are those of `run_study`; of the size only
     how many sentences are read counts. Where the data has no dev part, none is scored."""
-    parts = _parts(data)
-    experiment = replace(experiment, sets=tuple(s for s in experiment.sets if s in parts))
-    docs = prepare(parts, size, inputs.pos, inputs.work, experiment.divided)
-    _write_gold(docs, "train", {*parts, *experiment.sets}, inputs, output)
-    run_all(experiment.runs(), inputs, output, workers)
+    docs = prepare(_parts(data), size, inputs.pos, inputs.work, experiment.divided)
+
+    def runs(f1: dict[str, float] | None = None) -> list[Run]:
+        return [
+            replace(run, sets=tuple(name for name in run.sets if kept.part_of(name) in docs))
+            for run in experiment.runs(f1)
+        ]
+
+    scored = {kept.part_of(name) for run in runs() for name in run.sets}
+    _write_gold(docs, "train", {*_parts(data), *scored}, inputs, output)
+    if any(training.pipeline == "knowledge" for run in runs() for training in run.trainings):
+        _say("Lists of names")
+        prepare_names(docs, inputs, output)
+    run_all(runs(), inputs, output, workers)
     if experiment.more is not None:
         f1 = kept.first_f1(kept.read_records(output), experiment)
-        run_all(experiment.runs(f1), inputs, output, workers)
+        run_all(runs(f1), inputs, output, workers)
 
 
 def _write_gold(

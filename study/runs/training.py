@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Collection, Sequence
+from contextlib import nullcontext
 from hashlib import sha256
 from importlib.metadata import version
 from math import ceil
@@ -33,6 +34,7 @@ from spacy_finegrained_ner.scoring.evaluation import component_of
 from spacy_finegrained_ner.scoring.scorer import entity_spans, score_entities
 from study.plan.stages import Run, Training
 from study.runs.corrected import errors, wrong
+from study.runs.names import reading
 from study.runs.pipelines import Inputs, config_of
 from study.runs.pooled import OnBatches
 from study.runs.records import Found, Gold, Point, Record, Trained, read_gold, write
@@ -166,10 +168,12 @@ def _point(row: dict[str, Any]) -> Point:
 
 
 def _found(nlp: Language, data: str, part: str, inputs: Inputs) -> Found:
-    """data: what was trained on. part: several with "+" between for the scores on all of them."""
-    examples = [
-        example for name in part.split("+") for example in _predicted(nlp, inputs.work / name)
-    ]
+    """data: what was trained on. part: see `Run.sets`."""
+    name, _, variant = part.partition("@")
+    with reading(nlp, inputs.names(variant)) if variant else nullcontext():
+        examples = [
+            example for one in name.split("+") for example in _predicted(nlp, inputs.work / one)
+        ]
     tree = named_taxonomy(inputs.taxonomy)
     if "+" in part:
         return Found(_scores(examples, tree))

@@ -9,7 +9,7 @@ WHOLE = Part("all", "all", 9)
 
 
 def row(value, low, high, holm=0.0) -> Effect:
-    return Effect(value, low, high, holm, "a", "b", WHOLE, "macro", holm=holm)
+    return Effect(value, low, high, holm, low, "a", "b", WHOLE, "macro", holm=holm)
 
 
 def test_an_effect_has_a_sign_and_points():
