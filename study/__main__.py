@@ -71,7 +71,14 @@ def experiment_command(
     work: Annotated[Path, typer.Option(help="Folder for prepared data.")] = Path("corpus/study"),
     taxonomy: Annotated[str, typer.Option(help="A file, or multiconer2.")] = "multiconer2",
     knowledge: Annotated[
-        str, typer.Option(help="A file of names, for the experiment that reads them.")
+        str, typer.Option(help="A file of names, for the experiments that read them.")
+    ] = "",
+    texts: Annotated[
+        str,
+        typer.Option(
+            help="A file of unlabelled texts, one on each line (behind its last tab), for the "
+            "experiment that reads them."
+        ),
     ] = "",
     workers: Annotated[
         int, typer.Option(min=1, help="Runs at once; each has its share of the cores.")
@@ -83,8 +90,8 @@ def experiment_command(
     from study.runs.runner import run_experiment
 
     command = ["python", "-m", "study", *sys.argv[1:]]
-    names = knowledge or None
-    inputs = Inputs(work, encoder, taxonomy=taxonomy, knowledge=names, command=command)
+    given = {"knowledge": knowledge or None, "texts": texts or None}
+    inputs = Inputs(work, encoder, taxonomy=taxonomy, command=command, **given)
     with told():
         if name not in EXPERIMENTS:
             raise StudyError(_no_experiment(name, EXPERIMENTS))

@@ -48,6 +48,12 @@ class Experiment:
     more: Callable[[dict[str, float]], Sequence[str]] | None = None
     by_sentence: bool = False
 
+    @property
+    def behind(self) -> list[str]:
+        """All that stands behind sentences in some training."""
+        trainings = (one for arm in self.arms.values() for one in arm.trainings)
+        return sorted({one.behind for one in trainings} - {""})
+
     def smoke(self) -> Experiment:
         """To see that it works, in minutes: one seed, on a sample."""
         arms = {

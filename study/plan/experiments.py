@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from study.plan.checks import BLENDING, DECAY, FEWNERD, SCHEDULING, WNUT
+from study.plan.context import CONTEXT
 from study.plan.corrections import CORRECTIONS
 from study.plan.experiment import Experiment
 from study.plan.names import NAMES
@@ -11,5 +12,8 @@ from study.plan.teaching import TEACHING
 
 EXPERIMENTS: dict[str, Experiment] = {
     one.name: one
-    for one in (TEACHING, NEW_TYPES, CORRECTIONS, NAMES, DECAY, SCHEDULING, BLENDING, FEWNERD, WNUT)
+    for one in (
+        *(TEACHING, NEW_TYPES, CORRECTIONS, NAMES, CONTEXT),
+        *(DECAY, SCHEDULING, BLENDING, FEWNERD, WNUT),
+    )
 }

@@ -84,7 +84,9 @@ class Training:
     pipeline is trained further on `part`, as `tune` does, in place of a new one. pooled: count
     what is predicted on the batches of the last epoch, as the paper's code does. wrong: where a
     pipeline is tuned, only so many docs of `part`, which it gets wrong; 0 for all. names: of
-    `runs.names.VARIANTS`, what is read in place of the file of names that is given.
+    `runs.names.VARIANTS`, what is read in place of the file of names that is given. behind: what
+    stands behind each sentence, of `runs.context.KINDS`, in training and where it is scored; ""
+    for nothing.
     """
 
     pipeline: str = "finegrained"
@@ -100,6 +102,11 @@ class Training:
     pooled: bool = False
     wrong: int = 0
     names: str = ""
+    behind: str = ""
+
+    def file(self, part: str) -> str:
+        """The name of a part of the data, as this training reads it."""
+        return f"{part}-{self.behind}" if self.behind else part
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def prepare_names(docs: dict[str, list[Doc]], inputs: Inputs, output: Path) -> N
 
     Raises a StudyError for what is no file of names.
     """
-    path = inputs.names("")
+    path = inputs.names()
     try:
         names = Names.open(path)
     except ValueError as error:

@@ -26,7 +26,8 @@ class Inputs:
 
     work: folder of `runs.sample.prepare`, with gold tables. encoder, base_encoder: folder or name.
     pos: a pipeline with a tagger. taxonomy: the name of a packaged one, or a file. knowledge: a
-    file of names. command: what the user called, for the records.
+    file of names. texts: a file of unlabelled texts. command: what the user called, for the
+    records.
     """
 
     work: Path
@@ -35,9 +36,10 @@ class Inputs:
     pos: str | None = None
     taxonomy: str = "multiconer2"
     knowledge: str | None = None
+    texts: str | None = None
     command: list[str] = field(default_factory=list)
 
-    def names(self, variant: str) -> str:
+    def names(self, variant: str = "") -> str:
         """The file of names, or one that is made of it: see `runs.names`.
 
         Raises a StudyError where none is given.
@@ -53,8 +55,8 @@ class Inputs:
 def config_of(training: Training, seed: int, inputs: Inputs) -> Config:
     """The config of a training, but for its number of steps."""
     config: Config = PIPELINES[training.pipeline](training, inputs)
-    config["paths"]["train"] = str(inputs.work / f"{training.part}.spacy")
-    config["paths"]["dev"] = str(inputs.work / "valid.spacy")
+    config["paths"]["train"] = str(inputs.work / f"{training.file(training.part)}.spacy")
+    config["paths"]["dev"] = str(inputs.work / f"{training.file('valid')}.spacy")
     config["paths"]["taxonomy"] = inputs.taxonomy
     config["system"]["seed"] = seed
     if not training.looks:

@@ -47,12 +47,14 @@ class Found:
 
     scores: of the scorer. hits: a character for each entity of the gold table, 1 found, 0 not;
     none where only the scores were kept. false: sentence, type, and 1 if its text is an entity of
-    the training part, of each prediction that is wrong.
+    the training part, of each prediction that is wrong. behind: entities found in what stands
+    behind the sentences, which count as nothing.
     """
 
     scores: dict[str, float]
     hits: str | None = None
     false: list[tuple[int, int, int]] = field(default_factory=list)
+    behind: int = 0
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from study.plan.arms import TUNED
 from study.plan.experiment import Experiment
 from study.plan.stages import PARTS, STAGES, Run, Size, Stages, StudyError
 from study.runs import records as kept
+from study.runs.context import write_context
 from study.runs.names import prepare_names
 from study.runs.pipelines import Inputs
 from study.runs.records import GOLD, RECORD, Record
@@ -64,11 +65,16 @@ def run_experiment(
             for run in experiment.runs(f1)
         ]
 
-    scored = {kept.part_of(name) for run in runs() for name in run.sets}
+    sets = {name for run in runs() for name in run.sets}
+    scored = {kept.part_of(name) for name in sets}
     _write_gold(docs, "train", {*_parts(data), *scored}, inputs, output)
-    if any(training.pipeline == "knowledge" for run in runs() for training in run.trainings):
+    if sets != scored:
         _say("Lists of names")
         prepare_names(docs, inputs, output)
+    read = {name: docs[name] for name in (size.part, *sorted(scored))}
+    for kind in experiment.behind:
+        _say(f"Writing {kind} behind sentences")
+        write_context(kind, read, size.part, inputs)
     run_all(runs(), inputs, output, workers)
     if experiment.more is not None:
         f1 = kept.first_f1(kept.read_records(output), experiment)

@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Collection, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from hashlib import sha256
 from importlib.metadata import version
 from math import ceil
@@ -19,7 +20,7 @@ import srsly
 import torch
 from pydantic import TypeAdapter
 from spacy.language import Language
-from spacy.tokens import DocBin
+from spacy.tokens import Doc, DocBin
 from spacy.training import Corpus, Example
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
@@ -33,6 +34,7 @@ from spacy_finegrained_ner.pipeline.tuning import BATCH, tune
 from spacy_finegrained_ner.scoring.evaluation import component_of
 from spacy_finegrained_ner.scoring.scorer import entity_spans, score_entities
 from study.plan.stages import Run, Training
+from study.runs.context import without_context
 from study.runs.corrected import errors, wrong
 from study.runs.names import reading
 from study.runs.pipelines import Inputs, config_of
@@ -84,7 +86,7 @@ def run_once(run: Run, inputs: Inputs) -> Record:
         return Record(
             run=run,
             trained=trained,
-            sets={part: _found(nlp, run.known, part, inputs) for part in run.sets},
+            sets={part: _found(nlp, run, part, inputs) for part in run.sets},
             command=inputs.command,
             **made_with(),
         )
@@ -167,18 +169,23 @@ def _point(row: dict[str, Any]) -> Point:
     return Point(row["step"], weight, *(row["scores"].get(name) for name in names))
 
 
-def _found(nlp: Language, data: str, part: str, inputs: Inputs) -> Found:
-    """data: what was trained on. part: see `Run.sets`."""
-    name, _, variant = part.partition("@")
+def _found(nlp: Language, run: Run, part: str, inputs: Inputs) -> Found:
+    """part: see `Run.sets`."""
+    file = run.trainings[-1].file
+    whole, _, variant = part.partition("@")
+    examples = []
+    behind = 0
     with reading(nlp, inputs.names(variant)) if variant else nullcontext():
-        examples = [
-            example for one in name.split("+") for example in _predicted(nlp, inputs.work / one)
-        ]
+        for name in whole.split("+"):
+            some, more = _sentences(nlp, inputs.work / name, inputs.work / file(name))
+            examples += some
+            behind += more
     tree = named_taxonomy(inputs.taxonomy)
     if "+" in part:
-        return Found(_scores(examples, tree))
-    seen = set(srsly.read_json(inputs.work / f"seen-{data}.json"))
-    return found_in(examples, read_gold(inputs.work, data, part), seen, tree)
+        return Found(_scores(examples, tree), behind=behind)
+    seen = set(srsly.read_json(inputs.work / f"seen-{run.known}.json"))
+    found = found_in(examples, read_gold(inputs.work, run.known, part), seen, tree)
+    return replace(found, behind=behind)
 
 
 def found_in(
@@ -212,9 +219,27 @@ def made_with() -> dict[str, Any]:
 
 
 def _predicted(nlp: Language, part: Path) -> list[Example]:
-    references = [example.reference for example in Corpus(part.with_suffix(".spacy"))(nlp)]
+    references = _references(nlp, part)
     bare = [bare_copy(doc, nlp.vocab) for doc in references]
     return [Example(p, r) for p, r in zip(nlp.pipe(bare), references, strict=True)]
+
+
+def _sentences(nlp: Language, part: Path, read: Path) -> tuple[list[Example], int]:
+    """read: the part with something behind its sentences, or the part itself.
+    RETURNS: what is predicted of the sentences alone, and how many entities more there were."""
+    found = _predicted(nlp, read)
+    if read == part:
+        return found, 0
+    examples, behind = [], 0
+    for example, reference in zip(found, _references(nlp, part), strict=True):
+        sentence, more = without_context(example.predicted, len(reference))
+        examples.append(Example(sentence, reference))
+        behind += more
+    return examples, behind
+
+
+def _references(nlp: Language, part: Path) -> list[Doc]:
+    return [example.reference for example in Corpus(part.with_suffix(".spacy"))(nlp)]
 
 
 def _commit() -> str | None:
