@@ -10,6 +10,7 @@ from spacy_finegrained_ner.labels.confidence import (
     ALTERNATIVES,
     COARSE_CONFIDENCE,
     CONFIDENCE,
+    EVIDENCE,
     SPAN_CONFIDENCE,
 )
 
@@ -24,7 +25,8 @@ def entity_records(doc: Doc, component: Any) -> list[Record]:
     RETURNS: of each "start" and "end" (in code points of the text, the end exclusive), "text",
     "label", "coarse_label", "confidence", "coarse_confidence", "span_confidence" and
     "alternatives" ([{"label", "confidence"}, ...], the best first). What is not known is None, or
-    an empty list.
+    an empty list. Of a component that knows names also "evidence": the names that were found in
+    the entity, or overlap with it, each with "start", "end", "text", "topics", "types", "sources".
     """
     found = component.read(doc)
     records = []
@@ -45,4 +47,14 @@ def entity_records(doc: Doc, component: Any) -> list[Record]:
                 ],
             }
         )
+        if EVIDENCE in facts:
+            names = [_name(doc, start, name) for name in facts[EVIDENCE]]
+            records[-1][EVIDENCE] = names
     return records
+
+
+def _name(doc: Doc, start: int, name: Record) -> Record:
+    """start: of the entity, from where those of names count."""
+    span = doc[start + name["start"] : start + name["end"]]
+    place = {"start": span.start_char, "end": span.end_char, "text": span.text}
+    return {**name, **place}

@@ -53,6 +53,8 @@ def tune(
     docs = read_gold(nlp, data)
     if not any(doc.ents for doc in docs):
         raise UserError(f"{data}: there is no entity in the file, and so nothing to learn.")
+    if check is not None:
+        read_gold(nlp, check)  # what is wrong with it is told before the training
     tree = named_taxonomy(taxonomy) if taxonomy else None
     only = [label.strip() for label in annotated.split(",") if label.strip()] or None
     new = tuned(

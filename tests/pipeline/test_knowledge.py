@@ -1,5 +1,6 @@
 """A component that knows names: what it makes of them, and who is told."""
 
+import json
 import warnings
 
 import numpy as np
@@ -11,6 +12,7 @@ from listening import make_listening
 from pipelines import HASH_EMBED, examples, make_nlp, train
 from spacy.tokens import Doc, DocBin
 
+from spacy_finegrained_ner.annotate.records import entity_records
 from spacy_finegrained_ner.ml import knowledge as layer
 
 TEXTS = ["marie curie met pelé in lyon", "", "is there green tea ?", "nothing to see", " \n "]
@@ -62,6 +64,26 @@ def test_evidence_has_the_places_of_the_doc_that_it_is_in(nlp):
             {**one, "start": one["start"] + len(doc), "end": one["end"] + len(doc)}
             for one in ent._.evidence
         ]
+
+
+def test_records_have_the_evidence_by_characters(nlp):
+    """What `annotate` writes and `serve` answers."""
+    text = "paris met marie  curie in lyon"
+    doc = nlp(text)
+    records = entity_records(doc, component(nlp))
+    assert any(record["evidence"] for record in records)
+    for ent, record in zip(doc.ents, records, strict=True):
+        for name, told in zip(ent._.evidence, record["evidence"], strict=True):
+            span = doc[name["start"] : name["end"]]
+            assert (told["start"], told["end"]) == (span.start_char, span.end_char)
+            assert text[told["start"] : told["end"]] == told["text"]
+            assert told["topics"] == name["topics"]
+            assert told["types"] == name["types"]
+            assert told["sources"] == name["sources"]
+    assert json.loads(json.dumps(records)) == records
+    plain = make_nlp()
+    train(plain, examples(plain), 30)
+    assert all("evidence" not in one for one in entity_records(plain(text), component(plain)))
 
 
 def test_without_confidence_there_is_evidence(tmp_path):
