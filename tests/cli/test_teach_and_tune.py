@@ -1,5 +1,7 @@
 """The verbs teach, tune and compare, as a user types them."""
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 import spacy
@@ -187,6 +189,12 @@ def test_tune_says_what_is_wrong(model, tmp_path):
     code, said = run("tune", model, nothing, tmp_path / "tuned")
     assert code == 1
     assert "nothing to learn" in said
+    right = write_spacy(tmp_path / "right.spacy", ["pelé/B-Athlete drinks/O"])
+    with patch("spacy_finegrained_ner.pipeline.tuning.tune") as begun:
+        code, said = run("tune", model, right, tmp_path / "tuned", "--check", tmp_path / "none")
+    assert code == 1
+    assert "none: there is no such file" in said
+    assert not begun.called
     (tmp_path / "tuned").mkdir()
     (tmp_path / "tuned" / "file").touch()
     code, said = run("tune", model, gold, tmp_path / "tuned")
