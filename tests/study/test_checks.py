@@ -129,7 +129,8 @@ def test_what_is_counted_on_batches_is_predicted_with_dropout():
 def test_the_two_agree_or_not(expected, low, high, said):
     claim = Claim("a technique", "it helps", "decay", ("paper", "none"), expected)
     effect = Effect(
-        (low + high) / 2, low, high, 0.5, "paper", "none", Part("all", "all", 9), "macro"
+        *((low + high) / 2, low, high, 0.5, low, "paper", "none"),
+        *(Part("all", "all", 9), "macro"),
     )
     assert agreement(claim, effect) == said
 
