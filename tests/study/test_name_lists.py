@@ -11,7 +11,7 @@ from pipelines import SENTENCES, sentence
 
 from spacy_finegrained_ner.data.corpus import sentence_to_doc
 from spacy_finegrained_ner.knowledge.live import LiveNames
-from study.plan.stages import StudyError
+from study.plan.stages import Run, StudyError, Training
 from study.runs import names as lists
 from study.runs import training
 from study.runs.pipelines import Inputs
@@ -174,6 +174,7 @@ def test_a_set_is_scored_with_its_names_on_the_gold_of_its_part(made, tmp_path, 
     write(GOLD.dump_json(Gold([], [], [])), inputs.work / "gold-train-valid.json")
     (inputs.work / "seen-train.json").write_text("[]")
     read = []
+    run = Run("a", "names", "with", 0, (Training(part="train"),))
 
     def predicted(nlp, part):
         read.append((part.name, nlp.get_pipe("finegrained_ner").knowledge.file.digest))
@@ -181,6 +182,6 @@ def test_a_set_is_scored_with_its_names_on_the_gold_of_its_part(made, tmp_path, 
 
     monkeypatch.setattr(training, "_predicted", predicted)
     for part in ("valid", "valid@half", "valid@given", "valid"):
-        assert training._found(nlp, "train", part, inputs).hits == ""
+        assert training._found(nlp, run, part, inputs).hits == ""
     digests = [names.digest, files["half"].digest, names.digest, names.digest]
     assert read == [("valid", digest) for digest in digests]
