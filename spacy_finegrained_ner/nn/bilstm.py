@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
@@ -37,10 +40,22 @@ class BiLSTM(nn.Module):
         place = torch.arange(tokens, device=vectors.device)
         reverse = torch.where(place < lengths, lengths - 1 - place, place)  # (batch, tokens)
         rows = torch.arange(batch, device=vectors.device).unsqueeze(1)
-        for i, (ahead, back) in enumerate(zip(self.ahead, self.back, strict=True)):
-            if i:
-                vectors = self.dropout(vectors)
-            # Reversing twice is the identity
-            backward = back(vectors[rows, reverse])[0][rows, reverse]
-            vectors = torch.cat([ahead(vectors)[0], backward], dim=2)
-        return leaky_relu(vectors)
+        on_cpu = vectors.device.type == "cpu" and torch.is_autocast_enabled("cpu")
+        exact = on_cpu and not _in_bf16()
+        if exact:
+            vectors = vectors.float()
+        with torch.autocast("cpu", enabled=False) if exact else nullcontext():
+            for i, (ahead, back) in enumerate(zip(self.ahead, self.back, strict=True)):
+                if i:
+                    vectors = self.dropout(vectors)
+                # Reversing twice is the identity
+                backward = back(vectors[rows, reverse])[0][rows, reverse]
+                vectors = torch.cat([ahead(vectors)[0], backward], dim=2)
+            return leaky_relu(vectors)
+
+
+def _in_bf16() -> bool:
+    """Whether this CPU has what torch's LSTM needs in bfloat16. Without it, torch 2.13 raises a
+    RuntimeError and does not compute in another way."""
+    supported: Any = torch.ops.mkldnn._is_mkldnn_bf16_supported
+    return bool(supported())
