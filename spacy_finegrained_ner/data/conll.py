@@ -10,7 +10,7 @@ so another sentence.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,16 +126,6 @@ def read_conll(path: str | Path) -> Iterator[Sentence]:
         raise only_numbers()
     if empty:
         raise ConllError(f"{path}: the file holds no sentences.")
-
-
-def label_places(path: str | Path, sentences: Iterable[Sentence]) -> dict[str, str]:
-    """The labels of a file, and where it has each first, as file and line."""
-    places: dict[str, str] = {}
-    for sentence in sentences:
-        for offset, tag in enumerate(sentence.tags):
-            if tag[:2] in ("B-", "I-") and tag[2:] not in places:  # I- may stand behind `-`
-                places[tag[2:]] = f"{path}:{sentence.line + offset}"
-    return places
 
 
 def _numbered(words: list[str], before: int | None) -> int | None:

@@ -24,17 +24,16 @@ def read_gold(
     path: Path,
     taxonomy: Taxonomy | None = None,
     names: Names | None = None,
-    options: Options | None = None,
 ) -> list[Doc]:
     """The gold Docs of a file in any form that `convert` reads, or of all files of a folder. nlp:
-    its tokenizer is for texts without tokens. options: what can't be found in the data.
+    its tokenizer is for texts without tokens.
 
     What is lost is told by a warning. Raises a `UserError` for what can't be read, and where a
     label stands that the taxonomy, if given, does not cover.
 
     names: under which the labels of the taxonomy are written, see `data.written`. The gold then has
     them, too; what already has such a name keeps it."""
-    parts, account = load({"gold": files_of(path)}, nlp.vocab, nlp.make_doc, options or Options())
+    parts, account = load({"gold": files_of(path)}, nlp.vocab, nlp.make_doc, Options())
     if lost := account.told():
         warnings.warn(f"{path}: {lost}", stacklevel=2)
     docs, places = parts["gold"].docs, parts["gold"].labels

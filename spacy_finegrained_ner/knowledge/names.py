@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import mmap
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -145,13 +145,13 @@ class Names:
         """The topics, types and sources of a name; those that most sources say come first."""
         entries = self.entries_of(number)
         topics = Counter(topic for topic, _ in entries)
-        types: Counter[str] = Counter()
+        types: dict[str, float] = defaultdict(float)
         for topic, sources in topics.items():
             for rank, name in enumerate(self.types[topic], 1):
-                types[name] += sources / rank  # type: ignore[assignment]
+                types[name] += sources / rank
         return {
             "topics": [self.topics[topic] for topic, _ in topics.most_common()],
-            "types": [name for name, _ in types.most_common()],
+            "types": sorted(types, key=types.__getitem__, reverse=True),
             "sources": [self.sources[i]["id"] for i in sorted({source for _, source in entries})],
         }
 
