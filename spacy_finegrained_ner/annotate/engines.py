@@ -95,13 +95,21 @@ class Engine(Protocol):
 def in_process(worker: BlockAnnotator, inputs: Inputs, finished: dict[int, str]) -> Iterator[Part]:
     """Reads and writes while the pipeline, in its thread, is at work."""
     at_work: tuple[Block, Future[list[Any]]] | None = None
-    for block in left_to_do(inputs.blocks(), finished):
+    broken: UserError | None = None
+    todo = left_to_do(inputs.blocks(), finished)
+    while True:
+        try:
+            block = next(todo, None)
+        except UserError as error:  # of the reader: what is at work is whole, and is kept
+            block, broken = None, error
         done = at_work and (at_work[0], at_work[1].result())
-        at_work = block, worker.submit(block)
+        at_work = None if block is None else (block, worker.submit(block))
         if done:
             yield worker.part(*done)
-    if at_work:
-        yield worker.part(at_work[0], at_work[1].result())
+        if block is None:
+            break
+    if broken:
+        raise broken
 
 
 _worker: BlockAnnotator | None = None
@@ -137,14 +145,23 @@ def in_workers(
     share_cores(worker, workers)
     todo, suspects = left_to_do(inputs.blocks(), finished), deque[Block]()
     running: dict[Future[Part], Block] = {}
+    broken: list[UserError] = []
     deaths = 0
+
+    def following() -> Block | None:
+        try:
+            return None if broken else next(todo, None)
+        except UserError as error:  # of the reader: what is at work is whole, and is kept
+            broken.append(error)
+            return None
+
     pool = _pool(worker, workers)
     try:
         while True:
             alone = bool(suspects)
             try:
                 while len(running) < (1 if alone else 2 * workers):
-                    block = suspects[0] if alone else next(todo, None)
+                    block = suspects[0] if alone else following()
                     if block is None:
                         break
                     try:
@@ -153,6 +170,8 @@ def in_workers(
                         suspects.extend([] if alone else [block])
                         raise
                 if not running:
+                    if broken:
+                        raise broken[0]
                     return
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     part = future.result()

@@ -53,6 +53,14 @@ def annotate_files(
         return work.join(form)
 
 
+def asks_a_server(model: str) -> str | None:
+    """The name of the component of a pipeline that is a language model's, if it has one. Raises a
+    `UserError` where there is no such pipeline."""
+    components = load_config(_folder(model) / "config.cfg")["components"]
+    asking = (name for name, x in components.items() if x.get("factory") == "finegrained_llm")
+    return next(asking, None)
+
+
 def windows(model: str) -> dict[str, Any] | None:
     """How the encoder of a pipeline reads long texts: the block `get_spans` of its config; None
     where it has none. Raises a `UserError` where there is no such pipeline."""
@@ -101,6 +109,12 @@ def _digest(annotator: Annotator) -> str:
         for path in folder.rglob("*")
         if path.is_file() and path.suffix != ".pyc"
     }
+    for name, block in load_config(folder / "config.cfg").interpolate()["components"].items():
+        model = block.get("model")  # that of a language model is its name
+        knowledge = (model.get("knowledge") if isinstance(model, dict) else None) or {}
+        path = knowledge.get("path")
+        if path and not knowledge["inside"] and Path(path).is_file():
+            files[f"names of {name}"] = Path(path)
     if annotator.code is not None:
         files["--code"] = Path(annotator.code)
     return digest_of(files)

@@ -132,7 +132,7 @@ def _line(value: dict[str, Any]) -> bytes:
 def _without_nan(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_nan(one) for key, one in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_without_nan(one) for one in value]
     if isinstance(value, float) and (value != value or abs(value) == float("inf")):
         return None

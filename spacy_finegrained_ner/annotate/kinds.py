@@ -11,6 +11,7 @@ from spacy_finegrained_ner.labels.confidence import (
     ALTERNATIVES,
     COARSE_CONFIDENCE,
     CONFIDENCE,
+    EVIDENCE,
     SPAN_CONFIDENCE,
 )
 
@@ -31,10 +32,13 @@ def entities_type() -> pyarrow.DataType:
 
     text, number = pa.string(), pa.float64()
     other = pa.struct([("label", text), ("confidence", number)])
-    fields = [("start", pa.int64()), ("end", pa.int64())]
-    fields += [(name, text) for name in ("text", "label", "coarse_label")]
+    place = [("start", pa.int64()), ("end", pa.int64()), ("text", text)]
+    fields = [*place, ("label", text), ("coarse_label", text)]
     fields += [(name, number) for name in (CONFIDENCE, COARSE_CONFIDENCE, SPAN_CONFIDENCE)]
-    return pa.list_(pa.struct([*fields, (ALTERNATIVES, pa.list_(other))]))
+    # None of a component that knows no names: the type is asked for before a pipeline is there
+    several = [(name, pa.list_(text)) for name in ("topics", "types", "sources")]
+    known = pa.list_(pa.struct([*place, *several]))
+    return pa.list_(pa.struct([*fields, (ALTERNATIVES, pa.list_(other)), (EVIDENCE, known)]))
 
 
 def texts_of(data: Any, column: str) -> list[Any]:

@@ -89,7 +89,7 @@ def read_csv(path: str, stream: BinaryIO, column: str, delimiter: str = ",") -> 
         except StopIteration:
             return
         except csv.Error as error:
-            number += 1
+            number, too_long = number + 1, False
             where = f"lines {line + 1:,} to {reader.line_num:,}: a quote that is not closed?"
             yield BadRow(path, number, f"not CSV: {error} ({where})", ""), None
             continue

@@ -111,18 +111,20 @@ def _unified(one: Any, other: Any) -> Any:
 
 
 def _fits(path: Path, field: Any) -> bool:
-    """Whether whole numbers are all there in a column of doubles: beyond 2**53 some are not."""
+    """Whether all values are there in a column of this type: whole numbers beyond 2**53 are not in
+    one of doubles, also within lists and structs."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     known = pq.read_schema(path)
-    if field.name not in known.names or not pa.types.is_floating(field.type):
+    if field.name not in known.names or known.field(field.name).type == field.type:
         return True
-    if not pa.types.is_integer(known.field(field.name).type):
+    if pa.types.is_string(field.type):  # made by `_as`
         return True
     try:
-        pq.ParquetFile(path).read(columns=[field.name]).column(0).cast(field.type)
-    except pa.ArrowInvalid:
+        for batch in pq.ParquetFile(path).iter_batches(columns=[field.name]):
+            batch.column(0).cast(field.type)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
         return False
     return True
 

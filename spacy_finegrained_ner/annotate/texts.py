@@ -24,6 +24,10 @@ MOST_CHARACTERS = 100_000
 """Of a batch of `nlp.pipe`: as many Docs, with their vectors, are there at a time."""
 
 
+PROBE = "a text"
+"""Of which a pipeline that works has something to say, if only that there is no entity."""
+
+
 @dataclass(frozen=True)
 class Failure:
     """In place of what a text would have given. reason: one line, for people."""
@@ -56,8 +60,9 @@ def annotate(nlp: Language, texts: Sequence[Text], takes: Sequence[Take]) -> lis
     """What the function of each text gives for its Doc, in their order; a Failure for those that
     the pipeline fails at. It is called in a memory zone, and can't keep the Doc.
 
-    Raises a `UserError` for a pipeline without a trained component of this package, and where a
-    component says that it can't go on with any text (a budget that is spent, a key that is wrong).
+    Raises a `UserError` for a pipeline without a trained component of this package, where a
+    component says that it can't go on with any text (a budget that is spent, a key that is wrong),
+    and where the pipeline fails at any text, as when a device or its memory is gone.
     """
     component = component_of(nlp)[1]
     found: list[Any] = [None] * len(texts)
@@ -88,7 +93,23 @@ def _docs(nlp: Language, texts: list[Text]) -> list[Doc | Failure]:
         if len(texts) > 1:
             return [_docs(nlp, [text])[0] for text in texts]
         lines = str(error).strip().splitlines() or [""]
-        return [Failure(f"{type(error).__name__}: {lines[0][:500]}")]
+        reason = f"{type(error).__name__}: {lines[0][:500]}"
+        _check_alive(nlp, reason)
+        return [Failure(reason)]
+
+
+def _check_alive(nlp: Language, reason: str) -> None:
+    """Where a text fails, it may not be the text's fault, and then each of those that follow would
+    be set aside."""
+    try:
+        nlp(PROBE)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(
+            f"The pipeline fails at any text, as at {PROBE!r} ({type(error).__name__}: "
+            f"{str(error)[:200]}); at one of yours it failed with {reason}"
+        ) from None
 
 
 def _made(nlp: Language, text: Text) -> Doc:

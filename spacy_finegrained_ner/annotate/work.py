@@ -152,6 +152,7 @@ class Work:
         form.join([path.with_suffix(".part") for path in records], whole)
         sync(whole)
         if total.bad:
+            sync(bad)
             bad.replace(self.bad)
         else:
             self.bad.unlink(missing_ok=True)

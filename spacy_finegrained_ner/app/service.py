@@ -1,6 +1,7 @@
 """The endpoint for programs: many texts at a time, from many clients, and how it is."""
 
 import asyncio
+from collections.abc import Iterator
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, FailFast
@@ -25,6 +26,10 @@ TIME_OUT = 30.0
 """Seconds that a request waits for an answer."""
 READY_IN = 5.0
 """Seconds within which a text is answered where it is ready for more."""
+
+
+PART_TEXTS, PART_CHARACTERS = 128, 50_000
+"""Of a request that goes into a batch with others: a larger one goes into several."""
 
 
 class Texts(BaseModel):
@@ -66,10 +71,14 @@ class Service:
             )
         seconds = TIME_OUT if seconds is None else seconds
         self.waiting += len(texts)
+        results: list[list[Record] | Failure] = []
         try:
-            # One that waits in vain is cancelled, and costs nothing more unless it has begun
-            future = asyncio.wrap_future(self.annotator.submit(texts))
-            results = await asyncio.wait_for(future, seconds)
+            async with asyncio.timeout(seconds):
+                # Others have their turn between the parts. Of one that waits in vain no more than
+                # the part that has begun costs anything
+                for part in _parts(texts):
+                    found_in_part = await asyncio.wrap_future(self.annotator.submit(part))
+                    results.extend(found_in_part)
         except TimeoutError:
             raise HTTPException(
                 504, f"No answer within {seconds:g} seconds. Send fewer or shorter texts."
@@ -108,4 +117,19 @@ class Service:
             await self.ask(["ready"], READY_IN)
         except HTTPException as error:
             raise HTTPException(503, error.detail) from None
+        except Exception as error:  # whatever it is, there is no pipeline for texts
+            raise HTTPException(503, f"The pipeline fails: {error}") from None
         return JSONResponse({"status": "ready", "waiting": self.waiting})
+
+
+def _parts(texts: list[str]) -> Iterator[list[str]]:
+    part: list[str] = []
+    characters = 0
+    for text in texts:
+        if part and (len(part) == PART_TEXTS or characters + len(text) > PART_CHARACTERS):
+            yield part
+            part, characters = [], 0
+        part.append(text)
+        characters += len(text)
+    if part:
+        yield part

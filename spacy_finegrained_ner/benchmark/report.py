@@ -86,9 +86,9 @@ def annotating_markdown(report: dict[str, Any]) -> str:
     ]
     if memory := report.get("memory"):
         parts.append(
-            f"Resident memory on {memory['texts']:,} texts: {memory['tenth']:,.0f} MiB after the "
-            f"first tenth, at most {memory['most']:,.0f} MiB after that, {memory['growth']:+.1%} "
-            f"(bar: less than {memory['bar']:.0%})."
+            f"Resident memory on {memory['texts']:,} texts, medians: {memory['early']:,.0f} MiB in "
+            f"the second tenth, {memory['late']:,.0f} MiB in the last, {memory['growth']:+.1%} "
+            f"(bar: less than {memory['bar']:.0%}); at most {memory['most']:,.0f} MiB."
         )
     return _page([*parts, _machine(report)])
 

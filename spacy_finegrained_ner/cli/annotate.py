@@ -56,7 +56,7 @@ def annotate(
 ) -> None:
     """Annotate files of any size. A run that was stopped goes on where it was."""
     from spacy_finegrained_ner.annotate.annotator import Annotator
-    from spacy_finegrained_ner.annotate.files import annotate_files, windows
+    from spacy_finegrained_ner.annotate.files import annotate_files, asks_a_server, windows
     from spacy_finegrained_ner.annotate.forms import make_form
     from spacy_finegrained_ner.annotate.inputs import Inputs
 
@@ -70,6 +70,12 @@ def annotate(
         threads=threads,
         code=code,
     )
+    if (workers or engine != "local") and (owner := asks_a_server(model)):
+        raise UserError(
+            f"{model} asks a language model: each process would have a budget and a report of its "
+            f"own. Leave out --workers and --engine; [components.{owner}.limits] parallel says how "
+            "many requests are under way at a time."
+        )
     _tell_windows(windows(model))
     progress = Progress(found.size)
     try:

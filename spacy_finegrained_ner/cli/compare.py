@@ -33,13 +33,20 @@ def compare(
     from spacy_finegrained_ner.cli.tables import print_comparison
     from spacy_finegrained_ner.data.files import read_gold
     from spacy_finegrained_ner.errors import UserError
-    from spacy_finegrained_ner.scoring.comparison import compared
+    from spacy_finegrained_ner.scoring.comparison import compared, is_ours
     from spacy_finegrained_ner.scoring.evaluation import component_of
 
+    loaded = [load(model, code) for model in models]
+    taxonomies = [component_of(nlp)[1].taxonomy if is_ours(nlp) else None for nlp in loaded]
+    known = next((taxonomy for taxonomy in taxonomies if taxonomy is not None), None)
+    if known is None:
+        raise UserError(
+            f"None of {', '.join(map(str, models))} has a component of this package, expected one "
+            "at least: its types are those that count. For others there is spacy evaluate."
+        )
     rows = []
-    for model in models:
-        nlp = load(model, code)
-        taxonomy = component_of(nlp)[1].taxonomy
+    for nlp, own in zip(loaded, taxonomies, strict=True):
+        taxonomy = own or known
         gold = read_gold(nlp, data, taxonomy)
         if not gold:
             raise UserError(f"{data}: the file holds no texts.")

@@ -63,15 +63,13 @@ def fine_tune_llm(
     files = {"chats": chats, "valid": valid}
     found = {name: read_chats(path) if path else [] for name, path in files.items()}
     settings = training.Training(steps, batch, at_once or batch, rate, seed, look_every, save_every)
-    training.begin(
-        output,
-        {
-            "model": model,
-            **{name: training.digest(path) if path else None for name, path in files.items()},
-            **{"steps": steps, "batch": batch, "rate": rate, "seed": seed, "rank": rank},
-            **{"max_tokens": max_tokens, "dtype": dtype, "look_every": look_every},
-        },
-    )
+    asked = {
+        "model": model,
+        **{name: training.digest(path) if path else None for name, path in files.items()},
+        **{"steps": steps, "batch": batch, "rate": rate, "seed": seed, "rank": rank},
+        **{"max_tokens": max_tokens, "dtype": dtype, "look_every": look_every},
+    }
+    training.check_same(output, asked)
     network, tokenizer = models.load_model(model, dtype, place)
     texts = {}
     for name, some in found.items():
@@ -92,6 +90,7 @@ def fine_tune_llm(
         f"{len(texts['chats']):,} texts, {tokens:,} tokens, {learned:,} of them learned; "
         f"{learning:,} weights learn, on {place} in {dtype}"
     )
+    training.begin(output, asked)
     done = training.fine_tune(tuned, texts["chats"], settings, output, texts["valid"])
     models.save(tuned, tokenizer, output, merged)
     losses = {key: value for key, value in done.log[-1].items() if "loss" in key}

@@ -152,10 +152,10 @@ def _source(text: str) -> dict[str, str]:
 
 def _names(component: Any) -> list[dict[str, str]]:
     """The sources of the names that are in the package."""
-    if not (getattr(component, "has_knowledge", False) and component.knowledge_inside):
+    if not getattr(component, "has_knowledge", False):
         return []
     sources = []
-    for one in component.knowledge.file.sources:
+    for one in component.knowledge.saved_sources(file=component.knowledge_inside):
         facts = {"name": one.get("name") or one["id"], "author": one.get("attribution")}
         facts |= {"license": one.get("license"), "url": one.get("url")}
         sources.append({key: value for key, value in facts.items() if value})

@@ -39,9 +39,11 @@ def tune(
     unlearned; the vocabulary of labels stays as it is where there are no new ones.
     """
     from spacy_finegrained_ner.cli.tables import print_comparison
+    from spacy_finegrained_ner.data.entities import labels_of
     from spacy_finegrained_ner.data.files import read_gold
     from spacy_finegrained_ner.errors import UserError
     from spacy_finegrained_ner.labels.readers import named_taxonomy
+    from spacy_finegrained_ner.pipeline.growth import merged
     from spacy_finegrained_ner.pipeline.tuning import tune as tuned
     from spacy_finegrained_ner.scoring.comparison import compared
     from spacy_finegrained_ner.scoring.evaluation import component_of
@@ -53,9 +55,12 @@ def tune(
     docs = read_gold(nlp, data)
     if not any(doc.ents for doc in docs):
         raise UserError(f"{data}: there is no entity in the file, and so nothing to learn.")
-    if check is not None:
-        read_gold(nlp, check)  # what is wrong with it is told before the training
     tree = named_taxonomy(taxonomy) if taxonomy else None
+    if check is not None:  # what is wrong with it is told before the training
+        new_labels = [x for x in labels_of(docs) if component.taxonomy.spelled(x) is None]
+        written = component.names.name_of.values()
+        grown = merged(component.taxonomy, tree, [x for x in new_labels if x not in written])
+        read_gold(nlp, check, grown)
     only = [label.strip() for label in annotated.split(",") if label.strip()] or None
     new = tuned(
         nlp,

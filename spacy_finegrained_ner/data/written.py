@@ -12,6 +12,7 @@ from typing import Any
 from spacy.tokens import Doc, Span
 
 from spacy_finegrained_ner.data.gold import LABELLED, annotated_labels, label_only
+from spacy_finegrained_ner.errors import UserError
 from spacy_finegrained_ner.labels.bio import Entity
 from spacy_finegrained_ner.labels.confidence import FINE_LABEL, WRITTEN
 from spacy_finegrained_ner.labels.prediction import Prediction
@@ -80,6 +81,21 @@ class Names:
         if own is not None:
             return self.name_of.get(own)
         return self.taxonomy.spelled(label) or label
+
+    def fine_label(self, label: str, fine: Taxonomy) -> str:
+        """The way back: of a name the label that it stands for; any other label as it is.
+
+        Raises a `UserError` for a name that stands for several.
+        """
+        if fine.spelled(label) is not None:
+            return label
+        own = [one for one, name in self.name_of.items() if name.casefold() == label.casefold()]
+        if len(own) > 1:
+            raise UserError(
+                f"{label!r} is what the pipeline writes for {', '.join(own)} alike: to learn from, "
+                "expected one of these."
+            )
+        return own[0] if own else label
 
     def _label_only(
         self, new: Doc, annotated: list[frozenset[str] | None], fine: Taxonomy, taken: set[int]

@@ -129,7 +129,8 @@ def _train(run: Run, docs: Sequence[Doc], labels: Any, use_gpu: int) -> Language
         config["training"] |= {
             "train_corpus": "corpora.train",
             "dev_corpus": "corpora.dev",
-            "patience": 0,
+            # Where nothing else ends the training, it does
+            "patience": 0 if run.steps else config["training"]["patience"],
             "eval_frequency": max(1, run.steps or config["training"]["eval_frequency"]),
         }
         if "output_file" in (logger := config["training"]["logger"]):

@@ -1,11 +1,13 @@
-"""From names with topics and sources to a file of them, in bounded memory: keys wait on disk."""
+"""From names with topics and sources to a file of them. Keys wait on disk until all are there."""
 
 from __future__ import annotations
 
+import json
 import tempfile
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -120,7 +122,10 @@ class Builder:
         rows = np.unique((numbers << np.uint64(32)) | rows)
         counts = np.bincount((rows >> np.uint64(32)).astype(np.int64), minlength=len(trie))
         topic_of = (rows >> np.uint64(16)) & np.uint64(_MOST - 1)
-        digest = blake2b(rows.tobytes(), digest_size=16)
+        topics = [(topic, self._types.get(topic, [topic])) for topic in self._topics]
+        sources = [{"id": source, **self._known.get(source, {})} for source in self._sources]
+        told = json.dumps([asdict(self.form), topics, sources], sort_keys=True)
+        digest = blake2b(rows.tobytes() + told.encode(), digest_size=16)
         for key in self._written():
             digest.update(key.encode())
         return pack(
@@ -129,8 +134,8 @@ class Builder:
             topic_of,
             rows & np.uint64(_MOST - 1),
             form=self.form,
-            topics=[(topic, self._types.get(topic, [topic])) for topic in self._topics],
-            sources=[{"id": source, **self._known.get(source, {})} for source in self._sources],
+            topics=topics,
+            sources=sources,
             longest=self._longest,
             digest=digest.hexdigest(),
         )

@@ -3,6 +3,7 @@ entities."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
@@ -21,23 +22,23 @@ class Gold:
     """What is known of the entities of a text: their bounds, and which tokens are not known."""
 
     def __init__(self, text: str, spans: Iterable[tuple[int, int]], known: Bools) -> None:
-        """text: or its words, to tell whether it was counted. known: *Shape:* (tokens,)."""
+        """text: or its words, to tell whether it was counted. spans: none overlaps with another.
+        known: *Shape:* (tokens,)."""
         data = text.casefold().encode("utf-8", "surrogatepass")
         self.digest = blake2b(data, digest_size=8).digest()
-        self.spans = {*spans}
         self.known = known
-        self.inside = np.zeros(len(known) + 1, np.int64)  # entities that go on before each token
-        for start, end in self.spans:
-            self.inside[start + 1 : end] += 1
+        self._ends = dict(spans)
+        self._starts = sorted(self._ends)
 
     def is_entity(self, start: int, end: int) -> int:
         """Whether a name is one: UNKNOWN also for one that lies within a longer entity."""
-        if (start, end) in self.spans:
+        if self._ends.get(start) == end:
             return ENTITY
         if not self.known[start:end].all():
             return UNKNOWN
-        whole = any(s <= start and end <= e for s, e in self.spans)
-        return UNKNOWN if whole else NONE
+        before = bisect_right(self._starts, start)
+        within = before and end <= self._ends[self._starts[before - 1]]
+        return UNKNOWN if within else NONE
 
 
 class Counts:
@@ -45,9 +46,13 @@ class Counts:
 
     least: the share of its places at which a name has to be one, to be a name; counted as if there
     were two more, one of each kind.
+
+    Texts are told apart by their words alone: of two with the same words and other entities, the
+    first is counted.
     """
 
     def __init__(self, names: Names, least: float) -> None:
+        self.file = names
         self.least = least
         self._met = np.zeros(len(names), np.int32)
         self._entity = np.zeros(len(names), np.int32)

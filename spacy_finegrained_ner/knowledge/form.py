@@ -20,6 +20,8 @@ _MARKS = re.compile("[\u0300-\u036f]")
 """Accents of Latin, Greek and Cyrillic letters; not the vowel signs of other scripts."""
 _SYMBOLS = frozenset("#&@%*")
 """Punctuation to Unicode, but part of names: C#, AT&T."""
+_NOTICES = str.maketrans(dict.fromkeys("™℠®©℗"))
+"""Catalogues have them and texts have not. As letters, NFKC would add them to the word before."""
 _UNSPACED = ("CJK ", "HIRAGANA", "KATAKANA", "THAI ", "LAO ", "KHMER ", "MYANMAR ")
 """How the names of characters begin that are written without spaces: each is a unit of its own."""
 
@@ -74,6 +76,7 @@ class Form:
 
     def of(self, text: str) -> str:
         """The units of a text, each with a separator behind it; "" where there are none."""
+        text = text if self.punctuation else text.translate(_NOTICES)
         text = unicodedata.normalize("NFKC", text)
         if not self.case:
             text = text.casefold()

@@ -130,14 +130,14 @@ def _tsv(path: Path, topic: str | None, lines: Lines, skipped: Counter[str]) -> 
         name, *others = (part.strip() for part in line.split("\t"))
         if number == 1 and [name.lower(), *(x.lower() for x in others[:1])] in _HEADERS:
             continue
-        found = others[0] if others else topic
-        if found is None or len(others) > 2:
+        found = (others[0] if others else None) or topic
+        if (found is None and not others) or len(others) > 2:
             raise UserError(
                 f"{path}:{number}: found {line[:80]!r}, expected a name, a tab and its topic (and "
                 "a tab and its sources, with commas between); or --topic for all."
             )
         sources = others[1].split(",") if len(others) > 1 else []
-        yield Entry(name, found, [source.strip() for source in sources if source.strip()])
+        yield Entry(name, found or "", [source.strip() for source in sources if source.strip()])
 
 
 def _csv(path: Path, topic: str | None, lines: Lines, skipped: Counter[str]) -> Iterator[Entry]:
@@ -168,11 +168,14 @@ def _csv(path: Path, topic: str | None, lines: Lines, skipped: Counter[str]) -> 
             )
         for row in reader:
             began = last[0] + 1
-            found = (row.get(about) or "").strip() if about else topic or ""
+            found = (row.get(about) or "").strip() if about else ""
+            found = found or topic or ""
             sources = [one.strip() for one in (row.get(source) or "").split(",") if one.strip()]
-            others = re.split(r"\s*[|,]\s*", row.get(aliases) or "") if aliases else []
+            several = (row.get(aliases) or "") if aliases else ""
+            others = several.split("|" if "|" in several else ",") if several else []
             for one in [row.get(name) or "", *others]:
-                if _WIKIDATA.fullmatch(one.strip()):
+                # Wikidata's service gives an item without a label its number in place of one
+                if name == columns.get("itemlabel") and _WIKIDATA.fullmatch(one.strip()):
                     skipped["no_label"] += 1
                 elif one.strip() or one is row.get(name):
                     yield Entry(one.strip(), found, sources)
@@ -195,6 +198,7 @@ def _jsonl(path: Path, topic: str | None, lines: Lines, skipped: Counter[str]) -
         found = row if isinstance(row, Mapping) else {}
         pattern = found.get("pattern")
         about = found.get("label", topic) if pattern is not None else found.get("topic", topic)
+        about = about or topic or about
         names = [found.get("name"), *_texts(found.get("aliases", []))]
         if isinstance(pattern, list):
             words = [_spelled(token) for token in pattern]
@@ -209,7 +213,7 @@ def _jsonl(path: Path, topic: str | None, lines: Lines, skipped: Counter[str]) -
                 f'{path}:{number}: found {line[:80]!r}, expected {{"name": ..., "topic": ...}} or '
                 'a pattern of spaCy, {"label": ..., "pattern": ...}.'
             )
-        for name in filter(None, names):
+        for name in [names[0], *filter(None, names[1:])]:
             yield Entry(name.strip(), about.strip(), _texts(found.get("sources", [])))
 
 

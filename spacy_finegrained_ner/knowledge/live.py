@@ -8,6 +8,8 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
+from spacy.attrs import SPACY
+from spacy.tokens import Doc
 
 from spacy_finegrained_ner.knowledge.build import Builder
 from spacy_finegrained_ner.knowledge.form import Form
@@ -26,12 +28,12 @@ class _Forms(dict[str, str]):
 
     def __init__(self, names: Names) -> None:
         super().__init__()
-        self._form = names.form
+        self.form = names.form
 
     def __missing__(self, word: str) -> str:
         if len(self) >= _MOST_FORMS:
             self.clear()
-        form = self[word] = self._form.of(word)
+        form = self[word] = self.form.of(word)
         return form
 
 
@@ -210,6 +212,15 @@ class LiveNames:
             self._now = _state(now.file, entries, now.types, removed, now.common)
         return count
 
+    def saved_sources(self, file: bool) -> list[dict[str, str]]:
+        """What is known of the sources of the names that are saved with a pipeline: those that were
+        added, with a source, and if `file` says so those of the file."""
+        now = self._now
+        known = {source["id"]: source for source in now.file.sources}
+        added = {source for some in now.entries.values() for _, source in some} - {SOURCE}
+        saved = dict.fromkeys([*(known if file else ()), *sorted(added)])
+        return [known.get(source, {"id": source}) for source in saved]
+
     def changes(self) -> dict[str, Any]:
         """What was added and removed, as plain values, and the form of their keys."""
         now = self._now
@@ -250,21 +261,20 @@ class LiveNames:
         ]
 
     def find(
-        self, texts: Sequence[Sequence[str]], now: State | None = None, training: bool = False
+        self, texts: Sequence[Doc | Sequence[str]], now: State | None = None, training: bool = False
     ) -> Found:
-        """All names in texts, each the words of one. now: `self.now`, where more is asked of it.
-        training: also words that are hardly ever names."""
+        """All names in texts, each a Doc, or words with spaces between them. now: `self.now`, where
+        more is asked of it. training: also words that are hardly ever names."""
         now = now or self._now
         hidden = now.hidden_in_training if training else now.hidden
-        form = now.forms.__getitem__
         rows: list[tuple[int, int, int, int, int]] = []
         for text, words in enumerate(texts):
-            forms = list(map(form, words))
+            forms, joined = _forms_of(words, now.forms)
             for part, names in enumerate(now.parts):
                 if names is not None:
                     rows += [
                         (text, start, end, part, number)
-                        for start, end, number in find(names.trie, forms, names.longest)
+                        for start, end, number in find(names.trie, forms, names.longest, joined)
                     ]
         if not rows:
             return Found()
@@ -275,3 +285,23 @@ class LiveNames:
             return found
         at = np.minimum(np.searchsorted(hidden, found.number), len(hidden) - 1)
         return found.only((found.part == ADDED) | (hidden[at] != found.number))
+
+
+def _forms_of(text: Doc | Sequence[str], forms: _Forms) -> tuple[list[str], dict[int, int]]:
+    """Of each token, as `matcher.find` takes them. Tokenizers cut within letters and digits, too
+    ("do" + "n't", "10" + "km"): such tokens have one form together."""
+    words = [token.text for token in text] if isinstance(text, Doc) else text
+    found = [forms[word] for word in words]
+    if not isinstance(text, Doc):
+        return found, {}
+    joined: dict[int, int] = {}
+    first = 0
+    for i in np.flatnonzero(text.to_array([SPACY]).reshape(-1)[:-1] == 0).tolist():
+        if joined.get(first) != i + 1:
+            first = i
+        if found[first] and found[i + 1]:
+            whole = forms.form.of("".join(words[first : i + 2]))
+            if whole != found[first] + found[i + 1]:
+                found[first], found[i + 1] = whole, ""
+                joined[first] = i + 2
+    return found, joined

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
-def find(trie: Any, forms: Sequence[str], longest: int) -> list[tuple[int, int, int]]:
+def find(
+    trie: Any, forms: Sequence[str], longest: int, joined: Mapping[int, int] | None = None
+) -> list[tuple[int, int, int]]:
     """First token, token behind the last, and number of each name, from left to right.
 
     trie: of keys that end with a separator. forms: of each token, see `Form.of`; one that is empty
     (punctuation) can be within a name, but neither first nor last. longest: characters of a key.
+    joined: the token behind the last of some that have one form together, which is that of the
+    first, by the first; the forms of the others are empty.
     """
-    text = "".join(forms)
+    text, joined = "".join(forms), joined or {}
     ends: dict[int, int] = {}
     starts: list[tuple[int, int]] = []
     at = 0
@@ -20,7 +24,7 @@ def find(trie: Any, forms: Sequence[str], longest: int) -> list[tuple[int, int, 
         if form:
             starts.append((i, at))
             at += len(form)
-            ends[at] = i + 1
+            ends[at] = joined.get(i, i + 1)
     found = []
     prefixes = trie.iter_prefixes_with_ids
     for i, at in starts:

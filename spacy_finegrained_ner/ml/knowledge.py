@@ -81,14 +81,15 @@ class Knowledge:
         """What a pass is told: the names, and of each whether its topics are seen."""
         if self.names is None:
             raise ValueError("The names are not loaded. Initialize the component, or load it.")
-        words = [[token.text for token in doc] for doc in docs]
         now = self.names.now
         gold = _GOLD.get()
-        if not is_train or gold is None or self.counts is None:
-            found = self.names.find(words, now)
+        # Counts of the names of another file would be those of other names
+        counts = self.counts if self.counts and self.counts.file is now.file else None
+        if not is_train or gold is None or counts is None:
+            found = self.names.find(docs, now)
         else:
-            found = self.names.find(words, now, training=True)
-            found = found.only(self.counts.names(found, gold))
+            found = self.names.find(docs, now, training=True)
+            found = found.only(counts.names(found, gold))
         if not is_train:
             return now, found, None
         if self.rng is None:  # spaCy seeds numpy by [training] seed

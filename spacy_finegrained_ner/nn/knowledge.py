@@ -43,6 +43,8 @@ class NameAttention(nn.Module):
                 "sources": nn.Embedding(buckets, hidden),
                 "context": nn.Linear(width, hidden),
                 "name": nn.Linear(4 * hidden, hidden),
+                # Without it, what is summed grows until no name is let in, and none learns any more
+                "norm": nn.LayerNorm(hidden),
                 "logit": nn.Linear(hidden, 1),
                 "worth": nn.Linear(hidden, 1),
                 "out": nn.Linear(PLACES * hidden, width, bias=False),
@@ -92,7 +94,8 @@ class NameAttention(nn.Module):
         inside = context.new_zeros(names, context.shape[1]).index_add(0, name, context[token])
         inside = inside / torch.bincount(name, minlength=names)[:, None]
         parts = [known, inside, context[before], context[after]]
-        value = functional.gelu(head["name"](torch.cat(parts, dim=1)))  # (names, hidden)
+        # (names, hidden)
+        value = functional.gelu(head["norm"](head["name"](torch.cat(parts, dim=1))))
         logit = head["logit"](value)[:, 0]  # (names,)
 
         # Of each token over the names that it is in, and none; 0 is the least that a maximum can be

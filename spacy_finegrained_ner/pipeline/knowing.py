@@ -1,11 +1,13 @@
 """What a component knows beside the text: names as evidence (`[model.knowledge]`), if any."""
 
 import warnings
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from spacy_finegrained_ner.data.gold import hard_gold_of
 from spacy_finegrained_ner.knowledge.build import write_pieces
 from spacy_finegrained_ner.knowledge.common import Counts, Gold
 from spacy_finegrained_ner.knowledge.evidence import Vocabulary
+from spacy_finegrained_ner.knowledge.found import OF_FILE
 from spacy_finegrained_ner.knowledge.live import LiveNames
 from spacy_finegrained_ner.knowledge.names import Names
 from spacy_finegrained_ner.labels.bio import Entity, TagSet
@@ -97,8 +100,8 @@ class Knowing:
         met = 0
         examples = iter(get_examples())
         while batch := list(islice(examples, _BATCH)):
-            words = [[token.text for token in eg.predicted] for eg in batch]
-            found = names.find(words, training=True)
+            found = names.find([eg.predicted for eg in batch], training=True)
+            found = found.only(found.part == OF_FILE)  # initialized again, it may have others
             counts.add(found, self._gold_of_names(batch))
             _, rows = names.file.entries(found.number)
             topics.update(names.file.topic_of[rows].tolist())
@@ -171,17 +174,21 @@ class Knowing:
         seen: of the Docs that have tokens, in chunks. predictions: of each Doc."""
         spelled = self._tag_set.spelled
         told: list[dict[Entity, list[Any]]] = [{e: [] for e in p.entities} for p in predictions]
+        # From left to right, as entities don't overlap
+        ordered = [sorted(some) for some in told]
         full = iter([i for i, doc in enumerate(docs) if len(doc)])
         for now, found, texts in seen:
             which = list(islice(full, texts))
             rows = np.stack([found.text, found.start, found.end, found.part, found.number], axis=1)
             for text, start, end, part, number in rows.tolist():
-                for entity, names in told[which[text]].items():
-                    if start < entity[1] and entity[0] < end:
-                        facts = now.described(part, number)
-                        facts["types"] = [x for x in map(spelled, facts["types"]) if x]
-                        place = {"start": start - entity[0], "end": end - entity[0]}
-                        names.append({**place, **facts})
+                entities = ordered[which[text]]
+                at = bisect_right(entities, start, key=itemgetter(1))
+                while at < len(entities) and (entity := entities[at])[0] < end:
+                    facts = now.described(part, number)
+                    facts["types"] = [x for x in map(spelled, facts["types"]) if x]
+                    place = {"start": start - entity[0], "end": end - entity[0]}
+                    told[which[text]][entity].append({**place, **facts})
+                    at += 1
         if not seen:
             return predictions
         return [

@@ -39,13 +39,21 @@ def taught(
 
     name: of the component whose entities count; those of `doc.ents` if None. soft: the Docs have
         its probabilities too (`data.soft_targets`), for which the name must be given.
-    Raises NoTeacher where it knows no probabilities.
+    Raises NoTeacher where it knows no probabilities, and where the entities of a component that
+    is none of this package can't be told from those of others.
     """
     component: Any = None if name is None else nlp.get_pipe(name)
     if soft and not hasattr(getattr(component, "decoder", None), "soft_targets"):
         raise NoTeacher(
             f"'{name}' knows no probabilities of tags: it can't give soft targets, only entities."
         )
+    if component is not None and not hasattr(component, "read"):
+        writers = [x for x in nlp.pipe_names if "doc.ents" in nlp.get_pipe_meta(x).assigns]
+        if writers != [name]:
+            raise NoTeacher(
+                f"What '{name}' finds can't be told from what others find: {writers or 'none'} "
+                "write doc.ents. Leave the name out, to learn from all entities of the pipeline."
+            )
     later = nlp.pipe_names[nlp.pipe_names.index(name) + (not soft) :] if name else []
     stream = iter(docs)
     while some := list(islice(stream, BATCH)):

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import spacy
 from spacy.language import Language
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc, DocBin, Span
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
 from thinc.api import Config
@@ -119,10 +119,12 @@ def tune(
     rate: of the encoder; 0 for 1e-4 with new labels and 5e-5 without. stdout: for the log, None for
         that of the process.
     Raises what `add_labels` and `taught` do, and a `UserError` for an annotated label that neither
-    the docs nor the component have.
+    the docs nor the component have, and for a name that the component writes for several labels.
     """
     docs = [doc.copy() for doc in docs]  # of which more is said
     component: Any = nlp.get_pipe(name)
+    for doc in docs:
+        _by_fine_labels(doc, component)
     present = list(labels_of(docs))
     new = [label for label in present if component._tag_set.spelled(label) is None]
     only = list(annotated) if annotated is not None else new
@@ -158,6 +160,17 @@ def tune(
         tuned.config["initialize"]["vectors"] = None
         tuned.meta["performance"] = {}  # on what it was trained on
     return tuned
+
+
+def _by_fine_labels(doc: Doc, component: Any) -> None:
+    """Of what a pipeline has written (`written.mapping`), and somebody corrected."""
+    labels = [component.names.fine_label(ent.label_, component.taxonomy) for ent in doc.ents]
+    if labels != [ent.label_ for ent in doc.ents]:
+        ents = [
+            Span(doc, ent.start, ent.end, label, kb_id=ent.kb_id, span_id=ent.id)
+            for ent, label in zip(doc.ents, labels, strict=True)
+        ]
+        doc.set_ents(ents, default="unmodified")
 
 
 def _write_start(

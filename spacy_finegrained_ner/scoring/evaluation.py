@@ -80,16 +80,20 @@ def unmet(report: dict[str, Any], bars: dict[str, float]) -> list[str]:
     return missed
 
 
+class NoComponent(UserError):
+    """A pipeline has no component of this package."""
+
+
 def component_of(nlp: Language) -> tuple[str, Any]:
-    """The pipeline's component and the name that it has there. Raises a `UserError` where there is
-    none, or it is not trained."""
+    """The pipeline's component and the name that it has there. Raises a `UserError` where it is not
+    trained, and a `NoComponent` where there is none."""
     for name, pipe in nlp.pipeline:
         try:
             if hasattr(pipe, "taxonomy"):
                 return name, pipe
         except ValueError as error:  # not initialized
             raise UserError(str(error)) from None
-    raise UserError(f"The pipeline {nlp.pipe_names} has no component 'finegrained_ner'.")
+    raise NoComponent(f"The pipeline {nlp.pipe_names} has no component 'finegrained_ner'.")
 
 
 def _scores(nlp: Language, component: Any, examples: list[Example], samples: int) -> dict[str, Any]:

@@ -29,9 +29,9 @@ def names_report(names: LiveNames, docs: Iterable[Doc]) -> dict[str, Any]:
     for doc in docs:
         labels = {(ent.start, ent.end): ent.label_ for ent in doc.ents}
         known = doc.to_array([ENT_IOB]).reshape(-1) != _MISSING
-        gold = Gold("", labels, known)
+        gold = Gold("", labels.keys(), known)
         now = names.now
-        found = names.find([[token.text for token in doc]], now)
+        found = names.find([doc], now)
         total += len(labels)
         spans = set(zip(found.start.tolist(), found.end.tolist(), strict=True))
         listed += len(spans & labels.keys())

@@ -76,19 +76,23 @@ def compare(
     comparisons: Iterable[tuple[str, str]] = COMPARISONS,
     score: Callable[[Sequence[Record], str, Gold, int], Scores] = score_parts,
 ) -> dict[str, Arms]:
-    """Means and comparisons of arms, by set that all of the records have, and by the parts that
-    `score` makes of it."""
-    names = list(dict.fromkeys(r.run.arm for r in records))
-    x = np.array([[float(r.run.arm == arm) for arm in names] for r in records])
-    own = dict(zip(names, np.eye(len(names)), strict=True))
-    pairs = {Contrast(a, b): own[a] - own[b] for a, b in comparisons if {a, b} <= {*names}}
+    """Means and comparisons of arms, by set, of the arms all of whose records have it, and by the
+    parts that `score` makes of it."""
+    comparisons = list(comparisons)
     found = {}
-    for name in records[0].counted:
-        if all(name in r.counted for r in records):
-            gold = read_gold(folder, records[0].run.known, name)
-            scores = score(records, name, gold, draws)
-            rows = _effects(scores, x, pairs) if len(x) > len(names) else []
-            found[name] = Arms(_means(scores, names, x), _corrected(rows, _family_of_arms))
+    for name in dict.fromkeys(name for r in records for name in r.counted):
+        lacking = {r.run.arm for r in records if name not in r.counted}
+        some = [r for r in records if r.run.arm not in lacking]
+        if not some:
+            continue
+        names = list(dict.fromkeys(r.run.arm for r in some))
+        x = np.array([[float(r.run.arm == arm) for arm in names] for r in some])
+        own = dict(zip(names, np.eye(len(names)), strict=True))
+        pairs = {Contrast(a, b): own[a] - own[b] for a, b in comparisons if {a, b} <= {*names}}
+        gold = read_gold(folder, some[0].run.known, name)
+        scores = score(some, name, gold, draws)
+        rows = _effects(scores, x, pairs) if len(x) > len(names) else []
+        found[name] = Arms(_means(scores, names, x), _corrected(rows, _family_of_arms))
     return found
 
 

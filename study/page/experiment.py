@@ -57,7 +57,8 @@ def write_experiment(experiment: Experiment, folder: Path, draws: int = DRAWS) -
             f"runs. `python -m study experiment {experiment.name}` writes them."
         )
     conclusions = folder / "conclusions.md"
-    scored = [name for name in records[0].counted if part_of(name) == name]
+    counted = dict.fromkeys(name for record in records for name in record.counted)
+    scored = [name for name in counted if part_of(name) == name]
     parts = [
         f"# {experiment.title}",
         conclusions.read_text(encoding="utf-8") if conclusions.exists() else "",
@@ -172,9 +173,9 @@ def _errors(records: Iterable[Record], experiment: Experiment) -> Iterator[str]:
 def _used(experiment: Experiment, folder: Path) -> Iterator[str]:
     """What was asked of a language model: the reports of all starts of a run, summed."""
     rows = []
-    for arm, title in ((name, one.title) for name, one in experiment.arms.items()):
-        path = folder / "usage" / f"{arm}.json"
-        if path.exists():
+    for arm, one in experiment.arms.items():
+        for path in sorted((folder / "usage").glob(f"{arm}-*.json")):
+            part = path.stem.removeprefix(f"{arm}-")
             starts = json.loads(path.read_bytes())
             names = ("requests", "prompt_tokens", "answer_tokens", "seconds")
             cells = {
@@ -183,7 +184,7 @@ def _used(experiment: Experiment, folder: Path) -> Iterator[str]:
             }
             for kind in ("failed", "dropped"):  # of all texts, also those from the cache
                 cells |= {what: f"{n:,}" for what, n in starts[-1][kind].items()}
-            rows.append((title, cells))
+            rows.append((f"{one.title}, {part} part", cells))
     if rows:
         yield "## What was asked"
         yield from map(str, table("Requests, and what could not be used", "arm", rows))

@@ -21,7 +21,11 @@ CORRUPTED = (
     "The corrupted part is the validation part with one random edit in each entity of the gold: a "
     "letter inserted, deleted or replaced, or two neighbors swapped; the same text for all arms."
 )
-PAIRS = "On the validation part. Each pair of arms is compared on its own, without a correction."
+PAIRS = (
+    "On the validation part. Each pair of arms is compared on its own, without a correction. An "
+    "n-gram that is a name, and a word by the training data, is found from then on: so adding "
+    "random ones also takes away from what is left out as words."
+)
 NEW = (
     "Of the names that are entities of the validation part and are not met in the training part, a "
     "half of each type, drawn at random, is not in the list that a pipeline is trained with. It is "

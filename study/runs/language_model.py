@@ -53,7 +53,8 @@ def ask(
 
     data: folder of `convert`. study: of a study on the same data, with its records. output: of
     these records; answers are kept in its folder `answers`, so that it goes on after a stop; what
-    was used is in usage/ARM.json, a row for each time it was started.
+    was used is in usage/ARM-PART.json, a row for each time it was started. What is there of other
+    parts stays.
 
     Raises a StudyError where the study is of other data.
     """
@@ -67,10 +68,10 @@ def ask(
     some = _restricted(table, places)
     kept.write_gold(some, output / f"gold-train-{asked.part}.json")
     for record in _beside(study, asked.part, table, places):
-        kept.write(RECORD.dump_json(record), output / "runs" / f"{record.run.name}.json")
+        _keep(record, output)
     references = [docs[asked.part][place] for place in places]
     nlp = _pipeline(asked, _file(data, "train"), taxonomy, output)
-    usage = output / "usage" / f"{asked.arm}.json"
+    usage = output / "usage" / f"{asked.arm}-{asked.part}.json"
     examples = list(_examples(nlp, references, usage))
     training = Training(asked.arm, "train", epochs=0)
     run = Run(f"llm-{asked.arm}", LANGUAGE_MODEL.name, asked.arm, 0, (training,), (asked.part,))
@@ -81,8 +82,17 @@ def ask(
         command=command,
         **made_with(),
     )
-    kept.write(RECORD.dump_json(record), output / "runs" / f"{run.name}.json")
+    _keep(record, output)
     return record
+
+
+def _keep(record: Record, output: Path) -> None:
+    """Beside what there is of other parts."""
+    path = output / "runs" / f"{record.run.name}.json"
+    before = RECORD.validate_json(path.read_bytes()).sets if path.exists() else {}
+    sets = {**before, **record.sets}
+    run = replace(record.run, sets=tuple(sets))
+    kept.write(RECORD.dump_json(replace(record, run=run, sets=sets)), path)
 
 
 def _file(data: Path, part: str) -> Path:

@@ -49,7 +49,8 @@ def prepare_names(docs: dict[str, list[Doc]], inputs: Inputs, output: Path) -> N
     write_gold(table, output / "listed-valid.json", LISTED)
     folder = inputs.work / "names"
     stamp = folder / "made-of.txt"
-    made_of = sha256(repr((names.digest, RANDOM, train, valid)).encode()).hexdigest()
+    asked = (names.digest, RANDOM, train, valid, sorted(gone))
+    made_of = sha256(repr(asked).encode()).hexdigest()
     if stamp.exists() and stamp.read_text() == made_of:
         return
     for variant, builder in _variants(names, train, gone):

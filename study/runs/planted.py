@@ -18,7 +18,7 @@ from spacy_finegrained_ner.data.forms.record import Options
 from spacy_finegrained_ner.doctor.cross_fit import cross_fit
 from spacy_finegrained_ner.doctor.data import Data, read_data
 from spacy_finegrained_ner.doctor.run import Run, read_run
-from spacy_finegrained_ner.doctor.suspects import Suspect
+from spacy_finegrained_ner.doctor.suspects import OUTSIDE, Suspect
 from spacy_finegrained_ner.labels.readers import named_taxonomy
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 from study.plan.stages import StudyError
@@ -122,7 +122,8 @@ def _write_judge(suspects: Sequence[Suspect], planted: Planted, data: Data, outp
     asked = [
         (one.text, one.start, one.end, one.gold)
         for one in suspects[:TOP]
-        if (one.text, one.start) not in planted
+        # Beside entities drawn at random one that is missing would give itself away
+        if (one.text, one.start) not in planted and one.gold != OUTSIDE
     ]
     rest = [
         (number, ent.start, ent.end, ent.label_)

@@ -28,6 +28,7 @@ from spacy.util import registry
 from thinc.api import Config, fix_random_seed
 
 from spacy_finegrained_ner.data.corpus import bare_copy
+from spacy_finegrained_ner.knowledge.names import Names
 from spacy_finegrained_ner.labels.readers import named_taxonomy
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 from spacy_finegrained_ner.pipeline.tuning import BATCH, tune
@@ -98,9 +99,13 @@ def _place(training: Training, seed: int, inputs: Inputs) -> Path | None:
         return None
     # What is as by default is left out: so it is found where a training has got more settings
     told = {k: v for k, v in vars(training).items() if v != getattr(Training, k, None)}
-    asked = f"{told} {seed} {inputs.encoder} {inputs.base_encoder} {inputs.taxonomy}"
+    config = config_of(training, seed, inputs)
+    # What is in the files: the same texts written anew are other bytes
+    tokens = DocBin().from_disk(config["paths"]["train"]).tokens
+    data = sha256(b"".join(of_text.tobytes() for of_text in tokens)).hexdigest()
+    asked = f"{told} {config.to_str(interpolate=False)} {data}"
     if training.pipeline == "knowledge":
-        asked += f" {inputs.knowledge}"
+        asked += Names.open(inputs.names(training.names)).digest
     return inputs.work / "kept" / f"{training.name}-{sha256(asked.encode()).hexdigest()[:12]}"
 
 

@@ -6,8 +6,11 @@ import json
 import pytest
 import spacy
 from json_lines import read_jsonl
+from knowing import trained
 from spacy.tokens import DocBin
+from typer.testing import CliRunner
 
+from spacy_finegrained_ner.cli.main import app
 from spacy_finegrained_ner.data.extensions import register_extensions
 
 
@@ -125,6 +128,28 @@ def test_parquet_of_json_whose_columns_change(annotate, tmp_path):
         assert [len(row) for row in found["entities"].to_pylist()] == [1, 0, 0, 0, 0]
 
 
+def test_parquet_of_lists_and_structs_whose_values_change(annotate, tmp_path):
+    pq = pytest.importorskip("pyarrow.parquet")
+    many = 2**53 + 1
+    rows = [{"v": [many], "s": {"a": many}}, {"v": [0.5], "s": {"a": 0.5}}]
+    given = write_rows(tmp_path / "a.jsonl", [{"text": "pelé", **row} for row in rows])
+    output = tmp_path / "o.parquet"
+    assert annotate(given, "--block-rows", 1, "--output", output)[0] == 0
+    found = pq.read_table(output)
+    assert [json.loads(x) for x in found["v"].to_pylist()] == [[many], [0.5]]
+    assert [json.loads(x) for x in found["s"].to_pylist()] == [{"a": many}, {"a": 0.5}]
+
+
+def test_what_is_no_number_within_a_map(annotate, tmp_path):
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    kind = pa.map_(pa.string(), pa.float64())
+    columns = {"text": ["pelé"], "m": pa.array([[("a", float("nan")), ("b", 1.0)]], kind)}
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    output = tmp_path / "o.jsonl"
+    assert annotate(tmp_path / "a.parquet", "--output", output)[0] == 0
+    assert read_jsonl(output)[0]["m"] == [["a", None], ["b", 1.0]]
+
+
 def test_a_docbin_has_docs_with_confidence_and_columns(annotate, tmp_path, nlp, rows, spans):
     given = write_rows(tmp_path / "a.jsonl", rows)
     output = tmp_path / "o.spacy"
@@ -180,3 +205,18 @@ def test_a_form_that_is_not_known(annotate, tmp_path):
     assert "the name does not tell the form. Give --to: expected one of jsonl, prodigy" in said
     assert annotate(given, "--to", "xml", "--output", tmp_path / "o.x")[0] == 1
     assert [path.name for path in tmp_path.iterdir()] == ["a.jsonl"]
+
+
+def test_evidence_is_in_parquet_and_null_where_no_names_are_known(model, tmp_path):
+    pq = pytest.importorskip("pyarrow.parquet")
+    trained(tmp_path / "names", 40).to_disk(tmp_path / "knowing")
+    given = write_rows(tmp_path / "a.jsonl", [{"text": "marie curie in lyon"}])
+    for folder in (model, tmp_path / "knowing"):
+        for suffix in ("jsonl", "parquet"):
+            call = ["annotate", folder, given, "--output", tmp_path / f"{folder.name}.{suffix}"]
+            assert CliRunner().invoke(app, list(map(str, call))).exit_code == 0
+        found = pq.read_table(tmp_path / f"{folder.name}.parquet")["entities"].to_pylist()[0]
+        wanted = read_jsonl(tmp_path / f"{folder.name}.jsonl")[0]["entities"]
+        assert [one.pop("evidence") for one in found] == [x.pop("evidence", None) for x in wanted]
+        assert [one.keys() for one in found] == [one.keys() for one in wanted]
+        assert found

@@ -1,5 +1,6 @@
 """A run that is stopped, by whatever, and started again gives what one gives that is not."""
 
+import gzip
 import json
 import os
 import random
@@ -8,13 +9,19 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 
 import pytest
 from filelock import FileLock
 from json_lines import read_jsonl
+from knowing import trained
+from knowledge_names import NAMES, names_file
+from typer.testing import CliRunner
 
 from spacy_finegrained_ner.annotate.engines import BlockAnnotator
+from spacy_finegrained_ner.annotate.inputs import Inputs
+from spacy_finegrained_ner.cli.main import app
+from spacy_finegrained_ner.errors import UserError
 
 
 @pytest.fixture
@@ -244,3 +251,33 @@ def test_stopped_by_hand(annotate, jsonl, tmp_path, stop_after):
     code, said = annotate(jsonl, "--block-rows", 20, "--output", tmp_path / "o.jsonl")
     assert code == 130
     assert "the same command goes on with it" in said
+
+
+def test_other_names_outside_of_the_pipeline_are_refused(jsonl, tmp_path, stop_after, monkeypatch):
+    trained(tmp_path / "names", 3, inside=False).to_disk(tmp_path / "model")
+    call = ("annotate", tmp_path / "model", jsonl, "--block-rows", 20)
+    call = [*map(str, call), "--output", str(tmp_path / "o.jsonl")]
+    stop_after(os, "fsync", 5)
+    with pytest.raises(Stop):
+        CliRunner().invoke(app, call)
+    monkeypatch.undo()
+    names_file(tmp_path / "names", NAMES[:9])
+    done = CliRunner().invoke(app, call)
+    assert done.exit_code == 1
+    assert "contents of the pipeline" in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize("workers", [(), ("--workers", "1")])
+def test_blocks_before_a_damaged_end_are_kept(annotate, tmp_path, texts, workers):
+    rows = [json.dumps({"id": i, "text": texts[i % 90]}) for i in range(400)]
+    whole = gzip.compress("\n".join([*rows, ""]).encode(), mtime=0)
+    (tmp_path / "a.jsonl.gz").write_bytes(whole + b"and no gzip")
+    output = tmp_path / "o.jsonl"
+    code, said = annotate(tmp_path / "a.jsonl.gz", "--block-rows", 50, *workers, "--output", output)
+    assert code == 1
+    assert "Whole blocks of rows before that are annotated and kept" in said
+    there, blocks = 0, Inputs([str(tmp_path / "a.jsonl.gz")], block_rows=50).blocks()
+    with suppress(UserError):
+        for there, _ in enumerate(blocks, 1):  # noqa: B007
+            pass
+    assert len(list((tmp_path / "o.jsonl.parts").glob("*.part"))) == there > 2

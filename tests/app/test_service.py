@@ -227,3 +227,32 @@ def test_of_very_much_that_is_wrong_little_is_told(client, body, says):
     response = client.post("/annotate", content=body, headers={"Content-Type": "application/json"})
     assert response.status_code == 422
     assert response.json() == {"error": says}
+
+
+def test_a_large_request_lets_others_have_their_turn(nlp, client, monkeypatch):
+    """And given up, it costs no more than the part that has begun."""
+    monkeypatch.setattr(service, "PART_TEXTS", 4)
+    monkeypatch.setattr(service, "TIME_OUT", 0.5)
+    slow = Slow(nlp, monkeypatch)
+    made = []
+    make_doc = nlp.make_doc
+    monkeypatch.setattr(nlp, "make_doc", lambda text: (made.append(text), make_doc(text))[1])
+    assert ask(client, *map(str, range(20))).status_code == 504
+    slow.go.set()
+    monkeypatch.setattr(service, "TIME_OUT", 30)
+    assert ask(client, TEXT).status_code == 200
+    assert made.count(TEXT) == 1
+    assert len([text for text in made if text.isdecimal()]) <= 4
+    docs = ask(client, *[TEXT, "in lyon"] * 9).json()["docs"]
+    assert [doc["text"] for doc in docs] == [TEXT, "in lyon"] * 9
+    assert [e["text"] for e in docs[16]["entities"]] == ["marie curie", "pelé", "lyon"]
+
+
+def test_a_pipeline_that_fails_is_not_ready(nlp, client, monkeypatch):
+    def fail(text):
+        raise RuntimeError("gone")
+
+    monkeypatch.setattr(nlp, "make_doc", fail)
+    response = client.get("/ready")
+    assert response.status_code == 503
+    assert "The pipeline fails" in response.json()["error"]

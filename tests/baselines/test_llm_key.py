@@ -148,9 +148,18 @@ def test_a_key_that_is_none_is_told_before_anything_is_sent(value, message, monk
         chat.close()
 
 
-@pytest.mark.parametrize("setting", ["api_key_env", "url"])
-def test_a_key_in_the_config_is_refused_and_not_printed(setting):
-    value = "sk-secret" if setting == "api_key_env" else "https://me:sk-secret@host/v1"
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("api_key_env", "sk-secret"),
+        ("url", "https://me:sk-secret@host/v1"),
+        ("url", "me:sk-secret@host/v1"),
+        ("url", "https:/me:sk-secret@host/v1"),
+        ("url", "https://me:sk-secret/ret@host/v1"),
+        ("url", "https://host/v1?key=sk-secret"),
+    ],
+)
+def test_a_key_in_the_config_is_refused_and_not_printed(setting, value):
     settings = {"url": "http://host/v1", setting: value}
     with pytest.raises(ValueError, match=setting) as caught:
         make_llm(**settings)

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 
 import chat_server
 import pytest
@@ -105,19 +106,45 @@ def test_the_model_and_the_arms_are_scored_on_the_same_sentences(knowing, data, 
     right = sentence_counts(by_arm["few_shot"].sets["valid"], table)
     assert right[..., 1:].sum() == 0
     assert right.sum() == len(table.entities) == len(by_arm["crf"].sets["valid"].hits)
-    (used,) = json.loads((output / "usage" / "few_shot.json").read_text())
+    (used,) = json.loads((output / "usage" / "few_shot-valid.json").read_text())
     assert used["requests"] == used["texts"] == SENTENCES
     assert used["prompt_tokens"] == SENTENCES * chat_server.USAGE["prompt_tokens"]
     # Again: nothing is asked, and the record is the same
     ask(knowing, data, study, output)
     assert knowing.asked.total() == SENTENCES
-    used = json.loads((output / "usage" / "few_shot.json").read_text())
+    used = json.loads((output / "usage" / "few_shot-valid.json").read_text())
     assert [start["requests"] for start in used] == [SENTENCES, 0]
     page = CliRunner().invoke(app, ["page", str(output), "--experiment", "llm"])
     assert page.exit_code == 0, page.output + page.stderr
     text = (output / "README.md").read_text(encoding="utf-8")
     assert "| language model, examples in the prompt | 1 | 100.0 (100.0 to 100.0) |" in text
-    assert "| language model, examples in the prompt | 12 | 1,200 | 120 |" in text
+    assert "| language model, examples in the prompt, valid part | 12 | 1,200 | 120 |" in text
+
+
+def test_another_part_comes_beside_the_first(knowing, data, study, tmp_path):
+    output = tmp_path / "out"
+    (data / "dev.spacy").write_bytes((data / "valid.spacy").read_bytes())
+    (before,) = read_records(study)
+    both = replace(before, sets={"valid": before.sets["valid"], "dev": before.sets["valid"]})
+    write(RECORD.dump_json(both), study / "runs" / "classic-crf.json")
+    write_gold(read_table(study, "train", "valid"), study / "gold-train-dev.json")
+    ask(knowing, data, study, output)
+    first = {record.run.arm: record.sets for record in read_records(output)}
+    ask(knowing, data, study, output, "--part", "dev")
+    for record in read_records(output):
+        assert record.run.sets == ("valid", "dev")
+        assert record.sets["valid"] == first[record.run.arm]["valid"]
+    # One arm has been asked about the one part alone
+    (path,) = (output / "runs").glob("*few_shot*")
+    one = RECORD.validate_json(path.read_bytes())
+    write(RECORD.dump_json(replace(one, sets={"dev": one.sets["dev"]})), path)
+    page = CliRunner().invoke(app, ["page", str(output), "--experiment", "llm"])
+    assert page.exit_code == 0, page.output + page.stderr
+    text = (output / "README.md").read_text(encoding="utf-8")
+    dev, valid = text.split("## Dev part")[1].split("## Valid part")
+    assert "language model" not in valid.split("## ")[0]
+    assert "language model" in dev.split("## ")[0]
+    assert "language model, examples in the prompt, dev part | 0 | 0" in text
 
 
 def test_a_study_of_other_data_is_refused(knowing, data, study, tmp_path):

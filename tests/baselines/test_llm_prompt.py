@@ -89,6 +89,9 @@ def test_definitions_of_a_taxonomy_file(tmp_path):
         ("{{ text }} {{ nothing }}", "'nothing' is undefined. It is given groups"),
         ("no text", r"does not show the text: write \{\{ text \}\}"),
         ("{{ text.__class__.__mro__ }}", "can't be rendered"),  # the sandbox
+        ("{{ text + 1 }}", "can't be rendered: TypeError"),
+        ("{{ text }} {{ 1 / 0 }}", "can't be rendered: ZeroDivisionError"),
+        ("{% for a, b, c in groups %}{{ text }}{% endfor %}", "can't be rendered: ValueError"),
         (b"\xff", "can't be read as a template"),
     ],
 )

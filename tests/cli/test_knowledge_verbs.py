@@ -191,3 +191,20 @@ def test_a_package_says_whose_names_it_has(tmp_path, inside):
         assert not named
         assert "of a file that is not in the package" in card
     assert spacy.load(tmp_path / "model").get_pipe("finegrained_ner").has_knowledge
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_package_says_whose_names_were_added(tmp_path, inside):
+    nlp = trained(tmp_path / "names", 3, inside=inside)
+    names = nlp.get_pipe("finegrained_ner").knowledge
+    names.add(["Oslo", "Bergen"], "city", source="osm")
+    names.add("Tromsø", "city", source="web")
+    names.add("Bodø", "city")  # of no source
+    nlp.to_disk(tmp_path / "model")
+    write_spacy(tmp_path / "train.spacy")
+    code, printed, card, found = meta(tmp_path, "--name", "tickets", "--version", "1.0")
+    assert code == 0, printed
+    named = {one["name"] for one in found["sources"]} & {"The lab", "web", "osm", "added"}
+    assert named == ({"The lab", "web", "osm"} if inside else {"web", "osm"})
+    assert "- osm" in card
+    assert "Names of web are under licenses that ask to share alike" in printed

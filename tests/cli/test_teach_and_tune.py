@@ -249,3 +249,35 @@ def test_tune_does_not_take_a_misspelled_label(model):
         UserError, match=r"\['Vehcle'\] should be annotated .* the data \['Vehicle'\]"
     ):
         tune(nlp, "finegrained_ner", gold, annotated=["Vehcle", "vehicle", "DRINK"])
+
+
+def test_compare_takes_pipelines_of_others_too(model, tmp_path):
+    gold = write_spacy(tmp_path / "gold.spacy")
+    nlp = spacy.blank("en")
+    ruler = nlp.add_pipe("entity_ruler")
+    ruler.add_patterns([{"label": "Athlete", "pattern": "pelé"}])
+    nlp.to_disk(tmp_path / "rules")
+    rows = tmp_path / "rows.json"
+    code, said = run("compare", gold, tmp_path / "rules", model, "--output", rows)
+    assert code == 0, said
+    rules, ours = srsly.read_json(rows)
+    labels = [span.label_ for eg in examples(make_nlp()) for span in eg.reference.ents]
+    true = sum(eg.reference.text.count("pelé") for eg in examples(make_nlp()))
+    assert rules["micro"][0] == pytest.approx(2 * true / (true + len(labels)))
+    assert ours["micro"][0] == 1.0
+    code, said = run("compare", gold, tmp_path / "rules")
+    assert code == 1
+    assert "has a component of this package, expected one at least" in said
+
+
+def test_names_that_the_pipeline_writes_are_learned_as_its_labels(model):
+    nlp = spacy.load(model)
+    component = nlp.get_pipe("finegrained_ner")
+    component.written = {"labels": None, "mapping": {"Athlete": "PERSON", "Drink": "PRODUCT"}}
+    doc = nlp("pelé drinks green tea")
+    assert [ent.label_ for ent in doc.ents] == ["PERSON", "PRODUCT"]
+    tuned = tune(nlp, "finegrained_ner", [doc], steps=1)
+    assert tuned.get_pipe("finegrained_ner").labels == component.labels
+    component.written = {"labels": None, "mapping": {"Athlete": "PERSON", "Scientist": "PERSON"}}
+    with pytest.raises(UserError, match=r"'PERSON' is what .* writes for Scientist, Athlete"):
+        tune(nlp, "finegrained_ner", [nlp("pelé drinks green tea")], steps=1)

@@ -16,6 +16,8 @@ from spacy_finegrained_ner.data.forms.record import FormError
         "#begin document\ngreen  B-A\ntea    I-A  \n!      O\n\n#end document\n",
         "-DOCSTART- -X- O O\n\n\ngreen JJ B-NP B-A\ntea NN I-NP I-A\n! . O O\n\n\n",
         "\ufeffgreen B-A\r\ntea I-A\r\n! O\r\n\r\n",
+        "# sent_id = 1\ngreen _ _ B-A\ntea _ _ I-A\n! _ _ O\n",
+        "# one two three\n1\tgreen\t_\tB-A\n2\ttea\t_\tI-A\n3\t!\t_\tO\n",
         "# id 7\ngreen _ _ B-A\ntea _ _ I-A\n! _ _ O",
     ],
 )

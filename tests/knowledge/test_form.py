@@ -24,6 +24,8 @@ from spacy_finegrained_ner.knowledge.form import SEPARATOR, Form
         ("绿茶", "绿 茶"),
         ("नमस्ते", "नमस्ते"),  # vowel signs are no accents
         ("a\tb\x00c\u200bd", "a b c d"),
+        ("Kestrel™ 4®", "kestrel 4"),
+        ("™", ""),
         ("... ?!", ""),
         ("", ""),
     ],
@@ -37,6 +39,7 @@ def test_units(text, units):
     [
         (Form(case=True), "Marie CURIE", "Marie CURIE"),
         (Form(punctuation=True), "O'Brien", "o ' brien"),
+        (Form(punctuation=True), "Kestrel®", "kestrel ®"),
         (Form(diacritics=True), "Pelé", "pelé"),
         (Form(diacritics=True), "Pele\u0301", "pelé"),
     ],

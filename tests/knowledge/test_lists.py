@@ -70,6 +70,16 @@ SPARQL = (
         ),
         ("p.jsonl", PATTERNS, [("Apple", "ORG", []), ("san francisco", "GPE", [])]),
         (
+            "catalogue.csv",
+            "name,topic\nQ7,car\nP50,phone\nL300,phone\n",
+            [("Q7", "car", []), ("P50", "phone", []), ("L300", "phone", [])],
+        ),
+        (
+            "aliases.csv",
+            'name,topic,aliases\nPixar,studio,"Pixar Inc, USA|Luxo, Jr."\n',
+            [(name, "studio", []) for name in ("Pixar", "Pixar Inc, USA", "Luxo, Jr.")],
+        ),
+        (
             "query.csv",
             SPARQL,
             [(name, "city", []) for name in ("Lyon", "Lyons", "Lugdunum", "Paris, Texas")],
@@ -92,6 +102,25 @@ def test_a_topic_for_all(tmp_path):
     assert read(written(tmp_path, "a.csv", "itemLabel\nKestrel\n"), "laptop") == [
         ("Kestrel", "laptop", [])
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.tsv", "Kestrel\t\nLyon\tcity\n"),
+        ("a.csv", "name,topic\nKestrel,\nLyon,city\n"),
+        ("a.jsonl", '{"name": "Kestrel", "topic": ""}\n{"name": "Lyon", "topic": "city"}\n'),
+    ],
+)
+def test_an_empty_topic_is_none(tmp_path, name, content):
+    path = written(tmp_path, name, content)
+    assert read(path, "laptop") == [("Kestrel", "laptop", []), ("Lyon", "city", [])]
+    assert read(path) == [("Kestrel", "", []), ("Lyon", "city", [])]  # the builder counts it
+
+
+def test_an_empty_name_is_for_the_builder_to_count(tmp_path):
+    path = written(tmp_path, "a.jsonl", '{"name": "", "topic": "city", "aliases": ["Lyon", ""]}\n')
+    assert read(path) == [("", "city", []), ("Lyon", "city", [])]
 
 
 def test_what_is_no_name_is_counted(tmp_path):

@@ -1,11 +1,17 @@
 """All names in a text, against a search that tries every span."""
 
+import itertools
+
 import marisa_trie
 import pytest
+import spacy
 from hypothesis import given
 from hypothesis import strategies as st
 from knowledge_names import builder, words
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
 
+from spacy_finegrained_ner.knowledge.build import Builder
 from spacy_finegrained_ner.knowledge.form import Form
 from spacy_finegrained_ner.knowledge.live import LiveNames
 from spacy_finegrained_ner.knowledge.matcher import find
@@ -61,3 +67,53 @@ def test_the_same_as_by_trying_every_span(names, tokens):
 def test_names_in_texts(text, expected):
     rows = LiveNames(builder().names()).find([words(text)])
     assert set(zip(rows.start.tolist(), rows.end.tolist(), strict=True)) == expected
+
+
+UNITS = ["do", "n't", "don't", "10", "km", "c", "#", "-", "a", "b", "绿", "茶", "."]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(UNITS), st.booleans()), min_size=1, max_size=10),
+    st.lists(
+        st.lists(
+            st.sampled_from(["don", "t", "10km", "c", "#", "a", "b", "ab", "绿"]),
+            min_size=1,
+            max_size=3,
+        ),
+        max_size=12,
+    ),
+)
+def test_it_makes_no_difference_where_a_tokenizer_cuts(tokens, names):
+    """Against trying all spans: what is before, in and behind one adds up to the whole text."""
+    made = Builder(FORM, {"x": ["X"]})
+    keys = {"".join(f"{unit} " for unit in name) for name in names}
+    for key in keys:
+        made.add_key(key, "x", ["y"])
+    live = LiveNames(made.names())
+    text, spaces = zip(*tokens, strict=True)
+    doc = Doc(Vocab(), words=text, spaces=spaces)
+    whole = FORM.of(doc.text)
+    expected = set()
+    for start, end in itertools.combinations(range(len(doc) + 1), 2):
+        parts = [FORM.of(str(part)) for part in (doc[:start], doc[start:end], doc[end:])]
+        counts = FORM.of(doc[start].text) and FORM.of(doc[end - 1].text)
+        if "".join(parts) == whole and parts[1] in keys and counts:
+            expected.add((start, end, parts[1]))
+    rows = live.find([doc])
+    assert {
+        (start, end, live.file.key(number))
+        for start, end, number in zip(
+            rows.start.tolist(), rows.end.tolist(), rows.number.tolist(), strict=True
+        )
+    } == expected
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Don't Look Up", "We Can't Stop", "Cannot Be Tamed", "She's Gotta Have It", "10km", "5kg bag"],
+)
+def test_names_that_a_real_tokenizer_cuts_within_words(name):
+    made = builder(names=[(name, "film", ["web"])])
+    doc = spacy.blank("en")(f"have you seen ({name.lower()})?")
+    rows = LiveNames(made.names()).find([doc])
+    assert [doc[s:e].text for s, e in zip(rows.start, rows.end, strict=True)] == [name.lower()]

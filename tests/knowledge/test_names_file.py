@@ -143,6 +143,23 @@ def test_pickled_it_is_its_path(tmp_path):
         pickle.loads(data)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"topics": {"city": ["Place"]}},
+        {"sources": {"web": {"license": "MIT"}}},
+        {"form": Form(case=True)},
+    ],
+)
+def test_the_digest_is_of_all_that_a_file_says(settings):
+    def digest(**settings):
+        made = Builder(**{"form": Form(), "topics": {"city": ["City"]}, "sources": {}} | settings)
+        made.add("lyon", "city", ["web"])
+        return made.names().digest
+
+    assert digest() == digest() != digest(**settings)
+
+
 def test_pickled_it_is_whole_where_its_file_is_another_one_or_gone(tmp_path):
     names = names_file(tmp_path / "names")
     names_file(tmp_path / "names", NAMES[:3])

@@ -74,7 +74,8 @@ def by_hand(made: NameAttention, x: torch.Tensor, names=NAMES) -> torch.Tensor:
         inside = sum(context[start:end]) / (end - start)
         before = context[start - 1] if start else nowhere
         after = context[end] if end < len(x) else nowhere
-        values.append(gelu(head["name"](torch.cat([known, inside, before, after]))))
+        together = head["name"](torch.cat([known, inside, before, after]))
+        values.append(gelu(head["norm"](together)))
     out = head["out"].weight.view(WIDTH, PLACES, HIDDEN)
     moved = []
     for token, row in enumerate(x):
@@ -149,6 +150,16 @@ def test_many_names_move_a_token_no_further_than_one():
     one = made(x, *arguments((NAMES[0],))) - beside(x)
     many = made(x, *arguments((NAMES[0],) * 40)) - beside(x)
     torch.testing.assert_close(one, many)
+
+
+@torch.no_grad()
+def test_names_do_not_shut_themselves_off_as_weights_grow():
+    """At the rate of a head they do grow, and what a name is worth would follow."""
+    made, x = module(), vectors()
+    before = made(x, *arguments())
+    for parameter in made.head["names"]["name"].parameters():
+        parameter *= 1000
+    torch.testing.assert_close(made(x, *arguments()), before, atol=1e-3, rtol=1e-3)
 
 
 def test_gradients():

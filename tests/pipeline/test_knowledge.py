@@ -13,6 +13,8 @@ from pipelines import HASH_EMBED, examples, make_nlp, train
 from spacy.tokens import Doc, DocBin
 
 from spacy_finegrained_ner.annotate.records import entity_records
+from spacy_finegrained_ner.knowledge.found import Found
+from spacy_finegrained_ner.labels.prediction import Prediction
 from spacy_finegrained_ner.ml import knowledge as layer
 
 TEXTS = ["marie curie met pelé in lyon", "", "is there green tea ?", "nothing to see", " \n "]
@@ -155,7 +157,7 @@ def test_names_are_known_as_soon_as_they_are_added(nlp, tmp_path):
     names.remove("somebody")
     np.testing.assert_array_equal(emissions(nlp, [text])[0], before)
     names.remove("Serena Williams")
-    assert all(one["start"] == 1 for ent in nlp(text).ents for one in ent._.evidence)
+    assert [one["start"] for one in names.listed(text.split())] == [1]
 
 
 def test_what_is_missing_is_told(tmp_path):
@@ -209,3 +211,23 @@ def test_a_listener_beside_names(tmp_path):
         again = spacy.load(tmp_path / "model")
     assert [(e.text, e.label_, e._.evidence) for e in again(text).ents] == before
     again.update(examples(again), sgd=again.resume_training())
+
+
+def test_evidence_of_many_names_is_that_of_each_pair():
+    class Now:
+        def described(self, part, number):
+            return {"topics": [str(number)], "types": [], "sources": []}
+
+    entities = [(0, 2, "Drink"), (4, 5, "Drink"), (5, 9, "Athlete"), (12, 13, "Drink")]
+    names = [(s, e) for s in range(14) for e in range(s + 1, 15)]
+    columns = [np.array(x) for x in zip(*((0, *span, 0, 0) for span in names), strict=True)]
+    made = make_nlp()
+    train(made, examples(made), 1)
+    prediction = Prediction(entities)
+    (told,) = component(made)._with_evidence(
+        [(Now(), Found(*columns), 1)], [made.make_doc("x " * 14)], [prediction]
+    )
+    for entity in entities:
+        assert [(one["start"], one["end"]) for one in told.facts[entity]["evidence"]] == [
+            (s - entity[0], e - entity[0]) for s, e in names if s < entity[1] and entity[0] < e
+        ]

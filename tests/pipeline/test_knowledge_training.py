@@ -6,6 +6,7 @@ import numpy as np
 import spacy
 import torch
 from knowing import QUIET, component, emissions, knowing, trained
+from knowledge_names import names_file
 from pipelines import HASH_EMBED, examples, train
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -171,3 +172,24 @@ def test_words_are_counted_by_entities_also_where_there_are_soft_targets(tmp_pat
     student.initialize(lambda: [Example(bare_copy(doc, doc.vocab), doc) for doc in soft])
     assert component(student).knowledge.common == component(nlp).knowledge.common
     assert "in " in component(student).knowledge.common
+
+
+def test_initialized_again_what_was_added_is_no_name_of_the_file(tmp_path):
+    nlp = knowing(tmp_path / "names")
+    nlp.initialize(lambda: examples(nlp))
+    component(nlp).model.get_ref("knowledge").attrs["knowledge"].path = None
+    names = component(nlp).knowledge
+    before = names.common
+    names.add(["met", "nothing to"], "city")  # the first names of what was added
+    nlp.initialize(lambda: examples(nlp))
+    assert names.common == before
+
+
+def test_with_other_names_training_goes_on(tmp_path):
+    """What was counted is of the names that it began with."""
+    nlp = trained(tmp_path / "names", 3)
+    for count in (1, 40):
+        more = [(f"kestrel {i}", "city", ["web"]) for i in range(count)]
+        file = names_file(tmp_path / f"other{count}", [*more, ("lyon", "city", ["web"])])
+        component(nlp).knowledge.use(file)
+        nlp.update(examples(nlp))

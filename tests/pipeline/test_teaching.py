@@ -168,6 +168,19 @@ def test_any_pipeline_teaches_entities_and_none_without_probabilities_more():
         list(taught(nlp, [], name="entity_ruler", soft=True))
 
 
+def test_entities_that_are_not_of_one_component_are_not_taken_for_it():
+    nlp = spacy.blank("en")
+    for name in ("one", "two"):
+        nlp.add_pipe("entity_ruler", name).add_patterns([{"label": name, "pattern": name}])
+    nlp.add_pipe("span_ruler").add_patterns([{"label": "three", "pattern": "three"}])
+    text = nlp.make_doc("one two three")
+    for name in ("two", "span_ruler"):
+        with pytest.raises(NoTeacher, match=rf"'{name}' finds can't be told .*\['one', 'two'\]"):
+            list(taught(nlp, [text], name=name))
+    (doc,) = taught(nlp, [text])
+    assert found(doc) == [(0, 1, "one"), (1, 2, "two")]
+
+
 def test_empty_texts_and_the_order_of_the_texts(teacher):
     texts = [
         Doc(teacher.vocab),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import spacy
 from encoders import tiny_bert
+from knowledge_names import names_file
 from numpy.testing import assert_allclose
 from pipelines import SENTENCES, examples, make_nlp, sentence
 from simulated import TYPES, gold, record
@@ -26,12 +27,14 @@ from study.page.experiment import write_experiment
 from study.plan.checks import best, best_and_worst
 from study.plan.experiment import Compared, Experiment
 from study.plan.experiments import EXPERIMENTS
+from study.plan.names import NAMES
 from study.plan.new_types import NEW, OLD, divided
 from study.plan.stages import StudyError, Taught, Training
 from study.plan.teaching import halves
 from study.runs.pipelines import Inputs, config_of
 from study.runs.pooled import OnBatches
 from study.runs.records import GOLD, RECORD, read_records, write
+from study.runs.training import _place
 
 INPUTS = Inputs(Path("work"), "encoder", knowledge="names")
 
@@ -274,3 +277,20 @@ def test_a_smoke_experiment(tmp_path, name, monkeypatch):
     assert code == 0, said
     code, said = command("page", tmp_path / "out", "--experiment", name)
     assert code == 0, said
+
+
+def test_other_names_and_other_data_are_another_training(tmp_path):
+    """What is kept of trainings is found by what is in the files, not by where they are."""
+    tiny_bert(tmp_path / "encoder", layers=1)
+    (tmp_path / "work").mkdir()
+    inputs = Inputs(
+        tmp_path / "work", str(tmp_path / "encoder"), knowledge=str(tmp_path / "names.kb")
+    )
+
+    def place(topic, count):
+        DocBin(docs=texts(count)).to_disk(tmp_path / "work" / "train.spacy")
+        names_file(tmp_path / "names.kb", [("lyon", topic, ["web"])])
+        return _place(replace(NAMES.arms["with"].trainings[0], settings={}), 0, inputs)
+
+    assert place("city", 3) == place("city", 3)
+    assert len({place("city", 3), place("film", 3), place("city", 4)}) == 3

@@ -25,7 +25,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from spacy_finegrained_ner.baselines.llm.answers import Reply
+from spacy_finegrained_ner.baselines.llm.answers import Reply, read_answer
 from spacy_finegrained_ner.baselines.llm.cache import key_of
 from spacy_finegrained_ner.baselines.llm.client import ask
 from spacy_finegrained_ner.baselines.llm.failures import (
@@ -76,8 +76,7 @@ class Engine:
         self._lock = Lock()
         self._loop: Loop | None = None
         self._reached = False
-        self.told = False
-        """Whether the user has been told that texts leave, and where they go."""
+        self._told = False
 
     def __reduce__(self) -> tuple[type["Engine"], tuple[Any, ...]]:
         if multiprocessing.context.get_spawning_popen() is not None:
@@ -87,14 +86,23 @@ class Engine:
     def __deepcopy__(self, memo: Any) -> "Engine":
         return Engine(*self._settings)
 
+    def first_to_tell(self) -> bool:
+        """Whether the user has not been told yet that texts leave: the caller does so now."""
+        with self._lock:
+            first, self._told = not self._told, True
+            return first
+
+    @property
+    def told(self) -> bool:
+        return self._told
+
     @contextmanager
     def run(self) -> Iterator["Run"]:
         """Around requests that belong together: once one of them can't go on, none is sent any
         more. Raises `CannotGoOn`, when all that was under way has been stored."""
         run = Run(self)
         try:
-            with self.report.clock():
-                yield run
+            yield run
         except CannotGoOn:
             wait(list(run.futures))
             raise
@@ -122,7 +130,7 @@ class Engine:
         )
 
     async def answer(self, run: "Run", body: Body) -> Reply:
-        """On the loop. The same body is asked once, also while its request is under way."""
+        """On the loop. In a run a body is asked once, also while its request is under way."""
         key = key_of(self.endpoint.url, body)
         task = run.asked.get(key)
         if task is not None:
@@ -152,13 +160,13 @@ class Engine:
             return reply
         async with loop.slots:  # also while it waits: a server that is busy gets no more requests
             reply = cast(Reply, await self._tries(run)(self._try, run, body))
-            run.in_a_row = 0
             loop.cache.put(key, reply)
-        if self.budget.needs_usage and None in (reply.prompt_tokens, reply.answer_tokens):
-            run.stopped = run.stopped or CannotGoOn(
-                f"The server at {self.endpoint.host} does not tell the tokens of its answers, so "
-                f"[components.{self.owner}.budget] can't bound tokens or cost. Bound requests."
-            )
+        try:
+            read_answer(reply)
+        except NoAnswer as failure:  # which the text is told where it is read
+            self._count_in_a_row(run, failure)
+        else:
+            run.in_a_row = 0
         return reply
 
     async def _try(self, run: "Run", body: Body) -> Reply:
@@ -168,6 +176,11 @@ class Engine:
             raise BudgetReached(
                 f"The budget of '{self.owner}' is used up ({used}). What was answered is "
                 "kept: another run goes on from there, with a budget of its own."
+            )
+        if self.budget.needs_usage and self.report.without_usage:
+            raise CannotGoOn(
+                f"The server at {self.endpoint.host} does not tell the tokens of its answers, so "
+                f"[components.{self.owner}.budget] can't bound tokens or cost. Bound requests."
             )
         endpoint = self.endpoint
         key = read_key(endpoint.key_variable)

@@ -102,10 +102,13 @@ def make_prompt(template: str, taxonomy: Taxonomy, examples: Sequence[FewShot], 
     }
     try:
         return compiled(template).render(values).strip()
-    except TemplateError as error:
+    except UserError:
+        raise
+    except Exception as error:  # such as a TypeError: what it computes is its own
+        told = str(error) if isinstance(error, TemplateError) else repr(error)
         raise UserError(
-            f"The template of the prompt can't be rendered: {error}. It is given groups, flat, "
-            "examples and text."
+            f"The template of the prompt can't be rendered: {told:.300}. It is given groups, "
+            "flat, examples and text."
         ) from None
 
 

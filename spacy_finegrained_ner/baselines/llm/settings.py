@@ -123,17 +123,18 @@ class Endpoint:
         where = f"of [components.{owner}]"
         if not isinstance(url, str) or not url:
             raise ValueError(f"url {where} is {url!r}, expected one like http://localhost:11434/v1")
-        try:
-            parts = urlsplit(url)
-            _ = parts.port
-        except ValueError as error:
-            raise ValueError(f"url {where} can't be read: {error}") from None
-        if parts.username or parts.password or parts.query or parts.fragment:
+        # Before it is taken apart: what can't be may have a key in it, and is printed below
+        if any(character in url for character in "@?#"):
             raise ValueError(
                 f"url {where} has a user, a query or a fragment in it, and is saved with the "
                 "pipeline. Expected one like https://api.openai.com/v1; a key belongs into the "
                 "environment variable that api_key_env names."
             )
+        try:
+            parts = urlsplit(url)
+            _ = parts.port
+        except ValueError as error:
+            raise ValueError(f"url {where} can't be read: {error}") from None
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"url {where} is {url!r}, expected one like https://host/v1")
         if parts.path.rstrip("/").endswith(PATH):

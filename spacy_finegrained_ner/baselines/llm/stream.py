@@ -62,9 +62,8 @@ def _ask(
 
 def _tell(engine: Engine, model: str, leaving: int, read: int) -> None:
     """Before the first request: what leaves, and where it goes."""
-    if not leaving:
+    if not leaving or not engine.first_to_tell():
         return
-    engine.told = True
     kept = "in memory" if engine.cache is None else f"in the folder {engine.cache}"
     clear = "; texts and key, if there is one, go UNENCRYPTED (http)"
     util.logger.warning(
@@ -84,7 +83,9 @@ def _answered(
         report.count(texts=1, empty=1)
         return Prediction()
     try:
-        answer = read_answer(future.result())
+        with report.clock():
+            reply = future.result()
+        answer = read_answer(reply)
     except NoAnswer as failure:
         report.count(texts=1)
         report.count_failed(failure.kind)

@@ -14,6 +14,8 @@ from spacy_finegrained_ner.labels.schemes import find_scheme
 _GAP = re.compile(" +")
 _BETWEEN = re.compile(r"-DOCSTART-(\s|$)|# id(\s|$)|#(begin|end) document")
 _SKIPPED = re.compile(r"-DOCSTART-|\ufeff?#")
+_KEY = re.compile(r"# [\w.:-]+ = ")
+"""As CoNLL-U has them: `# sent_id = 1`."""
 _NUMBER = re.compile(r"\d+([-.]\d+)?")
 
 Row = tuple[int, list[str]]
@@ -24,8 +26,8 @@ def read_columns(path: Path, text: str, options: Options, account: Account) -> l
     """The sentences of a file. The word is in the first column, or in the second where the first
     counts the tokens; the tag in the last one, unless options say another.
 
-    Between sentences, lines that begin with `#` and have another number of columns than the first
-    line that does not are comments.
+    Between sentences, lines are comments that begin with `#` and have another number of columns
+    than the first line that does not, or no tab where that has one, or are like `# key = value`.
 
     Raises a `FormError` for lines without a tag, or with another number of columns than the first;
     for lines and sentences that are far too long; and where the column can't be one of tags.
@@ -60,6 +62,7 @@ def _sentences(path: Path, text: str, account: Account) -> list[list[Row]]:
     columns = first = 0
     plain = next((x for x in lines_of(text) if x.strip() and not _SKIPPED.match(x)), None)
     width = 0 if plain is None else len(_fields(plain.rstrip()))
+    tabs = plain is not None and "\t" in plain
     for number, line in enumerate(lines_of(text), 1):
         if len(line) > MAX_LINE:
             raise FormError(f"{path}:{number}: the line is longer than {MAX_LINE} characters.")
@@ -75,7 +78,9 @@ def _sentences(path: Path, text: str, account: Account) -> list[list[Row]]:
                 "end in a line feed. Convert the line ends of the file."
             )
         fields = _fields(line)
-        begins = not rows and line.startswith("#") and bool(width) and len(fields) != width
+        # A word may begin with it, too
+        other = (bool(width) and len(fields) != width) or (tabs and "\t" not in line)
+        begins = not rows and line.startswith("#") and (other or bool(_KEY.match(line)))
         if not line or begins or _BETWEEN.match(line):
             if rows:
                 sentences.append(rows)

@@ -109,6 +109,9 @@ def listed(items: Any) -> Sequence[Any] | None:
     if not isinstance(items, Mapping):
         return None
     if items and all(isinstance(column, list) for column in items.values()):
+        # Groups of spans by their names, which JSON of spaCy's Docs has beside the entities
+        if all(isinstance(one, Mapping) for column in items.values() for one in column):
+            return None
         if len(set(map(len, items.values()))) > 1:
             return None
         return [dict(zip(items, row, strict=True)) for row in zip(*items.values(), strict=True)]

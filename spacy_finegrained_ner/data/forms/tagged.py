@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from spacy_finegrained_ner.data.forms.record import (
+    NO_PLACE,
     NO_TEXT,
     UNMATCHED,
     Account,
@@ -69,11 +70,17 @@ def reader(
         if not isinstance(words, list) or not isinstance(tags, list):
             account.add(NO_TEXT, place, f"found the keys {sorted(value)[:10]}")
             return []
+        if not words:
+            account.add(NO_TEXT, place, "no tokens")
+            return []
         if len(words) != len(tags):
             account.add(UNMATCHED, place, f"{len(words)} tokens and {len(tags)} tags")
             return []
         spelled = ["-" if tag in (None, IGNORED) else _spelled(tag, names) for tag in tags]
         # A word of nothing is no token
+        for word, tag in zip(words, spelled, strict=True):
+            if not str(word).strip() and tag not in ("O", "-"):
+                account.add(NO_PLACE, place, f"no word for the tag {tag}")
         kept = [(str(w), t) for w, t in zip(words, spelled, strict=True) if str(w).strip()]
         return [Record(place, words=[w for w, _ in kept], tags=[t for _, t in kept])]
 

@@ -61,16 +61,16 @@ def digest(path: Path) -> str:
     return sha256(path.read_bytes()).hexdigest()
 
 
-def begin(folder: Path, asked: Mapping[str, Any]) -> None:
-    """Write down what is asked for, or see that it is what was asked for in this folder before.
-    Raises a `UserError` where it is something else, and for a folder of something else."""
+def check_same(folder: Path, asked: Mapping[str, Any]) -> None:
+    """See that what is asked for is what was asked for in this folder before, if there is something
+    to go on from. Raises a `UserError` where it is something else, and for a folder of something
+    else."""
     path = folder / SETTINGS
     if not path.exists():
         if folder.is_dir() and any(folder.iterdir()):
             raise UserError(f"{folder}: is not empty, and has no {SETTINGS}. Give a new folder.")
-        folder.mkdir(parents=True, exist_ok=True)
-        with in_place_of(path) as new:
-            new.write_text(json.dumps(asked, indent=2), encoding="utf-8")
+        return
+    if not (folder / CHECKPOINT).exists():
         return
     before = json.loads(path.read_bytes())
     if changed := [key for key in {**before, **asked} if before.get(key) != asked.get(key)]:
@@ -79,6 +79,13 @@ def begin(folder: Path, asked: Mapping[str, Any]) -> None:
             f"{folder}: a fine-tuning with other settings was begun there: {told}. Give the same "
             "settings to go on with it, or another folder."
         )
+
+
+def begin(folder: Path, asked: Mapping[str, Any]) -> None:
+    """Write down what is asked for, when all of it is there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with in_place_of(folder / SETTINGS) as new:
+        new.write_text(json.dumps(asked, indent=2), encoding="utf-8")
 
 
 def fine_tune(
@@ -129,6 +136,7 @@ def fine_tune(
             if last or done.steps % settings.save_every == 0:
                 _save(folder, model, optimizer, done)
             stepped(done.steps)
+    _write_log(folder, done)  # it may have been stopped between the checkpoint and its log
     return done
 
 
@@ -199,6 +207,10 @@ def _save(folder: Path, model: Any, optimizer: torch.optim.Optimizer, done: Prog
     }
     with in_place_of(folder / CHECKPOINT) as new:
         torch.save(state, new)
+    _write_log(folder, done)
+
+
+def _write_log(folder: Path, done: Progress) -> None:
     with in_place_of(folder / LOG) as new:
         new.write_text("".join(f"{json.dumps(row)}\n" for row in done.log), encoding="utf-8")
 
