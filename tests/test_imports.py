@@ -36,10 +36,12 @@ INSIDE = {
 STANDARD = {"collections", "dataclasses", "functools", "io", "itertools", "pathlib", "re", "typing"}
 STANDARD |= {
     "abc",
+    "bisect",
     "contextlib",
     "inspect",
     "numbers",
     "math",
+    "operator",
     "pickle",
     "threading",
     "unicodedata",

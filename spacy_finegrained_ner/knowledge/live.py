@@ -8,11 +8,10 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
-from spacy.attrs import SPACY
-from spacy.tokens import Doc
 
 from spacy_finegrained_ner.knowledge.build import Builder
 from spacy_finegrained_ner.knowledge.form import Form
+from spacy_finegrained_ner.knowledge.forms import Forms, Tokens
 from spacy_finegrained_ner.knowledge.found import ADDED, Found, Ints
 from spacy_finegrained_ner.knowledge.given import check_topic, check_words, keys_of, several
 from spacy_finegrained_ner.knowledge.matcher import find
@@ -20,21 +19,6 @@ from spacy_finegrained_ner.knowledge.names import Names
 
 SOURCE = "added"
 """Of the names that are added to a pipeline, where none is said."""
-_MOST_FORMS = 1 << 16
-
-
-class _Forms(dict[str, str]):
-    """The form of each word that was met."""
-
-    def __init__(self, names: Names) -> None:
-        super().__init__()
-        self.form = names.form
-
-    def __missing__(self, word: str) -> str:
-        if len(self) >= _MOST_FORMS:
-            self.clear()
-        form = self[word] = self.form.of(word)
-        return form
 
 
 @dataclass(frozen=True)
@@ -46,7 +30,7 @@ class State:
     """
 
     file: Names
-    forms: _Forms
+    forms: Forms
     added: Names | None
     entries: Mapping[str, Sequence[tuple[str, str]]]
     types: Mapping[str, Sequence[str]]
@@ -89,7 +73,7 @@ def _state(
     # What is in both is found once, as what was added: it has the entries of the file, too
     gone = _numbers(file, [*removed, *entries])
     hidden = np.union1d(gone, _numbers(file, common - entries.keys()))
-    forms = before.forms if before is not None and before.file is file else _Forms(file)
+    forms = before.forms if before is not None and before.file is file else Forms(file.form)
     return State(file, forms, added, entries, types, removed, common, hidden, gone)
 
 
@@ -261,15 +245,15 @@ class LiveNames:
         ]
 
     def find(
-        self, texts: Sequence[Doc | Sequence[str]], now: State | None = None, training: bool = False
+        self, texts: Sequence[Tokens], now: State | None = None, training: bool = False
     ) -> Found:
-        """All names in texts, each a Doc, or words with spaces between them. now: `self.now`, where
+        """All names in texts, see `forms.Tokens`. now: `self.now`, where
         more is asked of it. training: also words that are hardly ever names."""
         now = now or self._now
         hidden = now.hidden_in_training if training else now.hidden
         rows: list[tuple[int, int, int, int, int]] = []
         for text, words in enumerate(texts):
-            forms, joined = _forms_of(words, now.forms)
+            forms, joined = now.forms.of(words)
             for part, names in enumerate(now.parts):
                 if names is not None:
                     rows += [
@@ -285,23 +269,3 @@ class LiveNames:
             return found
         at = np.minimum(np.searchsorted(hidden, found.number), len(hidden) - 1)
         return found.only((found.part == ADDED) | (hidden[at] != found.number))
-
-
-def _forms_of(text: Doc | Sequence[str], forms: _Forms) -> tuple[list[str], dict[int, int]]:
-    """Of each token, as `matcher.find` takes them. Tokenizers cut within letters and digits, too
-    ("do" + "n't", "10" + "km"): such tokens have one form together."""
-    words = [token.text for token in text] if isinstance(text, Doc) else text
-    found = [forms[word] for word in words]
-    if not isinstance(text, Doc):
-        return found, {}
-    joined: dict[int, int] = {}
-    first = 0
-    for i in np.flatnonzero(text.to_array([SPACY]).reshape(-1)[:-1] == 0).tolist():
-        if joined.get(first) != i + 1:
-            first = i
-        if found[first] and found[i + 1]:
-            whole = forms.form.of("".join(words[first : i + 2]))
-            if whole != found[first] + found[i + 1]:
-                found[first], found[i + 1] = whole, ""
-                joined[first] = i + 2
-    return found, joined

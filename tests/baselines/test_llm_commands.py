@@ -87,5 +87,6 @@ def test_a_broken_cache_can_be_deleted(tmp_path):
     result = run("llm-cache", folder)
     assert result.exit_code == 1
     assert "used as a cache" in result.output
-    assert run("llm-cache", folder, "--delete").exit_code == 0
+    result = run("llm-cache", folder, "--delete")
+    assert result.exit_code == 0, (result.output, result.exception)
     assert not folder.exists()

@@ -111,30 +111,6 @@ def test_a_budget_that_the_server_does_not_let_hold_is_told(chat):
     assert report_of(nlp).requests == 1
 
 
-def test_nor_does_it_hold_text_by_text(chat):
-    chat.behave = {"": server.uses(None)}
-    nlp = make_llm(chat.url, budget={"tokens": 300})
-    nlp(TEXTS[0])
-    for text in TEXTS[1:4]:
-        with pytest.raises(ValueError, match="does not tell the tokens"):
-            nlp(text)
-    assert report_of(nlp).requests == 1
-
-
-@pytest.mark.parametrize("answer", [server.says("no idea"), server.says("{", finish="length")])
-def test_answers_that_nobody_can_use_are_no_answers(chat, answer):
-    """A model that thinks beyond max_tokens would go through all of the texts."""
-    chat.behave = {"": answer}
-    nlp = make_llm(chat.url, limits={"give_up_after": 3, "parallel": 1})
-    with pytest.raises(ValueError, match="3 texts in a row had no answer"):
-        list(nlp.pipe(TEXTS))
-    assert report_of(nlp).requests == 3
-    chat.behave = {"1": answer}  # not in a row
-    nlp = make_llm(chat.url, limits={"give_up_after": 3, "parallel": 1})
-    list(nlp.pipe(["1 lyon", "1 pelé", "lyon", "1 tea", "1 green tea", "pelé"]))
-    assert report_of(nlp).failed.total() == 4
-
-
 def report_of_run(chat) -> dict:
     nlp = make_llm(chat.url)
     list(nlp.pipe(["lyon", "pelé"]))

@@ -139,7 +139,7 @@ def test_readers_see_all_of_a_change_or_nothing(live):
 
 
 def test_many_forms_are_not_kept(live, monkeypatch):
-    monkeypatch.setattr("spacy_finegrained_ner.knowledge.live._MOST_FORMS", 50)
+    monkeypatch.setattr("spacy_finegrained_ner.knowledge.forms._MOST", 50)
     for i in range(200):
         assert len(live.find([[f"word{i}", "lyon"]])) == 1
     assert len(live.now.forms) <= 50
