@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from hashlib import sha256
+from os.path import isfile
 from pathlib import Path
 from typing import Any
 
@@ -110,12 +111,24 @@ def as_rows(suspects: Sequence[Suspect], data: Data) -> list[Row]:
 def _digest(config: Config, docs: Sequence[Doc]) -> str:
     """Of all that a fold depends on."""
     found = sha256(config.to_str().encode())
+    # A taxonomy or names that were edited make another training, though the path is the same
+    for path in _files(config["components"], config["initialize"]):
+        found.update(path.read_bytes())
     for doc in docs:
         # With what is not known: another training, though the entities are the same
         tags = [(token.text, token.ent_iob, token.ent_type_) for token in doc]
         marks = [(s.start, s.end, s.label_) for s in doc.spans.get(LABELLED, ())]
         found.update(srsly.json_dumps([tags, marks]).encode())
     return found.hexdigest()[:12]
+
+
+def _files(*blocks: Any) -> Iterator[Path]:
+    """Those that are named anywhere in the blocks."""
+    for value in blocks:
+        if isinstance(value, Mapping):
+            yield from _files(*value.values())
+        elif isinstance(value, str) and isfile(value):  # False too for what can't be a path
+            yield Path(value)
 
 
 def _train(run: Run, docs: Sequence[Doc], labels: Any, use_gpu: int) -> Language:

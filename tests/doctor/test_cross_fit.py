@@ -61,6 +61,24 @@ def test_planted_labels_come_first_and_folds_are_not_done_twice(case, tmp_path, 
         cross_fit(run, data, 2, tmp_path / "folds")
 
 
+def test_a_file_of_the_config_that_was_edited_makes_other_folds(case, tmp_path, monkeypatch):
+    run, data = case
+    path = tmp_path / "taxonomy.toml"
+    path.write_text("[Product]\nfine = ['Drink']\n")
+    run.config["initialize"]["components"]["finegrained_ner"]["taxonomy"]["path"] = str(path)
+    monkeypatch.setattr(trained, "_train", lambda *args: None)
+    monkeypatch.setattr(trained, "find_suspects", lambda *args: [])
+
+    def folds():
+        cross_fit(run, data, 2, tmp_path / "folds")
+        return {one.name for one in (tmp_path / "folds").iterdir()}
+
+    first = folds()
+    assert folds() == first
+    path.write_text("[Place]\nfine = ['Drink']\n")
+    assert len(folds() - first) == 2
+
+
 def test_a_text_is_judged_by_a_training_that_has_not_seen_it(case, tmp_path, monkeypatch):
     run, data = case
     data.parts["train"].docs = [*data.train[:20], data.train[0].copy()]
