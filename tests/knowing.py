@@ -8,7 +8,7 @@ from pipelines import HASH_EMBED, examples, make_nlp, train
 from spacy.language import Language
 
 BLOCK = {"@layers": "spacy-finegrained-ner.names.v1", "width": 16}
-QUIET = dict.fromkeys(("hide", "hide_text", "replace", "invent", "hide_topics"), 0.0)
+QUIET = dict.fromkeys(("hide", "hide_text", "replace", "invent", "hide_topics", "blur"), 0.0)
 """Without the noise of training."""
 
 

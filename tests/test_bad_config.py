@@ -72,7 +72,8 @@ FINE = {
         "path": TEXTS | {"null"},  # read later
         "inside": {"true"},
         "width": COUNT,
-        **dict.fromkeys(("common", "hide", "hide_text", "replace", "invent", "hide_topics"), PART),
+        **dict.fromkeys(("common", "hide", "hide_text", "replace", "invent"), PART),
+        **dict.fromkeys(("hide_topics", "blur"), PART),
     },
     "BiLSTM.v1": {"width": {"huge", "null"}, "layers": COUNT, "dropout": PART},
     "blend_concatenate.v1": {"window": COUNT},

@@ -56,7 +56,10 @@ class Noise:
 
     hide: a name is not seen. hide_text: none of a text is. replace: a name has the topics of a
     name drawn from the file. invent: for each token, that a name drawn from the file seems to
-    begin there. hide_topics: of a name the topics are not seen, but its types.
+    begin there. hide_topics: of a name the topics are not seen, but its types. blur: a text is read
+    as if the encoder knew it less well. It learns the training data by heart, and where it does,
+    names have nothing to add: what they are worth for a text that it does not know is not learned
+    (weight undertraining; Sutton, Sindelar, McCallum 2006).
     """
 
     hide: float
@@ -64,6 +67,7 @@ class Noise:
     replace: float
     invent: float
     hide_topics: float
+    blur: float
 
     def apply(
         self, found: Found, lengths: Sequence[int], names: int, rng: np.random.Generator
@@ -93,3 +97,7 @@ class Noise:
         kept = kept.and_others(Found(text, start, end, np.full(len(text), OF_FILE), made))
         kept = kept.only(~hidden_texts[kept.text])
         return kept, rng.random(len(kept)) >= self.hide_topics
+
+    def blurred(self, lengths: Sequence[int], rng: np.random.Generator) -> Bools:
+        """Of each token of the texts, whether it is in one that is blurred."""
+        return np.repeat(rng.random(len(lengths)) < self.blur, lengths)

@@ -121,6 +121,7 @@ def build_names_v1(
     replace: Part = 0.1,
     invent: Part = 0.05,
     hide_topics: Part = 0.2,
+    blur: Part = 0.3,
 ) -> Knowledge:
     """Registered as `spacy-finegrained-ner.names.v1`: names of a file as evidence, beside what the
     encoder makes of a text.
@@ -132,7 +133,8 @@ def build_names_v1(
     common: names are left out of which, in the training data, less than this share of the places
         is an entity; 0 for none. In training a text itself does not count.
     hide, hide_text, replace, invent, hide_topics: how often training does this to what it finds,
-        see `knowledge.found.Noise`, so that the model does not lean on names.
+        see `knowledge.found.Noise`, so that the model does not lean on names; and blur, so that it
+        leans on what it knows by heart no more.
     """
-    noise = Noise(hide, hide_text, replace, invent, hide_topics)
+    noise = Noise(hide, hide_text, replace, invent, hide_topics, blur)
     return Knowledge(None if path is None else str(path), inside, width, noise, common)

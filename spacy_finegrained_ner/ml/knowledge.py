@@ -92,11 +92,16 @@ class Knowledge:
             found = found.only(counts.names(found, gold))
         if not is_train:
             return now, found, None
+        lengths = [len(doc) for doc in docs]
+        found, topics_seen = self.noise.apply(found, lengths, len(now.file), self.random)
+        return now, found, topics_seen
+
+    @property
+    def random(self) -> np.random.Generator:
+        """Of the noise."""
         if self.rng is None:  # spaCy seeds numpy by [training] seed
             self.rng = np.random.default_rng(np.random.randint(2**31))
-        lengths = [len(doc) for doc in docs]
-        found, topics_seen = self.noise.apply(found, lengths, len(now.file), self.rng)
-        return now, found, topics_seen
+        return self.rng
 
 
 def with_knowledge(
@@ -215,7 +220,9 @@ def _train(
     told = evidence(found, now.parts, knowledge.vocabulary, lengths, topics_seen)
     flat = _flat(model, X).requires_grad_()
     arrays = _tensors(told, shim.device)
-    moved, backprop = shim.begin_update(ArgsKwargs(args=(flat, *arrays), kwargs={}))
+    blurred = torch.from_numpy(knowledge.noise.blurred(lengths, knowledge.random))
+    blurred = blurred.to(shim.device, non_blocking=True)
+    moved, backprop = shim.begin_update(ArgsKwargs(args=(flat, *arrays, blurred), kwargs={}))
 
     def backprop_to_docs(gradients: list[Floats2d]) -> list[Doc]:
         d_moved = _flat(model, gradients).to(moved.dtype)

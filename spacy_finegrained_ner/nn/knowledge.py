@@ -11,6 +11,8 @@ from torch.nn import functional
 PLACES = 4
 """Of a token in a name: first, inside, last, the only one."""
 FIRST, _, _, ALONE = range(PLACES)
+BLUR = 0.5
+"""The part of a blurred vector that is dropped."""
 CLOSED = -1.0
 """What the logit of a name is moved by at the start: a quarter of the attention."""
 
@@ -73,10 +75,14 @@ class NameAttention(nn.Module):
         token: Tensor,
         name: Tensor,
         place: Tensor,
+        blurred: Tensor | None = None,
     ) -> Tensor:
         """vectors: *Shape:* (tokens, width), of all texts one after the other. The others: as
-        `knowledge.evidence.Evidence` has them. *Shape* of the result: (tokens, width).
+        `knowledge.evidence.Evidence` has them. blurred: of which tokens half of the vector is
+        dropped, *Shape:* (tokens,). *Shape* of the result: (tokens, width + 2 * types).
         """
+        if blurred is not None:
+            vectors = torch.where(blurred[:, None], functional.dropout(vectors, BLUR), vectors)
         head = cast(nn.ModuleDict, self.head["names"])
         tokens, names = len(vectors), len(length)
         if not names:

@@ -7,7 +7,7 @@ from knowledge_names import builder, words
 from spacy_finegrained_ner.knowledge.found import ADDED, OF_FILE, Found, Noise
 from spacy_finegrained_ner.knowledge.live import LiveNames
 
-NONE = {"hide": 0.0, "hide_text": 0.0, "replace": 0.0, "invent": 0.0, "hide_topics": 0.0}
+NONE = dict.fromkeys(("hide", "hide_text", "replace", "invent", "hide_topics", "blur"), 0.0)
 LENGTHS = [7] * 4000
 """So many texts of 7 tokens, each with three names."""
 FOUND = Found(
@@ -84,6 +84,14 @@ def test_names_are_made_up():
 def test_topics_are_hidden():
     _, topics_seen = applied(hide_topics=0.4)
     assert share((~topics_seen).sum(), len(FOUND)) == 0.4
+
+
+def test_whole_texts_are_blurred():
+    noise = Noise(**NONE | {"blur": 0.3})
+    blurred = noise.blurred(LENGTHS, np.random.default_rng(0)).reshape(-1, LENGTHS[0])
+    assert (blurred.any(axis=1) == blurred.all(axis=1)).all()
+    assert share(blurred.all(axis=1).sum(), len(LENGTHS)) == 0.3
+    assert noise.blurred([], np.random.default_rng(0)).shape == (0,)
 
 
 def test_a_seed_is_all_that_it_depends_on():

@@ -188,3 +188,20 @@ def test_it_is_made_anew_from_its_sizes():
     made = module()
     again = NameAttention(**made.sizes)
     again.load_state_dict(made.float().state_dict())
+
+
+def test_of_a_blurred_token_half_of_the_vector_is_dropped_and_its_gradient():
+    made, blurred = module(), torch.tensor([True, False] * 2 + [True])
+    x = torch.ones(TOKENS, WIDTH, dtype=torch.float64, requires_grad=True)
+    args = arguments([])  # without names the vectors are what comes out
+    torch.manual_seed(0)
+    rows = torch.stack([made(x, *args, blurred)[:, :WIDTH] for _ in range(500)])
+    assert (rows[:, ~blurred] == 1).all()
+    assert set(rows[:, blurred].unique().tolist()) == {0.0, 2.0}
+    assert abs(rows[:, blurred].mean() - 1) < 0.05
+    row = made(x, *args, blurred)[:, :WIDTH]
+    row.sum().backward()
+    assert torch.equal(x.grad, row.detach())
+    names = arguments()
+    assert torch.equal(made(x, *names, torch.zeros(TOKENS, dtype=torch.bool)), made(x, *names))
+    assert not torch.equal(made(x, *names, blurred), made(x, *names))

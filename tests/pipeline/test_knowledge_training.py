@@ -85,6 +85,24 @@ def test_texts_whose_names_are_hidden_are_learned_as_without(tmp_path):
     np.testing.assert_allclose(seen.tasks[0][0], alone.tasks[0][0])
 
 
+def test_training_blurs_texts_and_prediction_does_not(tmp_path):
+    nlp = knowing(tmp_path / "names", **QUIET | {"hide_text": 1.0, "blur": 1.0})
+    data = examples(nlp)
+    nlp.initialize(lambda: data)
+    node = component(nlp).model.get_ref("knowledge")
+    docs = [eg.predicted for eg in data]
+    whole = np.concatenate(node.layers[0].predict(docs))
+    width = whole.shape[1]
+    moved, _ = node.begin_update(docs)
+    blurred = np.concatenate(moved)[:, :width]
+    kept = blurred != 0
+    np.testing.assert_allclose(blurred[kept], 2 * whole[kept], rtol=1e-6)
+    assert 0.4 < kept.mean() < 0.6
+    unknown = [nlp.make_doc("no name is here")]
+    (read,), (alone,) = node.predict(unknown), node.layers[0].predict(unknown)
+    np.testing.assert_array_equal(read[:, :width], alone)
+
+
 def test_gradients_reach_the_encoder_and_the_names(tmp_path):
     nlp = knowing(tmp_path / "names", **QUIET)
     data = examples(nlp)
