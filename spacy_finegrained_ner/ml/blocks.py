@@ -116,11 +116,11 @@ def build_names_v1(
     inside: Switch = True,
     width: Count = 64,
     common: Part = 0.3,
-    hide: Part = 0.2,
+    hide: Part = 0.1,
     hide_text: Part = 0.1,
-    replace: Part = 0.1,
-    invent: Part = 0.05,
-    hide_topics: Part = 0.2,
+    replace: Part = 0.03,
+    invent: Part = 0.01,
+    hide_topics: Part = 0.1,
     blur: Part = 0.3,
 ) -> Knowledge:
     """Registered as `spacy-finegrained-ner.names.v1`: names of a file as evidence, beside what the
