@@ -115,6 +115,7 @@ OUTSIDE = {
             "csv",
             "difflib",
             "hashlib",
+            "os",
             "random",
             "resource",
             "statistics",

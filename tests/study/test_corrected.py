@@ -9,14 +9,14 @@ from study.plan.corrections import divided
 from study.runs.corrected import errors, kinds, wrong
 
 TREE = read_taxonomy()
+VOCAB = spacy.blank("en").vocab
 
 
 def example(gold, found, words=10):
     """gold, found: start, end and label of entities."""
-    vocab = spacy.blank("en").vocab
     docs = []
     for spans in (found, gold):
-        doc = Doc(vocab, words=[f"w{n}" for n in range(words)])
+        doc = Doc(VOCAB, words=[f"w{n}" for n in range(words)])
         doc.set_ents([Span(doc, *span) for span in spans])
         docs.append(doc)
     return Example(*docs)
