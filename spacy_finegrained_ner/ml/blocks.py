@@ -133,8 +133,8 @@ def build_names_v1(
     common: names are left out of which, in the training data, less than this share of the places
         is an entity; 0 for none. In training a text itself does not count.
     hide, hide_text, replace, invent, hide_topics: how often training does this to what it finds,
-        see `knowledge.found.Noise`, so that the model does not lean on names; and blur, so that it
-        leans on what it knows by heart no more.
+        see `knowledge.found.Noise`, so that the model does not lean on names. blur: the part of
+        the texts that are blurred, so that it does not lean on what the encoder knows by heart.
     """
     noise = Noise(hide, hide_text, replace, invent, hide_topics, blur)
     return Knowledge(None if path is None else str(path), inside, width, noise, common)
