@@ -46,9 +46,10 @@ def examples(nlp: Language, texts=SENTENCES) -> list[Example]:
     return [Example(Doc(nlp.vocab, words=[t.text for t in doc]), doc) for doc in gold]
 
 
-def make_nlp(name: str = "finegrained_ner", **config) -> Language:
-    """A pipeline with a tok2vec of its own, not initialized."""
-    nlp = spacy.blank("en")
+def make_nlp(name: str = "finegrained_ner", lang: str = "xx", **config) -> Language:
+    """A pipeline with a tok2vec of its own, not initialized. Of no language in particular, which is
+    made in half the time: English has 1,300 exceptions of its tokenizer."""
+    nlp = spacy.blank(lang)
     nlp.add_pipe("finegrained_ner", name=name, config={"model": HASH_EMBED, **config})
     return nlp
 
@@ -76,7 +77,7 @@ def initialized(auxiliary=None, loss=None, scorer=None, tok2vec=None, **own):
     from spacy_finegrained_ner.ml.architectures import build_tagger_v1
     from spacy_finegrained_ner.pipeline.finegrained_ner import FineGrainedNER
 
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     stock = {"tok2vec": HASH_EMBED["tok2vec"]}
     tok2vec = tok2vec or spacy.registry.resolve(stock)["tok2vec"]
     model = build_tagger_v1(tok2vec, **own)

@@ -20,10 +20,21 @@ def tune(
             "the pipeline's; or, if the data has labels that it does not have, those alone."
         ),
     ] = "",
+    remember: Annotated[
+        Path | None,
+        typer.Option(
+            help="Texts in which the pipeline is to find what it finds now: a text on each line "
+            "(.txt), or gold data, such as some of what it was trained on."
+        ),
+    ] = None,
     taxonomy: TaxonomyName = None,
     steps: Annotated[int, typer.Option(min=0, help="0 for three epochs, and 60 at least.")] = 0,
     rate: Annotated[
-        float, typer.Option(min=0.0, help="Of the encoder; 0 for 1e-4 with new labels, or 5e-5.")
+        float,
+        typer.Option(
+            min=0.0,
+            help="Of the encoder; 0 for 1e-4 with new labels, or 5e-5, or 5e-6 without --remember.",
+        ),
     ] = 0.0,
     check: Annotated[
         Path | None, typer.Option(help="Other gold data, to score before and after.")
@@ -36,11 +47,12 @@ def tune(
     which its head grows.
 
     What is not annotated in the data the pipeline teaches itself, so that old labels are not
-    unlearned; the vocabulary of labels stays as it is where there are no new ones.
+    unlearned, and what it finds in the texts of --remember. The vocabulary of labels stays as it is
+    where there are no new ones.
     """
     from spacy_finegrained_ner.cli.tables import print_comparison
     from spacy_finegrained_ner.data.entities import labels_of
-    from spacy_finegrained_ner.data.files import read_gold
+    from spacy_finegrained_ner.data.files import read_gold, read_texts
     from spacy_finegrained_ner.errors import UserError
     from spacy_finegrained_ner.labels.readers import named_taxonomy
     from spacy_finegrained_ner.pipeline.growth import merged
@@ -61,12 +73,16 @@ def tune(
         written = component.names.name_of.values()
         grown = merged(component.taxonomy, tree, [x for x in new_labels if x not in written])
         read_gold(nlp, check, grown)
+    reminders = read_texts(nlp, remember) if remember else []
+    if remember and not reminders:
+        raise UserError(f"{remember}: the file holds no texts.")
     only = [label.strip() for label in annotated.split(",") if label.strip()] or None
     new = tuned(
         nlp,
         name,
         docs,
         annotated=only,
+        remember=reminders,
         taxonomy=tree,
         steps=steps,
         rate=rate,

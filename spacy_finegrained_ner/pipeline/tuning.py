@@ -16,6 +16,7 @@ from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
 from thinc.api import Config
 
+from spacy_finegrained_ner.data.corpus import bare_copy
 from spacy_finegrained_ner.data.entities import labels_of
 from spacy_finegrained_ner.data.gold import LABELLED, label_only
 from spacy_finegrained_ner.errors import UserError
@@ -78,20 +79,24 @@ total_steps = ${training.max_steps}
 
 [training.optimizer.groups.head]
 pattern = "^head\\\\."
-factor = 10.0
+factor = 1.0
 
 [training.logger]
 @loggers = "spacy-finegrained-ner.logger.v1"
 progress_bar = "eval"
 """
-"""Of a training that goes on: its length and its rate are set for each."""
+"""Of a training that goes on: its length and its rates are set for each."""
 
 BATCH = 16
 EPOCHS = 3
 FEWEST_STEPS = 60
 RATE = 1e-4
+"""Of the encoder, for new types; the head has ten times as much, for its new weights are random."""
+HEAD_FACTOR = 10.0
 GENTLE_RATE = 5e-5
-"""Of the encoder: for new types, and where there are none."""
+CAREFUL_RATE = 5e-6
+"""Of all, where there are no new types: with texts to remember, and without. Gold that a pipeline
+gets wrong pulls it away from what it gets right, the more the less there is beside it."""
 OF_ONE_TRAINING = {"performance", "labels", "pipeline", "components", "disabled", "vectors"}
 """Of a pipeline's meta.json, what is not true of the tuned one."""
 
@@ -102,6 +107,7 @@ def tune(
     docs: Iterable[Doc],
     *,
     annotated: Iterable[str] | None = None,
+    remember: Iterable[Doc] = (),
     taxonomy: Taxonomy | None = None,
     steps: int = 0,
     rate: float = 0.0,
@@ -115,11 +121,15 @@ def tune(
         all of the component's, or, where the docs have labels that it does not have, for those
         alone. Of other types the pipeline teaches itself: its probabilities, given what is
         annotated, are the soft targets there.
+    remember: Docs whose annotation is not read, if they have any: what the pipeline finds in them
+        it teaches itself, so that it learns the others without forgetting these.
     taxonomy: of new labels, see `pipeline.growth`. steps: 0 for three epochs, and 60 at least.
-    rate: of the encoder; 0 for 1e-4 with new labels and 5e-5 without. stdout: for the log, None for
-        that of the process.
+    rate: of the encoder; 0 for 1e-4 with new labels, or else 5e-5 with texts to remember and 5e-6
+        without. The head has ten times as much with new labels, or else the same. stdout: for the
+        log, None for that of the process.
     Raises what `add_labels` and `taught` do, and a `UserError` for an annotated label that neither
-    the docs nor the component have, and for a name that the component writes for several labels.
+    the docs nor the component have, for a name that the component writes for several labels, and
+    for texts to remember where there are new labels.
     """
     docs = [doc.copy() for doc in docs]  # of which more is said
     component: Any = nlp.get_pipe(name)
@@ -127,6 +137,13 @@ def tune(
         _by_fine_labels(doc, component)
     present = list(labels_of(docs))
     new = [label for label in present if component._tag_set.spelled(label) is None]
+    reminders = [bare_copy(doc, nlp.vocab) for doc in remember]
+    if new and reminders:
+        raise UserError(
+            f"The labels {new} are new to '{name}': it can't say where they are in the texts to "
+            "remember, nor that they are not there. Give none: the old labels it teaches itself on "
+            "the gold data."
+        )
     only = list(annotated) if annotated is not None else new
     known = {label.casefold() for label in (*component.labels, *present)}
     if unknown := [label for label in only if label.casefold() not in known]:
@@ -141,16 +158,19 @@ def tune(
     partly = any(LABELLED in doc.spans or unknown_tokens(doc).any() for doc in docs)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        gold = taught(nlp, docs, name=name, soft=True) if partly else docs
+        gold = list(taught(nlp, docs, name=name, soft=True)) if partly else docs
+        if reminders:
+            gold += taught(nlp, reminders, name=name, soft=True)
         DocBin(docs=gold, store_user_data=True).to_disk(place / "gold.spacy")
         _write_start(nlp, name, new, taxonomy, place / "start")
         config = _config(nlp, name, place)
         config["training"]["max_steps"] = steps or max(
-            FEWEST_STEPS, EPOCHS * ceil(len(docs) / BATCH)
+            FEWEST_STEPS, EPOCHS * ceil(len(gold) / BATCH)
         )
-        config["training"]["optimizer"]["learn_rate"]["rate"] = rate or (
-            RATE if new else GENTLE_RATE
-        )
+        optimizer = config["training"]["optimizer"]
+        usual = RATE if new else GENTLE_RATE if reminders else CAREFUL_RATE
+        optimizer["learn_rate"]["rate"] = rate or usual
+        optimizer["groups"]["head"]["factor"] = HEAD_FACTOR if new else 1.0
         config["system"]["seed"] = seed
         tuned = init_nlp(config, use_gpu=use_gpu)
         _take_over(nlp, tuned)

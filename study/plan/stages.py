@@ -79,7 +79,8 @@ class Training:
 
     pipeline: of `runs.pipelines.PIPELINES`. part: of the data: "train" or "sample". rate: of the
     encoder. settings: of the config, by dotted path. looks: evaluations on the way. encoder:
-    "encoder" or "base". name: what comes out of it is `${paths.NAME}` in the configs of the
+    "encoder" or "base". remember: where a pipeline is tuned, the part with the texts that it is to
+    remember; "" for none. name: what comes out of it is `${paths.NAME}` in the configs of the
     trainings after it. taught: what it learns of in place of `part`. tuned: the training whose
     pipeline is trained further on `part`, as `tune` does, in place of a new one. pooled: count
     what is predicted on the batches of the last epoch, as the paper's code does. wrong: where a
@@ -101,6 +102,7 @@ class Training:
     tuned: str = ""
     pooled: bool = False
     wrong: int = 0
+    remember: str = ""
     names: str = ""
     behind: str = ""
 

@@ -137,12 +137,18 @@ def _tune(training: Training, before: str, run: Run, inputs: Inputs) -> tuple[La
     if training.wrong:
         corrected = wrong(_predicted(nlp, part), training.wrong, tree)
         docs = [example.reference for example in corrected]
-    steps = training.epochs * ceil(len(docs) / BATCH)
+    remembered = []
+    if training.remember:
+        remembered = list(
+            DocBin().from_disk(inputs.work / f"{training.remember}.spacy").get_docs(nlp.vocab)
+        )
+    steps = training.epochs * ceil((len(docs) + len(remembered)) / BATCH)
     start = time.perf_counter()
     tuned = tune(
         nlp,
         component_of(nlp)[0],
         docs,
+        remember=remembered,
         taxonomy=tree,
         steps=steps,
         rate=training.rate,

@@ -123,7 +123,8 @@ def test_of_an_iterator_as_much_is_read_as_is_asked_for(annotator, texts):
     made = annotator(frames())
     first = next(made)
     assert read == [0]
-    assert pd.concat([first, *made])["entities"].tolist() == annotator.entities(texts[:40])
+    found = pd.concat([first, *made])["entities"].tolist()
+    assert found == near(annotator.entities(texts[:40]))
 
 
 def test_what_is_missing_stays_missing(annotator):

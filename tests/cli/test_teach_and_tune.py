@@ -180,6 +180,56 @@ def test_tune_on_corrections_keeps_the_labels(model, tmp_path):
     assert entities(tuned("pelé drinks nothing")) == [("pelé", "Drink", "Product")]
 
 
+def test_tune_remembers_what_it_finds_in_other_texts(model, tmp_path):
+    """Whatever their annotation says."""
+    nlp = spacy.load(model)
+    gold = write_spacy(tmp_path / "gold.spacy", ["pelé/B-Drink drinks/O nothing/O"])
+    texts = [" ".join(sentence(text).words) for text in SENTENCES]
+    old = [entities(nlp(text)) for text in texts]
+    (tmp_path / "texts.txt").write_text("\n".join(texts), encoding="utf-8")
+    wrong = write_spacy(
+        tmp_path / "wrong.spacy", [f"{text.replace(' ', '/O ')}/O" for text in texts]
+    )
+    for given in (tmp_path / "texts.txt", wrong):
+        output = tmp_path / given.stem
+        words = ("--rate", "0.002", "--steps", "200", "--remember", given)
+        code, said = run("tune", model, gold, output, *words)
+        assert code == 0, said
+        tuned = spacy.load(output)
+        assert entities(tuned("pelé drinks nothing")) == [("pelé", "Drink", "Product")]
+        assert [entities(tuned(text)) for text in texts] == old
+    # Without, as many steps at that rate are enough to forget
+    code, said = run("tune", model, gold, tmp_path / "alone", *words[:4])
+    assert code == 0, said
+    alone = spacy.load(tmp_path / "alone")
+    assert [entities(alone(text)) for text in texts] != old
+
+
+@pytest.mark.parametrize(
+    ("new", "reminders", "rates"),
+    [(True, False, (1e-4, 10.0)), (False, True, (5e-5, 1.0)), (False, False, (5e-6, 1.0))],
+)
+def test_rates_of_tune(model, new, reminders, rates):
+    nlp = spacy.load(model)
+    gold = [sentence_to_doc(nlp.vocab, sentence(f"a/O volvo/B-{'Vehicle' if new else 'Drink'}"))]
+    remember = [nlp.make_doc("pelé drinks")] if reminders else []
+    tuned = tune(nlp, "finegrained_ner", gold, steps=1, remember=remember, taxonomy=read_taxonomy())
+    optimizer = tuned.config["training"]["optimizer"]
+    assert (optimizer["learn_rate"]["rate"], optimizer["groups"]["head"]["factor"]) == rates
+
+
+def test_nothing_can_be_remembered_beside_new_labels(model, tmp_path):
+    nlp = spacy.load(model)
+    gold = [sentence_to_doc(nlp.vocab, sentence("a/O volvo/B-Vehicle"))]
+    with pytest.raises(UserError, match=r"\['Vehicle'\] are new .* can't say where they are"):
+        tune(nlp, "finegrained_ner", gold, remember=[nlp.make_doc("a volvo")])
+    (tmp_path / "none.txt").touch()
+    data = write_spacy(tmp_path / "gold.spacy", ["pelé/B-Drink"])
+    code, said = run("tune", model, data, tmp_path / "x", "--remember", tmp_path / "none.txt")
+    assert code == 1
+    assert "none.txt: the file holds no texts" in said
+
+
 def test_tune_says_what_is_wrong(model, tmp_path):
     gold = write_spacy(tmp_path / "gold.spacy", ["a/O wug/B-Wug"])
     code, said = run("tune", model, gold, tmp_path / "tuned")

@@ -7,7 +7,6 @@ import spacy
 import srsly
 from pipelines import SENTENCES, entities, examples, make_nlp, train
 from spacy.cli import app as spacy_app
-from spacy.lang.en import English
 from spacy.language import Language
 from spacy.tokens import DocBin
 from spacy.util import load_config
@@ -67,7 +66,7 @@ def test_labels_from_a_file(saved, tmp_path):
             "labels": {"@readers": "spacy.read_labels.v1", "path": str(tmp_path / "labels.json")}
         }
     }
-    again = English.from_config(config)
+    again = type(nlp).from_config(config)
     again.initialize(lambda: examples(again, ["nothing/O to/O see/O"]))
     assert again.get_pipe(NAME).labels == tuple(labels)
 

@@ -9,7 +9,6 @@ import pytest
 import spacy
 from listening import make_listening
 from pipelines import SENTENCES, entities, examples, make_nlp, train
-from spacy.lang.en import English
 from spacy.language import Language
 from spacy.tokens import Doc
 from thinc.api import Adam
@@ -104,7 +103,7 @@ def averaged(nlp: Language, _: Path) -> Result:
 
 
 def from_config(nlp: Language, _: Path) -> Result:
-    return plain(English.from_config(nlp.config).from_bytes(nlp.to_bytes()))
+    return plain(type(nlp).from_config(nlp.config).from_bytes(nlp.to_bytes()))
 
 
 def in_a_memory_zone(nlp: Language, _: Path) -> Result:

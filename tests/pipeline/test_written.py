@@ -179,7 +179,7 @@ def test_thresholds_and_temperatures_are_of_fine_labels(folder):
     [
         lambda nlp, _: pickle.loads(pickle.dumps(nlp)),
         lambda nlp, path: (nlp.to_disk(path), spacy.load(path))[1],
-        lambda nlp, _: spacy.blank("en").from_config(nlp.config).from_bytes(nlp.to_bytes()),
+        lambda nlp, _: type(nlp).from_config(nlp.config).from_bytes(nlp.to_bytes()),
     ],
 )
 def test_it_is_kept(folder, tmp_path, way):

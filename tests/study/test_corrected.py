@@ -53,9 +53,12 @@ def test_errors_are_of_the_corrected_kinds_or_others():
 
 def test_what_is_corrected_is_not_scored():
     docs = [example([], []).reference for _ in range(300)]
-    parts = divided({"valid": docs})
+    train = [example([], []).reference for _ in range(500)]
+    parts = divided({"valid": docs, "train": train})
     assert len(parts["valid_corrected"]) == 30
     both = parts["valid_corrected"] + parts["valid_rest"]
     assert sorted(map(id, both)) == sorted(map(id, docs))
-    again = divided({"valid": docs})
+    assert len(parts["remembered"]) == 400
+    assert {*map(id, parts["remembered"])} <= {*map(id, train)}
+    again = divided({"valid": docs, "train": train})
     assert [*map(id, again["valid_rest"])] == [*map(id, parts["valid_rest"])]
