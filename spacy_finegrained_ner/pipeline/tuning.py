@@ -9,6 +9,7 @@ from math import ceil
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 import spacy
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span
@@ -92,6 +93,10 @@ EPOCHS = 3
 FEWEST_STEPS = 60
 RATE = 1e-4
 """Of the encoder, for new types; the head has ten times as much, for its new weights are random."""
+REMINDERS = 400
+REMINDERS_EACH = 10
+"""Texts to remember: at most so many, or so many for each of the gold. With all of a training's
+data, tuning would be as long as that, and the gold a drop in it."""
 HEAD_FACTOR = 10.0
 GENTLE_RATE = 5e-5
 CAREFUL_RATE = 5e-6
@@ -122,7 +127,8 @@ def tune(
         alone. Of other types the pipeline teaches itself: its probabilities, given what is
         annotated, are the soft targets there.
     remember: Docs whose annotation is not read, if they have any: what the pipeline finds in them
-        it teaches itself, so that it learns the others without forgetting these.
+        it teaches itself, so that it learns the others without forgetting these. Of more than 400,
+        and more than ten for each of `docs`, so many are drawn.
     taxonomy: of new labels, see `pipeline.growth`. steps: 0 for three epochs, and 60 at least.
     rate: of the encoder; 0 for 1e-4 with new labels, or else 5e-5 with texts to remember and 5e-6
         without. The head has ten times as much with new labels, or else the same. stdout: for the
@@ -138,6 +144,9 @@ def tune(
     present = list(labels_of(docs))
     new = [label for label in present if component._tag_set.spelled(label) is None]
     reminders = [bare_copy(doc, nlp.vocab) for doc in remember]
+    if len(reminders) > (most := max(REMINDERS, REMINDERS_EACH * len(docs))):
+        drawn = np.random.default_rng(seed).choice(len(reminders), most, replace=False)
+        reminders = [reminders[place] for place in drawn]
     if new and reminders:
         raise UserError(
             f"The labels {new} are new to '{name}': it can't say where they are in the texts to "
