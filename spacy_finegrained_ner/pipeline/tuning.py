@@ -134,8 +134,7 @@ def tune(
         without. The head has ten times as much with new labels, or else the same. stdout: for the
         log, None for that of the process.
     Raises what `add_labels` and `taught` do, and a `UserError` for an annotated label that neither
-    the docs nor the component have, for a name that the component writes for several labels, and
-    for texts to remember where there are new labels.
+    the docs nor the component have, and for a name that the component writes for several labels.
     """
     docs = [doc.copy() for doc in docs]  # of which more is said
     component: Any = nlp.get_pipe(name)
@@ -147,12 +146,6 @@ def tune(
     if len(reminders) > (most := max(REMINDERS, REMINDERS_EACH * len(docs))):
         drawn = np.random.default_rng(seed).choice(len(reminders), most, replace=False)
         reminders = [reminders[place] for place in drawn]
-    if new and reminders:
-        raise UserError(
-            f"The labels {new} are new to '{name}': it can't say where they are in the texts to "
-            "remember, nor that they are not there. Give none: the old labels it teaches itself on "
-            "the gold data."
-        )
     only = list(annotated) if annotated is not None else new
     known = {label.casefold() for label in (*component.labels, *present)}
     if unknown := [label for label in only if label.casefold() not in known]:
@@ -169,7 +162,7 @@ def tune(
         place = Path(folder)
         gold = list(taught(nlp, docs, name=name, soft=True)) if partly else docs
         if reminders:
-            gold += taught(nlp, reminders, name=name, soft=True)
+            gold += _remembered(nlp, name, reminders, bool(new))
         DocBin(docs=gold, store_user_data=True).to_disk(place / "gold.spacy")
         _write_start(nlp, name, new, taxonomy, place / "start")
         config = _config(nlp, name, place)
@@ -189,6 +182,16 @@ def tune(
         tuned.config["initialize"]["vectors"] = None
         tuned.meta["performance"] = {}  # on what it was trained on
     return tuned
+
+
+def _remembered(nlp: Language, name: str, docs: list[Doc], new: bool) -> list[Doc]:
+    """As the pipeline sees them: its probabilities; or its entities, where what is none of them may
+    be one of the new labels, which its probabilities can't say."""
+    found = list(taught(nlp, docs, name=name, soft=not new))
+    component: Any = nlp.get_pipe(name)
+    for doc in found if new else ():
+        label_only(doc, component.labels)
+    return found
 
 
 def _by_fine_labels(doc: Doc, component: Any) -> None:

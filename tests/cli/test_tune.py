@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import spacy
 from pipelines import SENTENCES, entities, examples, make_nlp, sentence, train
-from spacy.tokens import Span
+from spacy.tokens import DocBin, Span
 from test_commands import run, write_spacy
 
 from spacy_finegrained_ner.data.corpus import sentence_to_doc
+from spacy_finegrained_ner.data.gold import annotated_labels
+from spacy_finegrained_ner.data.soft_targets import SOFT_TARGETS
 from spacy_finegrained_ner.errors import UserError
 from spacy_finegrained_ner.labels.taxonomy import read_taxonomy
 from spacy_finegrained_ner.pipeline.teaching import taught
@@ -111,19 +113,34 @@ def test_of_many_texts_to_remember_some_are_drawn(model):
     assert all_of_them == [doc.text for doc in remember]
 
 
-def test_nothing_can_be_remembered_beside_new_labels(model, tmp_path):
+def test_what_is_remembered_beside_new_labels_may_have_them(model):
+    """The pipeline does not know them: what it finds nothing in may be one of them."""
     nlp = spacy.load(model)
-    gold = [sentence_to_doc(nlp.vocab, sentence("a/O volvo/B-Vehicle"))]
-    with pytest.raises(UserError, match=r"\['Vehicle'\] are new .* can't say where they are"):
-        tune(nlp, "finegrained_ner", gold, remember=[nlp.make_doc("a volvo")])
-    (tmp_path / "none.txt").touch()
-    data = write_spacy(tmp_path / "gold.spacy", ["pelé/B-Drink"])
-    code, said = run("tune", model, data, tmp_path / "x", "--remember", tmp_path / "none.txt")
-    assert code == 1
-    assert "none.txt: the file holds no texts" in said
+    gold = [sentence_to_doc(nlp.vocab, sentence(text)) for text in NEW]
+    texts = ["pelé drinks green tea in a volvo", "is there green volvo in lyon ?"]
+    with patch("spacy_finegrained_ner.pipeline.tuning.DocBin", wraps=DocBin) as kept:
+        tuned = tune(
+            *(nlp, "finegrained_ner", gold),
+            **{"steps": 80, "rate": 0.0005, "taxonomy": read_taxonomy()},
+            remember=map(nlp.make_doc, texts),
+        )
+    one, other = kept.call_args.kwargs["docs"][-2:]
+    assert entities(one) == entities(nlp(texts[0])) != []
+    assert SOFT_TARGETS not in one.user_data
+    assert annotated_labels(other) == [frozenset(nlp.get_pipe("finegrained_ner").labels)] * len(
+        other
+    )
+    assert "volvo" not in [text for text, *_ in entities(other)]
+    assert ("volvo", "Vehicle", "Product") in entities(tuned(texts[1]))
+    assert ("lyon", "HumanSettlement", "Location") in entities(tuned(texts[1]))
 
 
 def test_tune_says_what_is_wrong(model, tmp_path):
+    (tmp_path / "none.txt").touch()
+    data = write_spacy(tmp_path / "data.spacy", ["pelé/B-Drink"])
+    code, said = run("tune", model, data, tmp_path / "x", "--remember", tmp_path / "none.txt")
+    assert code == 1
+    assert "none.txt: the file holds no texts" in said
     gold = write_spacy(tmp_path / "gold.spacy", ["a/O wug/B-Wug"])
     code, said = run("tune", model, gold, tmp_path / "tuned")
     assert code == 1
