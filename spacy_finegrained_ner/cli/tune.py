@@ -33,7 +33,8 @@ def tune(
         float,
         typer.Option(
             min=0.0,
-            help="Of the encoder; 0 for 1e-4 with new labels, or 5e-5, or 5e-6 without --remember.",
+            help="0: with new labels 1e-4 of the encoder and ten times that of the head; without, "
+            "5e-5 of both, or 5e-6 if there is no --remember.",
         ),
     ] = 0.0,
     check: Annotated[
@@ -47,8 +48,8 @@ def tune(
     which its head grows.
 
     What is not annotated in the data the pipeline teaches itself, so that old labels are not
-    unlearned, and what it finds in the texts of --remember. The vocabulary of labels stays as it is
-    where there are no new ones.
+    unlearned. So it does with what it finds in the texts of --remember. The vocabulary of labels
+    stays as it is where there are no new ones.
     """
     from spacy_finegrained_ner.cli.tables import print_comparison
     from spacy_finegrained_ner.data.entities import labels_of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -17,6 +18,9 @@ from spacy_finegrained_ner.data.parts import files_of
 from spacy_finegrained_ner.data.written import Names
 from spacy_finegrained_ner.errors import UserError
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
+
+_TAGGED = re.compile(r"\S\s(O|[BIESLUM]-\S+)$")
+"""A word and its tag."""
 
 
 def read_gold(
@@ -46,16 +50,20 @@ def read_gold(
 
 
 def read_texts(nlp: Language, path: Path) -> list[Doc]:
-    """The Docs of a .txt file, a text a line (empty ones are left out), or those of gold data.
+    """The Docs of a .txt file, a text a line (empty ones are left out), or those of gold data, as
+    which a .txt counts that has words with their tags, or its annotation beside it (brat).
     Raises a `UserError` for what can't be read."""
-    if path.suffix != ".txt":
+    if path.suffix != ".txt" or path.with_suffix(".ann").is_file():
         return read_gold(nlp, path)
     try:
         # Not splitlines, which ends lines at form feeds and the like within a text
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: expected a text file in UTF-8: {error}") from None
-    return [nlp.make_doc(line.strip()) for line in lines if line.strip()]
+    lines = [line.strip() for line in lines if line.strip()]
+    if lines and all(_TAGGED.search(line) for line in lines[:100]):
+        return read_gold(nlp, path)
+    return [nlp.make_doc(line) for line in lines]
 
 
 def read_docs(vocab: Vocab, path: Path) -> list[Doc]:

@@ -29,7 +29,12 @@ class NoTeacher(UserError):
 
 
 def taught(
-    nlp: Language, docs: Iterable[Doc], *, name: str | None = None, soft: bool = False
+    nlp: Language,
+    docs: Iterable[Doc],
+    *,
+    name: str | None = None,
+    soft: bool = False,
+    calibrated: bool = True,
 ) -> Iterator[Doc]:
     """The Docs with what the pipeline finds in them as gold, and nothing else of them.
 
@@ -39,6 +44,8 @@ def taught(
 
     name: of the component whose entities count; those of `doc.ents` if None. soft: the Docs have
         its probabilities too (`data.soft_targets`), for which the name must be given.
+    calibrated: by its temperature, if it has one. A pipeline that teaches itself is without: what
+        it is would else not be what it learns.
     Raises NoTeacher where it knows no probabilities, and where the entities of a component that
     is none of this package can't be told from those of others.
     """
@@ -61,7 +68,7 @@ def taught(
             bare = [bare_copy(doc, nlp.vocab) for doc in some]
             annotated = list(nlp.pipe(bare, batch_size=BATCH))
         if soft:
-            yield from _softly(component, annotated, some)
+            yield from _softly(component, annotated, some, calibrated)
             continue
         for doc, known in zip(annotated, some, strict=True):
             yield _joined(known, _found(doc, component), _silent(doc, component))
@@ -88,7 +95,9 @@ def unknown_tokens(doc: Doc) -> np.ndarray[Any, Any]:
     return unknown
 
 
-def _softly(component: Any, annotated: list[Doc], known: Sequence[Doc]) -> Iterator[Doc]:
+def _softly(
+    component: Any, annotated: list[Doc], known: Sequence[Doc], calibrated: bool
+) -> Iterator[Doc]:
     teacher: TagSet = component.decoder.tag_set
     marks = [annotated_labels(doc) or [] for doc in known]
     more = {label for mark in marks for labels in mark for label in labels or ()}
@@ -99,7 +108,7 @@ def _softly(component: Any, annotated: list[Doc], known: Sequence[Doc]) -> Itera
     made = [bare_copy(doc, doc.vocab) for doc in annotated]
     for rows, batch, found in component.scored(annotated):
         held = [_held(gold[i].allowed, len(teacher)) for i in rows]
-        path = component.temperatures.get("path", 1.0)
+        path = component.temperatures.get("path", 1.0) if calibrated else 1.0
         targets = component.decoder.soft_targets(batch.tasks[0], batch.lengths, held, path)
         for i, entities, soft in zip(rows, found, targets, strict=True):
             made[i] = _joined(known[i], entities, np.zeros(len(known[i]), dtype=bool))

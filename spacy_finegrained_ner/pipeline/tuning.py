@@ -20,6 +20,7 @@ from thinc.api import Config
 from spacy_finegrained_ner.data.corpus import bare_copy
 from spacy_finegrained_ner.data.entities import labels_of
 from spacy_finegrained_ner.data.gold import LABELLED, label_only
+from spacy_finegrained_ner.data.soft_targets import SOFT_TARGETS
 from spacy_finegrained_ner.errors import UserError
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 from spacy_finegrained_ner.pipeline.growth import add_labels
@@ -93,7 +94,7 @@ EPOCHS = 3
 FEWEST_STEPS = 60
 RATE = 1e-4
 """Of the encoder, for new types; the head has ten times as much, for its new weights are random."""
-REMINDERS = 400
+REMINDERS = 100
 REMINDERS_EACH = 10
 """Texts to remember: at most so many, or so many for each of the gold. With all of a training's
 data, tuning would be as long as that, and the gold a drop in it."""
@@ -127,25 +128,28 @@ def tune(
         alone. Of other types the pipeline teaches itself: its probabilities, given what is
         annotated, are the soft targets there.
     remember: Docs whose annotation is not read, if they have any: what the pipeline finds in them
-        it teaches itself, so that it learns the others without forgetting these. Of more than 400,
-        and more than ten for each of `docs`, so many are drawn.
+        it teaches itself, so that it learns the others without forgetting these. Those in `docs`
+        are left out; of more than 100, and more than ten for each of `docs`, so many are drawn.
     taxonomy: of new labels, see `pipeline.growth`. steps: 0 for three epochs, and 60 at least.
     rate: of the encoder; 0 for 1e-4 with new labels, or else 5e-5 with texts to remember and 5e-6
         without. The head has ten times as much with new labels, or else the same. stdout: for the
         log, None for that of the process.
-    Raises what `add_labels` and `taught` do, and a `UserError` for an annotated label that neither
-    the docs nor the component have, and for a name that the component writes for several labels.
+    Raises what `add_labels` and `taught` do, and a `UserError` for a component that is not trained
+    step by step, for an annotated label that neither the docs nor the component have, and for a
+    name that the component writes for several labels.
     """
     docs = [doc.copy() for doc in docs]  # of which more is said
     component: Any = nlp.get_pipe(name)
+    if not component.is_trainable:
+        raise UserError(
+            f"'{name}' ({nlp.get_pipe_meta(name).factory}) is not trained step by step, and so not "
+            "further. Train it anew, on all data."
+        )
     for doc in docs:
         _by_fine_labels(doc, component)
     present = list(labels_of(docs))
     new = [label for label in present if component._tag_set.spelled(label) is None]
-    reminders = [bare_copy(doc, nlp.vocab) for doc in remember]
-    if len(reminders) > (most := max(REMINDERS, REMINDERS_EACH * len(docs))):
-        drawn = np.random.default_rng(seed).choice(len(reminders), most, replace=False)
-        reminders = [reminders[place] for place in drawn]
+    reminders = _drawn(remember, docs, seed)
     only = list(annotated) if annotated is not None else new
     known = {label.casefold() for label in (*component.labels, *present)}
     if unknown := [label for label in only if label.casefold() not in known]:
@@ -160,7 +164,9 @@ def tune(
     partly = any(LABELLED in doc.spans or unknown_tokens(doc).any() for doc in docs)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        gold = list(taught(nlp, docs, name=name, soft=True)) if partly else docs
+        gold = docs
+        if partly:
+            gold = list(taught(nlp, docs, name=name, soft=True, calibrated=False))
         if reminders:
             gold += _remembered(nlp, name, reminders, bool(new))
         DocBin(docs=gold, store_user_data=True).to_disk(place / "gold.spacy")
@@ -184,14 +190,36 @@ def tune(
     return tuned
 
 
+def _drawn(remember: Iterable[Doc], docs: list[Doc], seed: int) -> list[Doc]:
+    """Texts to remember, but those that there is gold for, of which a pipeline would remember what
+    was wrong."""
+    gold = {_words(doc) for doc in docs}
+    texts = [doc for doc in remember if doc.text.strip() and _words(doc) not in gold]
+    if len(texts) > (most := max(REMINDERS, REMINDERS_EACH * len(docs))):
+        drawn = np.random.default_rng(seed).choice(len(texts), most, replace=False)
+        texts = [texts[place] for place in drawn]
+    return texts
+
+
+def _words(doc: Doc) -> tuple[str, ...]:
+    return tuple(token.text for token in doc if not token.is_space)
+
+
 def _remembered(nlp: Language, name: str, docs: list[Doc], new: bool) -> list[Doc]:
     """As the pipeline sees them: its probabilities; or its entities, where what is none of them may
     be one of the new labels, which its probabilities can't say."""
-    found = list(taught(nlp, docs, name=name, soft=not new))
     component: Any = nlp.get_pipe(name)
+    bare = [_bare(nlp, doc) for doc in docs]
+    found = list(taught(nlp, bare, name=name, soft=True, calibrated=False))
     for doc in found if new else ():
+        doc.user_data.pop(SOFT_TARGETS)
         label_only(doc, component.labels)
     return found
+
+
+def _bare(nlp: Language, doc: Doc) -> Doc:
+    """With the tokens that it has in training, where soft targets must be of the same."""
+    return bare_copy(doc, nlp.vocab) if doc.has_unknown_spaces else nlp.make_doc(doc.text)
 
 
 def _by_fine_labels(doc: Doc, component: Any) -> None:

@@ -32,7 +32,7 @@ def divided(docs: Parts) -> Parts:
     }
 
 
-# As `tune` does by default, with texts to remember and without: 60 and 84 steps
+# As `tune` does by default, without texts to remember and with some: 60 and 84 steps
 _ALONE = Training(
     part="valid_corrected", epochs=20, rate=MIDDLE_RATE / 40, tuned="all", wrong=CORRECTED
 )
@@ -45,7 +45,8 @@ CORRECTIONS = Experiment(
         "before": Compared("as it was", (ALL,)),
         "tuned": Compared("tuned on these alone", (ALL, _ALONE)),
         "remembering": Compared(
-            f"the same, with {REMEMBERED} texts of train to remember", (ALL, _REMEMBERING)
+            f"tuned with {REMEMBERED} texts of train to remember, at ten times the rate",
+            (ALL, _REMEMBERING),
         ),
     },
     [("tuned", "before"), ("remembering", "before"), ("remembering", "tuned")],

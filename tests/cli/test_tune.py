@@ -63,9 +63,12 @@ def test_tune_on_corrections_keeps_the_labels(model, tmp_path):
     assert entities(tuned("pelé drinks nothing")) == [("pelé", "Drink", "Product")]
 
 
-def test_tune_remembers_what_it_finds_in_other_texts(model, tmp_path):
+def test_tune_remembers_what_it_finds_in_other_texts(tmp_path):
     """Whatever their annotation says."""
-    nlp = spacy.load(model)
+    nlp = make_nlp(auxiliary={"@misc": "spacy-finegrained-ner.CoarseTask.v1"})
+    train(nlp, examples(nlp), 40)
+    model = tmp_path / "model"
+    nlp.to_disk(model)
     gold = write_spacy(tmp_path / "gold.spacy", ["pelé/B-Drink drinks/O nothing/O"])
     texts = [" ".join(sentence(text).words) for text in SENTENCES]
     old = [entities(nlp(text)) for text in texts]
@@ -73,7 +76,9 @@ def test_tune_remembers_what_it_finds_in_other_texts(model, tmp_path):
     wrong = write_spacy(
         tmp_path / "wrong.spacy", [f"{text.replace(' ', '/O ')}/O" for text in texts]
     )
-    for given in (tmp_path / "texts.txt", wrong):
+    columns = tmp_path / "columns.txt"
+    columns.write_text("\n\n".join(text.replace(" ", " O\n") + " O" for text in texts))
+    for given in (tmp_path / "texts.txt", wrong, columns):
         output = tmp_path / given.stem
         words = ("--rate", "0.002", "--steps", "200", "--remember", given)
         code, said = run("tune", model, gold, output, *words)
@@ -90,7 +95,12 @@ def test_tune_remembers_what_it_finds_in_other_texts(model, tmp_path):
 
 @pytest.mark.parametrize(
     ("new", "reminders", "rates"),
-    [(True, False, (1e-4, 10.0)), (False, True, (5e-5, 1.0)), (False, False, (5e-6, 1.0))],
+    [
+        (True, False, (1e-4, 10.0)),
+        (True, True, (1e-4, 10.0)),
+        (False, True, (5e-5, 1.0)),
+        (False, False, (5e-6, 1.0)),
+    ],
 )
 def test_rates_of_tune(model, new, reminders, rates):
     nlp = spacy.load(model)
@@ -102,37 +112,69 @@ def test_rates_of_tune(model, new, reminders, rates):
 
 
 def test_of_many_texts_to_remember_some_are_drawn(model):
+    """And none that has been corrected."""
     nlp = spacy.load(model)
     gold = [sentence_to_doc(nlp.vocab, sentence("a/O tea/B-Drink"))] * 2
-    remember = [nlp.make_doc(f"pelé drinks {i}") for i in range(500)]
+    remember = [nlp.make_doc(text) for text in ("a tea", " ", *(f"pelé {i}" for i in range(150)))]
     with patch("spacy_finegrained_ner.pipeline.tuning.taught", wraps=taught) as asked:
         tune(nlp, "finegrained_ner", gold, steps=1, remember=remember)
-        tune(nlp, "finegrained_ner", gold * 25, steps=1, remember=remember)
+        tune(nlp, "finegrained_ner", gold * 10, steps=1, remember=remember)
     some, all_of_them = ([doc.text for doc in call.args[1]] for call in asked.call_args_list)
-    assert len(set(some)) == len(some) == 400
-    assert all_of_them == [doc.text for doc in remember]
+    assert len(set(some)) == len(some) == 100
+    assert all_of_them == [doc.text for doc in remember[2:]]
 
 
-def test_what_is_remembered_beside_new_labels_may_have_them(model):
-    """The pipeline does not know them: what it finds nothing in may be one of them."""
-    nlp = spacy.load(model)
+WRITTEN = {"labels": ["HumanSettlement"], "mapping": {"HumanSettlement": "PLACE"}}
+
+
+@pytest.mark.parametrize("written", [None, WRITTEN])
+def test_what_is_remembered_beside_new_labels_may_have_them(tmp_path, written):
+    """The pipeline does not know them: what it finds nothing in may be one of them. What it does
+    not write, or under another name, it knows all the same."""
+    nlp = make_nlp(auxiliary={"@misc": "spacy-finegrained-ner.CoarseTask.v1"})
+    train(nlp, examples(nlp), 40)
+    texts = ["pelé drinks green tea", "is there volvo in lyon ?"]
+    found = [entities(nlp(text)) for text in texts]
+    if written:
+        nlp.get_pipe("finegrained_ner").written = written
     gold = [sentence_to_doc(nlp.vocab, sentence(text)) for text in NEW]
-    texts = ["pelé drinks green tea in a volvo", "is there green volvo in lyon ?"]
     with patch("spacy_finegrained_ner.pipeline.tuning.DocBin", wraps=DocBin) as kept:
         tuned = tune(
             *(nlp, "finegrained_ner", gold),
             **{"steps": 80, "rate": 0.0005, "taxonomy": read_taxonomy()},
             remember=map(nlp.make_doc, texts),
         )
-    one, other = kept.call_args.kwargs["docs"][-2:]
-    assert entities(one) == entities(nlp(texts[0])) != []
-    assert SOFT_TARGETS not in one.user_data
-    assert annotated_labels(other) == [frozenset(nlp.get_pipe("finegrained_ner").labels)] * len(
-        other
-    )
-    assert "volvo" not in [text for text, *_ in entities(other)]
+    remembered = kept.call_args.kwargs["docs"][-2:]
+    for doc, ents in zip(remembered, found, strict=True):
+        assert [(e.text, e.label_) for e in doc.ents] == [(text, label) for text, label, _ in ents]
+        assert SOFT_TARGETS not in doc.user_data
+        labels = frozenset(nlp.get_pipe("finegrained_ner").labels)
+        assert annotated_labels(doc) == [labels] * len(doc)
+    tuned.get_pipe("finegrained_ner").written = {"labels": None, "mapping": {}}
     assert ("volvo", "Vehicle", "Product") in entities(tuned(texts[1]))
     assert ("lyon", "HumanSettlement", "Location") in entities(tuned(texts[1]))
+    assert ("green tea", "Drink", "Product") in entities(tuned(texts[0]))
+
+
+def test_what_it_teaches_itself_is_not_calibrated(model):
+    """Or it would not be what it is already."""
+    nlp = spacy.load(model)
+    gold = [sentence_to_doc(nlp.vocab, sentence("a/O tea/B-Drink"))]
+    targets = []
+    for path in (1.0, 3.0):
+        nlp.get_pipe("finegrained_ner").temperatures = {"path": path}
+        with patch("spacy_finegrained_ner.pipeline.tuning.DocBin", wraps=DocBin) as kept:
+            tune(nlp, "finegrained_ner", gold, steps=1, remember=[nlp.make_doc("pelé drinks")])
+        targets.append(kept.call_args.kwargs["docs"][-1].user_data[SOFT_TARGETS])
+    assert str(targets[0]) == str(targets[1])
+
+
+def test_what_is_not_trained_in_steps_is_not_tuned():
+    nlp = spacy.blank("xx")
+    nlp.add_pipe("crf_ner", config={"features": {"pos": False}, "report_every": 0})
+    nlp.initialize(lambda: examples(nlp))
+    with pytest.raises(UserError, match=r"'crf_ner' \(crf_ner\) is not trained step by step"):
+        tune(nlp, "crf_ner", [eg.reference for eg in examples(nlp)])
 
 
 def test_tune_says_what_is_wrong(model, tmp_path):
