@@ -160,14 +160,15 @@ def _errors(records: Iterable[Record], experiment: Experiment) -> Iterator[str]:
     for record in records:
         if counts := record.trained[-1].errors if record.trained else None:
             cells = {"texts": str(*counts["texts"]), "kinds of errors": str(*counts["kinds"])}
-            for name in ("of their kinds", "others"):
+            for name in ("corrected", "of their kinds", "others"):
                 before, after = counts[name]
                 cells |= {f"{name}, before": f"{before:,}", f"{name}, after": f"{after:,}"}
             title = experiment.arms[record.run.arm].title
             rows.append((f"{title}, seed {record.run.seed}", cells))
     if rows:
         yield "## Errors, by whether the corrected texts had such ones"
-        yield from map(str, table("On texts that were not corrected", "run", rows))
+        caption = "Those in the corrected texts, and on texts that were not corrected"
+        yield from map(str, table(caption, "run", rows))
 
 
 def _used(experiment: Experiment, folder: Path) -> Iterator[str]:

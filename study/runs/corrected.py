@@ -44,11 +44,13 @@ def wrong(examples: Sequence[Example], number: int, taxonomy: Taxonomy) -> list[
 
 def errors(
     corrected: Sequence[Example],
+    tuned: Sequence[Example],
     before: Sequence[Example],
     after: Sequence[Example],
     taxonomy: Taxonomy,
 ) -> dict[str, list[int]]:
-    """Errors of the kinds that the corrected texts have, and others: before and after."""
+    """Errors of the kinds that the corrected texts have, and others, and those in the corrected
+    texts themselves: before and after. corrected, tuned: these texts, before and after."""
     theirs = {kind for example in corrected for kind in kinds(example, taxonomy)}
     counts = [
         Counter(kind in theirs for example in some for kind in kinds(example, taxonomy))
@@ -57,6 +59,9 @@ def errors(
     return {
         "of their kinds": [count[True] for count in counts],
         "others": [count[False] for count in counts],
+        "corrected": [
+            sum(len(kinds(one, taxonomy)) for one in some) for some in (corrected, tuned)
+        ],
         "kinds": [len(theirs)],
         "texts": [len(corrected)],
     }

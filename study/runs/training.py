@@ -159,7 +159,10 @@ def _tune(training: Training, before: str, run: Run, inputs: Inputs) -> tuple[La
     counts = None
     if training.wrong:
         scored = inputs.work / run.sets[0]
-        counts = errors(corrected, _predicted(nlp, scored), _predicted(tuned, scored), tree)
+        themselves = _annotated(tuned, docs)
+        counts = errors(
+            corrected, themselves, _predicted(nlp, scored), _predicted(tuned, scored), tree
+        )
     return tuned, Trained(steps, seconds, commit=_commit(), errors=counts)
 
 
@@ -230,7 +233,10 @@ def made_with() -> dict[str, Any]:
 
 
 def _predicted(nlp: Language, part: Path) -> list[Example]:
-    references = _references(nlp, part)
+    return _annotated(nlp, _references(nlp, part))
+
+
+def _annotated(nlp: Language, references: Sequence[Doc]) -> list[Example]:
     bare = [bare_copy(doc, nlp.vocab) for doc in references]
     return [Example(p, r) for p, r in zip(nlp.pipe(bare), references, strict=True)]
 

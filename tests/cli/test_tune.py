@@ -80,7 +80,7 @@ def test_tune_remembers_what_it_finds_in_other_texts(tmp_path):
     columns.write_text("\n\n".join(text.replace(" ", " O\n") + " O" for text in texts))
     for given in (tmp_path / "texts.txt", wrong, columns):
         output = tmp_path / given.stem
-        words = ("--rate", "0.002", "--steps", "200", "--remember", given)
+        words = ("--rate", "0.002", "--steps", "80", "--remember", given)
         code, said = run("tune", model, gold, output, *words)
         assert code == 0, said
         tuned = spacy.load(output)

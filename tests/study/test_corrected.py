@@ -47,8 +47,16 @@ def test_errors_are_of_the_corrected_kinds_or_others():
     confused = example([(0, 1, "Food")], [(0, 1, "Drink")])
     missed = example([(0, 1, "Food")], [])
     assert wrong([right, confused, right, missed, confused], 2, TREE) == [confused, missed]
-    counts = errors([confused], [confused, confused, missed], [right, confused, right], TREE)
-    assert counts == {"of their kinds": [2, 1], "others": [1, 0], "kinds": [1], "texts": [1]}
+    before, after = [confused, confused, missed], [right, confused, right]
+    assert errors([confused, missed], [right, missed], before, after, TREE) == {
+        "of their kinds": [3, 1],
+        "others": [0, 0],
+        "corrected": [2, 1],
+        "kinds": [2],
+        "texts": [2],
+    }
+    some = errors([confused], [confused], before, after, TREE)
+    assert (some["of their kinds"], some["others"], some["corrected"]) == ([2, 1], [1, 0], [1, 1])
 
 
 def test_what_is_corrected_is_not_scored():
