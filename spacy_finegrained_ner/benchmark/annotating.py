@@ -21,6 +21,7 @@ from spacy_finegrained_ner.annotate.engines import Engine, in_process, in_worker
 from spacy_finegrained_ner.annotate.files import annotate_files
 from spacy_finegrained_ner.annotate.forms import JsonLines
 from spacy_finegrained_ner.annotate.inputs import Inputs
+from spacy_finegrained_ner.annotate.rows import BLOCK_ROWS
 from spacy_finegrained_ner.annotate.work import Part
 from spacy_finegrained_ner.benchmark.sentences import read_docs
 from spacy_finegrained_ner.benchmark.speed import Say, machine, peak_mib, spread
@@ -28,6 +29,7 @@ from spacy_finegrained_ner.benchmark.speed import Say, machine, peak_mib, spread
 PIPE, HERE, WORKERS, RAY = "nlp.pipe on Docs", "in-process", "worker processes", "Ray"
 BARS = {(HERE, PIPE): 0.9, (WORKERS, HERE): 1.0, (RAY, WORKERS): None}
 """Which side is compared with which, and the bar: at least so many times its texts per second."""
+FEWEST_BLOCKS = 20
 MOST_GROWTH = 0.05
 """Of resident memory, from the first tenth of the texts on."""
 
@@ -129,7 +131,10 @@ def _run(
 ) -> None:
     form = JsonLines("text", "entities")
     output = path.with_name("output.jsonl")
-    annotate_files(annotator, Inputs([str(path)]), form, output, engine, finished=finished)
+    total = sum(1 for _ in path.open("rb"))
+    # Of few texts the first block would be all that there is to measure
+    inputs = Inputs([str(path)], block_rows=min(BLOCK_ROWS, max(1, total // FEWEST_BLOCKS)))
+    annotate_files(annotator, inputs, form, output, engine, finished=finished)
 
 
 def _memory(model: str, path: Path) -> dict[str, float]:

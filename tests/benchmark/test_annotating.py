@@ -32,8 +32,9 @@ def test_texts_that_come_again_have_a_word_of_their_own(folder):
     assert texts[5] == texts[0] + " 5"
 
 
-def test_rates_and_memory(folder, tmp_path):
-    path = annotating._write(tmp_path / "texts.jsonl", folder / "data.spacy", 3000)
+@pytest.mark.parametrize("texts", [100, 3000])
+def test_rates_and_memory(folder, tmp_path, texts):
+    path = annotating._write(tmp_path / "texts.jsonl", folder / "data.spacy", texts)
     model = str(folder / "model")
     assert annotating._rate(Annotator(model), path, in_process) > 10
     found = annotating._memory(model, path)
