@@ -8,6 +8,9 @@ import typer
 from spacy_finegrained_ner.cli import messages
 from spacy_finegrained_ner.cli.options import Code, Model, TaxonomyName, load
 
+FEW = 1000
+"""Texts beside which a pipeline forgets what is not in them."""
+
 
 def tune(
     model: Model,
@@ -77,6 +80,11 @@ def tune(
     reminders = read_texts(nlp, remember) if remember else []
     if remember and not reminders:
         raise UserError(f"{remember}: the file holds no texts.")
+    if not reminders and len(docs) < FEW:
+        messages.warn(
+            f"The data has few texts ({len(docs)}), and the pipeline will forget some of what it "
+            "knows beside them. Give others with --remember, such as some that it was trained on."
+        )
     only = [label.strip() for label in annotated.split(",") if label.strip()] or None
     new = tuned(
         nlp,

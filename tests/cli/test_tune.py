@@ -83,12 +83,14 @@ def test_tune_remembers_what_it_finds_in_other_texts(tmp_path):
         words = ("--rate", "0.002", "--steps", "80", "--remember", given)
         code, said = run("tune", model, gold, output, *words)
         assert code == 0, said
+        assert "will forget" not in said
         tuned = spacy.load(output)
         assert entities(tuned("pelé drinks nothing")) == [("pelé", "Drink", "Product")]
         assert [entities(tuned(text)) for text in texts] == old
     # Without, as many steps at that rate are enough to forget
     code, said = run("tune", model, gold, tmp_path / "alone", *words[:4])
     assert code == 0, said
+    assert "few texts (1), and the pipeline will forget" in said
     alone = spacy.load(tmp_path / "alone")
     assert [entities(alone(text)) for text in texts] != old
 
