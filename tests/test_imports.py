@@ -78,7 +78,7 @@ OUTSIDE = {
     },
     "scoring": {"spacy", "numpy", "time"},
     "annotate": {
-        *("spacy", "thinc", "torch", "pyarrow", "filelock", "srsly", "ray"),
+        *("spacy", "thinc", "torch", "pyarrow", "filelock", "srsly", "ray", "ctypes"),
         *("bz2", "concurrent", "copy", "csv", "glob", "gzip", "hashlib", "importlib", "json"),
         *("logging", "lzma", "multiprocessing", "os", "shutil", "signal", "sys", "zlib"),
     },

@@ -12,10 +12,13 @@ from typing import Any
 
 from spacy.language import Language
 
+from spacy_finegrained_ner.annotate.memory import give_back
 from spacy_finegrained_ner.annotate.texts import Take, Text, annotate
 
 AT_ONCE = 512
 """Texts of jobs that wait are taken together up to that many."""
+UNTIL_GIVEN_BACK = 10_000
+"""Texts, after which freed memory is given back: more often it would only be asked for again."""
 
 
 @dataclass
@@ -37,6 +40,7 @@ class Owner:
         self.process = os.getpid()
         self._load = load
         self._nlp: Language | None = None
+        self._texts = 0  # since memory was given back
         self._jobs: deque[Job] = deque()
         self._thread = ThreadPoolExecutor(1, "annotator")
 
@@ -73,6 +77,10 @@ class Owner:
             return
         for job, result in zip(jobs, results, strict=True):
             job.future.set_result(result)
+        self._texts += count
+        if self._texts >= UNTIL_GIVEN_BACK:
+            self._texts = 0
+            give_back()
 
 
 def _annotate(nlp: Language, jobs: list[Job]) -> list[list[Any]]:
