@@ -6,15 +6,12 @@ import ctypes
 from collections.abc import Callable
 from functools import cache
 
-PAD = 1 << 26
-"""Bytes at the end of the heap that stay, for what comes next."""
-
 
 def give_back() -> bool:
     """Give freed memory back to the system. glibc keeps it, in more and more pieces the longer a
     pipeline works on batches of many shapes: a process grows that holds no more than before. Where
     there is another allocator, nothing is done. RETURNS: whether there was any."""
-    return bool(_trim()(PAD))
+    return bool(_trim()(0))
 
 
 @cache

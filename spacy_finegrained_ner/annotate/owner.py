@@ -17,8 +17,9 @@ from spacy_finegrained_ner.annotate.texts import Take, Text, annotate
 
 AT_ONCE = 512
 """Texts of jobs that wait are taken together up to that many."""
-UNTIL_GIVEN_BACK = 10_000
-"""Texts, after which freed memory is given back: more often it would only be asked for again."""
+UNTIL_GIVEN_BACK = 1000
+"""Texts, after which freed memory is given back. It costs some percent of the time, as most of it
+is asked for again; but after more texts a process grows all the same."""
 
 
 @dataclass
