@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -10,12 +11,15 @@ from spacy.tokens import Doc, Span
 from spacy_finegrained_ner.data.corpus import bare_copy
 from spacy_finegrained_ner.data.gold import label_only
 from spacy_finegrained_ner.labels.taxonomy import read_taxonomy
+from study.plan.corrections import REMEMBERED
 from study.plan.experiment import Compared, Experiment, Parts
 from study.plan.stages import MIDDLE_RATE, Training
 from study.plan.teaching import ALL, halves
 
 NEW = ("Station", "Clothing", "Drink", "Symptom", "Scientist")
 OLD = tuple(label for label in read_taxonomy().fine if label not in NEW)
+FEW = 40
+"""Texts, as many as somebody annotates in an hour."""
 
 
 def _only(doc: Doc, new: bool) -> Doc:
@@ -44,10 +48,12 @@ def _any(doc: Doc) -> Doc:
 
 def divided(docs: Parts) -> Parts:
     """Half A with the old types, half B with the new ones, as if each had been annotated for
-    those alone; and both together, in three ways to tell what is not annotated."""
+    those alone; both together, in three ways to tell what is not annotated; a few of B that have
+    a new type; and some of A to remember."""
     cut = halves(docs)
     old = [_only(doc, new=False) for doc in cut["half_a"]]
     new = [_only(doc, new=True) for doc in cut["half_b"]]
+    having = [doc for doc in new if doc.ents]
     marked = [_marked(doc, OLD) for doc in old] + [_marked(doc, NEW) for doc in new]
     return {
         "old_types": old,
@@ -55,10 +61,16 @@ def divided(docs: Parts) -> Parts:
         "as_outside": old + new,
         "as_others": marked,
         "as_any": [_any(doc) for doc in old + new],
+        "new_few": random.Random(0).sample(having, min(FEW, len(having))),
+        "remembered": random.Random(1).sample(old, min(REMEMBERED, len(old))),
     }
 
 
 _BEFORE = replace(ALL, part="old_types", name="before")
+_TUNED = Training(part="new_types", epochs=3, rate=MIDDLE_RATE / 2, tuned="before")
+# As `tune` does by default: 60 and 84 steps
+_FEW = replace(_TUNED, part="new_few", epochs=20)
+_FEW_REMEMBERING = replace(_FEW, epochs=3, remember="remembered")
 
 
 def _together(part: str) -> tuple[Training, ...]:
@@ -70,9 +82,10 @@ NEW_TYPES = Experiment(
     "New types for a trained pipeline",
     {
         "before": Compared("A with the old types", (_BEFORE,)),
-        "tuned": Compared(
-            "that, tuned on B with the new types",
-            (_BEFORE, Training(part="new_types", epochs=3, rate=MIDDLE_RATE / 2, tuned="before")),
+        "tuned": Compared("that, tuned on B with the new types", (_BEFORE, _TUNED)),
+        "few": Compared(f"that, tuned on {FEW} texts of B alone", (_BEFORE, _FEW)),
+        "few_remembering": Compared(
+            f"that, tuned on these and {REMEMBERED} of A to remember", (_BEFORE, _FEW_REMEMBERING)
         ),
         "new_alone": Compared("B with the new types", _together("new_types")),
         "as_others": Compared("both, each with its own types annotated", _together("as_others")),
@@ -83,6 +96,8 @@ NEW_TYPES = Experiment(
     (
         *(("tuned", arm) for arm in ("before", "new_alone", "as_others", "as_outside", "all")),
         ("as_others", "as_any"),
+        *((arm, "before") for arm in ("few", "few_remembering")),
+        ("few_remembering", "few"),
     ),
     divided,
     groups={"old types": OLD, "new types": NEW},

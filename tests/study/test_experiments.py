@@ -28,7 +28,7 @@ from study.plan.checks import best, best_and_worst
 from study.plan.experiment import Compared, Experiment
 from study.plan.experiments import EXPERIMENTS
 from study.plan.names import NAMES
-from study.plan.new_types import NEW, OLD, divided
+from study.plan.new_types import FEW, NEW, OLD, divided
 from study.plan.stages import StudyError, Taught, Training
 from study.plan.teaching import halves
 from study.runs.pipelines import Inputs, config_of
@@ -95,6 +95,13 @@ def test_new_types_are_annotated_in_one_half_and_old_ones_in_the_other():
         assert annotated_labels(outside) is None
         assert {*map(len, annotated_labels(others))} <= {len(OLD), len(NEW)}
         assert {t.ent_iob for t in any_tag} <= {0, 1, 3}
+    few = parts["new_few"]
+    having = [doc for doc in parts["new_types"] if doc.ents]
+    assert few
+    assert {*map(id, few)} <= {*map(id, having)}
+    assert len(few) == min(FEW, len(having))
+    assert parts["remembered"]
+    assert {*map(id, parts["remembered"])} <= {*map(id, parts["old_types"])}
 
 
 def test_some_arms_are_run_with_all_seeds_once_the_first_is_known():
