@@ -8,9 +8,6 @@ import typer
 from spacy_finegrained_ner.cli import messages
 from spacy_finegrained_ner.cli.options import Code, Model, TaxonomyName, load
 
-FEW = 1000
-"""Texts beside which a pipeline forgets what is not in them."""
-
 
 def tune(
     model: Model,
@@ -31,13 +28,20 @@ def tune(
         ),
     ] = None,
     taxonomy: TaxonomyName = None,
-    steps: Annotated[int, typer.Option(min=0, help="0 for three epochs, and 60 at least.")] = 0,
+    steps: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="0 for three epochs, and 60 at least, or 200 with new labels and --remember.",
+        ),
+    ] = 0,
     rate: Annotated[
         float,
         typer.Option(
             min=0.0,
-            help="0: with new labels 1e-4 of the encoder and ten times that of the head; without, "
-            "5e-5 of both, or 5e-6 if there is no --remember.",
+            help="0: with new labels 1e-4 of the encoder and ten times that of the head (beside "
+            "fewer than 1,000 texts 2e-5 and fifty times); without, 5e-5 of both, or 5e-6 if there "
+            "is no --remember.",
         ),
     ] = 0.0,
     check: Annotated[
@@ -60,6 +64,7 @@ def tune(
     from spacy_finegrained_ner.errors import UserError
     from spacy_finegrained_ner.labels.readers import named_taxonomy
     from spacy_finegrained_ner.pipeline.growth import merged
+    from spacy_finegrained_ner.pipeline.tuning import FEW
     from spacy_finegrained_ner.pipeline.tuning import tune as tuned
     from spacy_finegrained_ner.scoring.comparison import compared
     from spacy_finegrained_ner.scoring.evaluation import component_of

@@ -92,13 +92,18 @@ progress_bar = "eval"
 BATCH = 16
 EPOCHS = 3
 FEWEST_STEPS = 60
-RATE = 1e-4
-"""Of the encoder, for new types; the head has ten times as much, for its new weights are random."""
+FEW = 1000
+"""Texts beside which a pipeline forgets what is not in them."""
+FEWEST_STEPS_GROWN = 200
+"""With new types and texts to remember: fewer do not teach the new ones."""
+RATE, HEAD_FACTOR = 1e-4, 10.0
+FEW_RATE, FEW_HEAD_FACTOR = 2e-5, 50.0
+"""Of the encoder, for new types, and how many times as much the head has: its new weights are
+random, and need 1e-3 in both cases. Of few texts the encoder is to learn little."""
 REMINDERS = 100
 REMINDERS_EACH = 10
 """Texts to remember: at most so many, or so many for each of the gold. With all of a training's
 data, tuning would be as long as that, and the gold a drop in it."""
-HEAD_FACTOR = 10.0
 GENTLE_RATE = 5e-5
 CAREFUL_RATE = 5e-6
 """Of all, where there are no new types: with texts to remember, and without. Gold that a pipeline
@@ -130,10 +135,12 @@ def tune(
     remember: Docs whose annotation is not read, if they have any: what the pipeline finds in them
         it teaches itself, so that it learns the others without forgetting these. Those in `docs`
         are left out; of more than 100, and more than ten for each of `docs`, so many are drawn.
-    taxonomy: of new labels, see `pipeline.growth`. steps: 0 for three epochs, and 60 at least.
-    rate: of the encoder; 0 for 1e-4 with new labels, or else 5e-5 with texts to remember and 5e-6
-        without. The head has ten times as much with new labels, or else the same. stdout: for the
-        log, None for that of the process.
+    taxonomy: of new labels, see `pipeline.growth`. steps: 0 for three epochs, and 60 at least, or
+        200 with new labels and texts to remember.
+    rate: of the encoder; 0 for 1e-4 with new labels, 2e-5 if there are fewer than 1,000 docs; or
+        else 5e-5 with texts to remember and 5e-6 without. The head has ten times as much with new
+        labels, and fifty times beside fewer than 1,000 docs, or else the same.
+    stdout: for the log, None for that of the process.
     Raises what `add_labels` and `taught` do, and a `UserError` for a component that is not trained
     step by step, for an annotated label that neither the docs nor the component have, and for a
     name that the component writes for several labels.
@@ -172,13 +179,15 @@ def tune(
         DocBin(docs=gold, store_user_data=True).to_disk(place / "gold.spacy")
         _write_start(nlp, name, new, taxonomy, place / "start")
         config = _config(nlp, name, place)
-        config["training"]["max_steps"] = steps or max(
-            FEWEST_STEPS, EPOCHS * ceil(len(gold) / BATCH)
-        )
+        fewest = FEWEST_STEPS_GROWN if new and reminders else FEWEST_STEPS
+        config["training"]["max_steps"] = steps or max(fewest, EPOCHS * ceil(len(gold) / BATCH))
         optimizer = config["training"]["optimizer"]
-        usual = RATE if new else GENTLE_RATE if reminders else CAREFUL_RATE
+        usual, factor = (GENTLE_RATE if reminders else CAREFUL_RATE), 1.0
+        if new:
+            few = len(docs) < FEW
+            usual, factor = (FEW_RATE, FEW_HEAD_FACTOR) if few else (RATE, HEAD_FACTOR)
         optimizer["learn_rate"]["rate"] = rate or usual
-        optimizer["groups"]["head"]["factor"] = HEAD_FACTOR if new else 1.0
+        optimizer["groups"]["head"]["factor"] = factor
         config["system"]["seed"] = seed
         tuned = init_nlp(config, use_gpu=use_gpu)
         _take_over(nlp, tuned)

@@ -68,9 +68,9 @@ def divided(docs: Parts) -> Parts:
 
 _BEFORE = replace(ALL, part="old_types", name="before")
 _TUNED = Training(part="new_types", epochs=3, rate=MIDDLE_RATE / 2, tuned="before")
-# As `tune` does by default: 60 and 84 steps
-_FEW = replace(_TUNED, part="new_few", epochs=20)
-_FEW_REMEMBERING = replace(_FEW, epochs=3, remember="remembered")
+# As `tune` does by default: 60 and 196 steps
+_FEW = replace(_TUNED, part="new_few", epochs=20, rate=MIDDLE_RATE / 10)
+_FEW_REMEMBERING = replace(_FEW, epochs=7, remember="remembered")
 
 
 def _together(part: str) -> tuple[Training, ...]:

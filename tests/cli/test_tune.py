@@ -32,7 +32,7 @@ def test_tune_adds_a_label_and_keeps_the_others(tmp_path):
     gold = write_spacy(tmp_path / "new.spacy", NEW)
     code, said = run(
         *("tune", tmp_path / "old", gold, tmp_path / "tuned", "--taxonomy", "multiconer2"),
-        *("--rate", "0.0005", "--steps", "80", "--check", gold),
+        *("--rate", "0.0001", "--steps", "80", "--check", gold),
     )
     assert code == 0, said
     assert "with the new labels Vehicle" in said
@@ -96,19 +96,23 @@ def test_tune_remembers_what_it_finds_in_other_texts(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("new", "reminders", "rates"),
+    ("new", "many", "reminders", "rates"),
     [
-        (True, False, (1e-4, 10.0)),
-        (True, True, (1e-4, 10.0)),
-        (False, True, (5e-5, 1.0)),
-        (False, False, (5e-6, 1.0)),
+        (True, False, False, (2e-5, 50.0)),
+        (True, False, True, (2e-5, 50.0)),
+        (True, True, False, (1e-4, 10.0)),
+        (False, False, True, (5e-5, 1.0)),
+        (False, False, False, (5e-6, 1.0)),
     ],
 )
-def test_rates_of_tune(model, new, reminders, rates):
+def test_rates_of_tune(model, new, many, reminders, rates):
     nlp = spacy.load(model)
     gold = [sentence_to_doc(nlp.vocab, sentence(f"a/O volvo/B-{'Vehicle' if new else 'Drink'}"))]
     remember = [nlp.make_doc("pelé drinks")] if reminders else []
-    tuned = tune(nlp, "finegrained_ner", gold, steps=1, remember=remember, taxonomy=read_taxonomy())
+    tuned = tune(
+        *(nlp, "finegrained_ner", gold * (1000 if many else 1)),
+        **{"steps": 1, "remember": remember, "taxonomy": read_taxonomy()},
+    )
     optimizer = tuned.config["training"]["optimizer"]
     assert (optimizer["learn_rate"]["rate"], optimizer["groups"]["head"]["factor"]) == rates
 
@@ -143,7 +147,7 @@ def test_what_is_remembered_beside_new_labels_may_have_them(tmp_path, written):
     with patch("spacy_finegrained_ner.pipeline.tuning.DocBin", wraps=DocBin) as kept:
         tuned = tune(
             *(nlp, "finegrained_ner", gold),
-            **{"steps": 80, "rate": 0.0005, "taxonomy": read_taxonomy()},
+            **{"steps": 80, "rate": 0.0001, "taxonomy": read_taxonomy()},
             remember=map(nlp.make_doc, texts),
         )
     remembered = kept.call_args.kwargs["docs"][-2:]

@@ -76,9 +76,8 @@ def test_halves_are_all_of_the_data_once():
 
 
 def test_new_types_are_annotated_in_one_half_and_old_ones_in_the_other():
-    docs = texts()
-    parts = divided({"train": docs})
-    cut = halves({"train": docs})
+    whole_part = {"train": texts()}
+    parts, cut = divided(whole_part), halves(whole_part)
     for name, half, types in (("old_types", "half_a", OLD), ("new_types", "half_b", NEW)):
         for doc, whole in zip(parts[name], cut[half], strict=True):
             expected = [(e.text, e.label_) for e in whole.ents if e.label_ in types]
@@ -95,13 +94,11 @@ def test_new_types_are_annotated_in_one_half_and_old_ones_in_the_other():
         assert annotated_labels(outside) is None
         assert {*map(len, annotated_labels(others))} <= {len(OLD), len(NEW)}
         assert {t.ent_iob for t in any_tag} <= {0, 1, 3}
-    few = parts["new_few"]
-    having = [doc for doc in parts["new_types"] if doc.ents]
-    assert few
-    assert {*map(id, few)} <= {*map(id, having)}
+    having = {id(doc) for doc in parts["new_types"] if doc.ents}
+    few, remembered = ({*map(id, parts[name])} for name in ("new_few", "remembered"))
+    assert few <= having
     assert len(few) == min(FEW, len(having))
-    assert parts["remembered"]
-    assert {*map(id, parts["remembered"])} <= {*map(id, parts["old_types"])}
+    assert remembered <= {*map(id, parts["old_types"])}
 
 
 def test_some_arms_are_run_with_all_seeds_once_the_first_is_known():
