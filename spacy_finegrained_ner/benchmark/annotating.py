@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
-from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -25,6 +22,7 @@ from spacy_finegrained_ner.annotate.rows import BLOCK_ROWS
 from spacy_finegrained_ner.annotate.work import Part
 from spacy_finegrained_ner.benchmark.sentences import read_docs
 from spacy_finegrained_ner.benchmark.speed import Say, machine, peak_mib, spread
+from spacy_finegrained_ner.benchmark.speed import in_process as in_new_process
 
 PIPE, HERE, WORKERS, RAY = "nlp.pipe on Docs", "in-process", "worker processes", "Ray"
 BARS = {(HERE, PIPE): 0.9, (WORKERS, HERE): 1.0, (RAY, WORKERS): None}
@@ -53,17 +51,19 @@ def annotating(
         if long:
             path = _write(Path(folder) / "long.jsonl", data, long)
             say(f"memory: {long:,} texts")
-            with get_context("spawn").Pool(1) as pool:
-                report["memory"] = pool.apply(_memory, (model, path))
+            report["memory"] = in_new_process(_memory, model, path)
             report["memory"] |= {"texts": long, "bar": MOST_GROWTH}
         path = _write(Path(folder) / "texts.jsonl", data, texts)
-        sides = _sides(model, path, workers, ray)
-        found: dict[str, list[float]] = {name: [] for name in sides}
+        names = [PIPE, HERE, WORKERS, *([RAY] if ray else [])]
+        found: dict[str, list[float]] = {name: [] for name in names}
         for turn in range(rounds):
-            names = list(sides)
             for name in names[turn % len(names) :] + names[: turn % len(names)]:
-                gc.collect()
-                found[name].append(sides[name]())
+                # Each in a process of its own, as they are used: threads that OpenMP has got for
+                # one side would make those of the next one sleep
+                measure = partial(_pipe, model, path)
+                if name != PIPE:
+                    measure = partial(_engine, model, path, name, workers)
+                found[name].append(in_new_process(measure))
                 say(f"{name}, round {turn + 1} of {rounds}: {found[name][-1]:,.0f} texts/s")
     report["rates"] = found
     report["ratios"] = [
@@ -87,30 +87,26 @@ def _write(path: Path, data: Path, count: int) -> Path:
     return path
 
 
-def _sides(model: str, path: Path, workers: int, ray: bool) -> dict[str, Callable[[], float]]:
+def _pipe(model: str, path: Path) -> float:
     nlp = spacy.load(model)
     lines = path.read_text(encoding="utf-8").splitlines()
-    texts = [json.loads(line)["text"] for line in lines]
-    here = Annotator(model)
-    sides: dict[str, Callable[[], float]] = {
-        PIPE: partial(_pipe, nlp, texts),
-        HERE: partial(_rate, here, path, in_process),
-        WORKERS: partial(_rate, here, path, partial(in_workers, workers=workers)),
-    }
-    if ray:
-        from spacy_finegrained_ner.annotate.on_ray import on_ray
-
-        sides[RAY] = partial(_rate, here, path, partial(on_ray, workers=workers))
-    return sides
-
-
-def _pipe(nlp: Any, texts: list[str]) -> float:
-    docs = [nlp.make_doc(text) for text in texts]
-    list(nlp.pipe(nlp.make_doc(text) for text in islice(texts, 100)))
+    docs = [nlp.make_doc(json.loads(line)["text"]) for line in lines]
+    list(nlp.pipe(nlp.make_doc(doc.text) for doc in docs[:100]))
     start = time.perf_counter()
     for _ in nlp.pipe(docs):
         pass
     return len(docs) / (time.perf_counter() - start)
+
+
+def _engine(model: str, path: Path, name: str, workers: int) -> float:
+    engine: Engine = in_process
+    if name == WORKERS:
+        engine = partial(in_workers, workers=workers)
+    elif name == RAY:
+        from spacy_finegrained_ner.annotate.on_ray import on_ray
+
+        engine = partial(on_ray, workers=workers)
+    return _rate(Annotator(model), path, engine)
 
 
 def _rate(annotator: Annotator, path: Path, engine: Engine) -> float:

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
@@ -165,8 +166,8 @@ def _alone(sample: Sample, rounds: int, say: Say) -> dict[str, Any]:
 
 def in_process(function: Callable[..., Any], *args: Any) -> Any:
     """What the function returns in a new process, which knows nothing of this one."""
-    with get_context("spawn").Pool(1) as pool:
-        return pool.apply(function, args)
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:  # one that may have its own workers
+        return pool.submit(function, *args).result()
 
 
 def _peak_of_training(name: str, sample: Sample) -> float:

@@ -1,6 +1,7 @@
 """The verb `serve`: a page to type in, on this machine."""
 
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
 from typing import Annotated
 
@@ -30,7 +31,11 @@ def serve(
             'python -m pip install "spacy-finegrained-ner[serve]"'
         ) from None
     with listen(host, port) as listening:
-        app = make_app(load(model, code), hosts_of(host))
+        # In a thread that ends. Threads that torch's OpenMP has got for this one would stay, and
+        # where there are more of them than cores, the annotator's sleep between operations
+        with ThreadPoolExecutor(1) as aside:
+            nlp = aside.submit(load, model, code).result()
+        app = make_app(nlp, hosts_of(host))
         if not _is_loopback(host):
             messages.warn(
                 f"--host {host}: other machines can reach this, with no password and no encryption."
@@ -46,7 +51,11 @@ def listen(host: str, port: int) -> socket.socket:
     """Take the port before anything else: a pipeline takes long to load. Raises a `UserError`."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family)
+        listening = socket.create_server((host, port), family=family)
+        # As asyncio does for sockets of its own: without, an answer waits 40 ms until the client
+        # has acknowledged its headers
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return listening
     except OSError as error:
         raise UserError(
             f"Can't listen at {host}, port {port}: {error}. Give another --port (0 for any that "

@@ -73,8 +73,9 @@ _FEW = replace(_TUNED, part="new_few", epochs=20, rate=MIDDLE_RATE / 10)
 _FEW_REMEMBERING = replace(_FEW, epochs=7, remember="remembered")
 
 
-def _together(part: str) -> tuple[Training, ...]:
-    return (replace(ALL, part=part, name="model"),)
+def _together(title: str, part: str) -> Compared:
+    """These stand beside what is asked, with one seed."""
+    return Compared(f"both, {title}", (replace(ALL, part=part, name="model"),), seeds=(0,))
 
 
 NEW_TYPES = Experiment(
@@ -87,11 +88,13 @@ NEW_TYPES = Experiment(
         "few_remembering": Compared(
             f"that, tuned on these and {REMEMBERED} of A to remember", (_BEFORE, _FEW_REMEMBERING)
         ),
-        "new_alone": Compared("B with the new types", _together("new_types")),
-        "as_others": Compared("both, each with its own types annotated", _together("as_others")),
-        "as_outside": Compared("both, what is not annotated as O", _together("as_outside")),
-        "as_any": Compared("both, what is not annotated as any tag", _together("as_any")),
-        "all": Compared("both, with all types", (ALL,)),
+        "new_alone": Compared(
+            "B with the new types", (replace(ALL, part="new_types", name="model"),)
+        ),
+        "as_others": _together("each with its own types annotated", "as_others"),
+        "as_outside": _together("what is not annotated as O", "as_outside"),
+        "as_any": _together("what is not annotated as any tag", "as_any"),
+        "all": Compared("both, with all types", (ALL,), seeds=(0,)),
     },
     (
         *(("tuned", arm) for arm in ("before", "new_alone", "as_others", "as_outside", "all")),

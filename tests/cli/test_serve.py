@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from spacy_finegrained_ner.cli.main import app
-from spacy_finegrained_ner.cli.serve import _is_loopback, hosts_of
+from spacy_finegrained_ner.cli.serve import _is_loopback, hosts_of, listen
 
 
 def run(*arguments) -> tuple[int, str]:
@@ -55,6 +55,15 @@ def test_a_port_that_is_taken_is_told_at_once():
     assert code == 1
     assert f"Can't listen at 127.0.0.1, port {port}" in printed
     assert "Give another --port" in printed
+
+
+def test_what_is_sent_does_not_wait_for_what_was_sent_before():
+    with (
+        listen("127.0.0.1", 0) as listening,
+        socket.create_connection(listening.getsockname()),
+        listening.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_a_pipeline_that_is_not_there_is_told(tmp_path):
