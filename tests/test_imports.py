@@ -83,8 +83,7 @@ OUTSIDE = {
         *("logging", "lzma", "multiprocessing", "os", "shutil", "signal", "sys", "zlib"),
     },
     "benchmark": {
-        "concurrent",
-        *("spacy", "spacy_transformers", "thinc", "torch", "torchcrf", "matplotlib"),
+        *("spacy", "spacy_transformers", "thinc", "torch", "torchcrf", "matplotlib", "concurrent"),
         *("contextlib", "copy", "gc", "importlib", "multiprocessing", "platform", "random"),
         *("resource", "statistics", "sys", "tempfile", "time", "unittest"),
         *("http", "json", "subprocess"),

@@ -105,8 +105,11 @@ def serving_markdown(report: dict[str, Any]) -> str:
         )
         for clients, found in report["sides"].items()
     ]
-    head = ("clients", "requests", "wrong", "a second", "p50, ms", "p99, ms", "MiB before, after")
-    about = f"Requests of one text of {report['data']}, {report['seconds']:g} seconds of each."
+    head = ("clients", "requests", "wrong", "a second", "p50, ms", "p99, ms", "MiB")
+    about = (
+        f"Requests of one text of {report['data']}, {report['seconds']:g} seconds of each. MiB: "
+        "resident, after a tenth of the time and at the end."
+    )
     return _page(["# The service", about, _table(head, rows), _machine(report)])
 
 
