@@ -117,6 +117,19 @@ def test_rates_of_tune(model, new, many, reminders, rates):
     assert (optimizer["learn_rate"]["rate"], optimizer["groups"]["head"]["factor"]) == rates
 
 
+@pytest.mark.parametrize(
+    ("label", "reminders", "steps"),
+    [("Vehicle", 1, 200), ("Vehicle", 0, 60), ("Drink", 1, 60)],
+)
+def test_fewest_steps_of_tune(model, label, reminders, steps):
+    nlp = spacy.load(model)
+    gold = [sentence_to_doc(nlp.vocab, sentence(f"a/O volvo/B-{label}"))]
+    remember = [nlp.make_doc("pelé drinks")] * reminders
+    with patch("spacy_finegrained_ner.pipeline.tuning.train"):
+        tuned = tune(nlp, "finegrained_ner", gold, remember=remember, taxonomy=read_taxonomy())
+    assert tuned.config["training"]["max_steps"] == steps
+
+
 def test_of_many_texts_to_remember_some_are_drawn(model):
     """And none that has been corrected."""
     nlp = spacy.load(model)
