@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -29,7 +29,7 @@ BARS = {(HERE, PIPE): 0.9, (WORKERS, HERE): 1.0, (RAY, WORKERS): None}
 """Which side is compared with which, and the bar: at least so many times its texts per second."""
 FEWEST_BLOCKS = 20
 MOST_GROWTH = 0.05
-"""Of resident memory, from the first tenth of the texts on."""
+"""Of resident memory, from the second tenth of the texts to the last."""
 
 
 def annotating(
@@ -39,7 +39,8 @@ def annotating(
     `long` run (0 for none), in a process of its own.
 
     `nlp.pipe` gets Docs that are made; annotate reads JSON lines, tokenizes and writes. The rate of
-    an engine is that after the first tenth of its texts: all pipelines are loaded by then.
+    an engine is that after the first tenth of its texts: of some thousands, all pipelines are
+    loaded by then.
     """
     report: dict[str, Any] = {
         "machine": machine(),
@@ -144,10 +145,15 @@ def _memory(model: str, path: Path) -> dict[str, float]:
         in_process,
         lambda part: seen.append((seen[-1][0] + part.counts.texts, resident_mib())),
     )
-    after = [(texts / total, mib) for texts, mib in seen if texts >= total / 10]
-    # The first of them, where a block is more than a tenth
+    return growth([(texts / total, mib) for texts, mib in seen[1:]])
+
+
+def growth(seen: Sequence[tuple[float, float]]) -> dict[str, float]:
+    """seen: MiB at a share of the texts that are done."""
+    after = [(share, mib) for share, mib in seen if share >= 0.1] or [seen[-1]]
+    # Where a block is more than a tenth, the first of them and the last
     early = median([mib for share, mib in after if share <= 0.2] or [after[0][1]])
-    late = median([mib for share, mib in after if share >= 0.9])
+    late = median([mib for share, mib in after if share >= 0.9] or [after[-1][1]])
     most = max(mib for _, mib in after)
     return {"early": early, "late": late, "most": most, "growth": late / early - 1}
 

@@ -39,9 +39,9 @@ def tune(
         float,
         typer.Option(
             min=0.0,
-            help="0: with new labels 1e-4 of the encoder and ten times that of the head (beside "
-            "fewer than 1,000 texts 2e-5 and fifty times); without, 5e-5 of both, or 5e-6 if there "
-            "is no --remember.",
+            help="Of the encoder. 0: with new labels 1e-4, beside fewer than 1,000 texts 2e-5; "
+            "without, 5e-5, or 5e-6 if there is no --remember. The head has the same, but 1e-3 at "
+            "least with new labels.",
         ),
     ] = 0.0,
     check: Annotated[
@@ -78,10 +78,10 @@ def tune(
         raise UserError(f"{data}: there is no entity in the file, and so nothing to learn.")
     tree = named_taxonomy(taxonomy) if taxonomy else None
     if check is not None:  # what is wrong with it is told before the training
-        new_labels = [x for x in labels_of(docs) if component.taxonomy.spelled(x) is None]
-        written = component.names.name_of.values()
-        grown = merged(component.taxonomy, tree, [x for x in new_labels if x not in written])
-        read_gold(nlp, check, grown)
+        names, old = component.names, component.taxonomy
+        found = [names.fine_label(label, old) for label in labels_of(docs)]
+        grown = merged(old, tree, [label for label in found if old.spelled(label) is None])
+        read_gold(nlp, check, grown, names, fine=True)
     reminders = read_texts(nlp, remember) if remember else []
     if remember and not reminders:
         raise UserError(f"{remember}: the file holds no texts.")
@@ -106,7 +106,7 @@ def tune(
     new.to_disk(output)
     _, after = component_of(new)
     if check is not None:
-        gold = read_gold(nlp, check, after.taxonomy)
+        gold = read_gold(nlp, check, after.taxonomy, component.names, fine=True)
         rows = [
             {**compared(one, gold, after.taxonomy), "model": title}
             for title, one in (("before", nlp), ("after", new))

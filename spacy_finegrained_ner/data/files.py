@@ -21,6 +21,8 @@ from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 
 _TAGGED = re.compile(r"\S\s(O|[BIESLUM]-\S+)$")
 """A word and its tag."""
+_LINES = 100
+"""Of a file, by which its form is told."""
 
 
 def read_gold(
@@ -28,6 +30,7 @@ def read_gold(
     path: Path,
     taxonomy: Taxonomy | None = None,
     names: Names | None = None,
+    fine: bool = False,
 ) -> list[Doc]:
     """The gold Docs of a file in any form that `convert` reads, or of all files of a folder. nlp:
     its tokenizer is for texts without tokens.
@@ -36,16 +39,21 @@ def read_gold(
     label stands that the taxonomy, if given, does not cover.
 
     names: under which the labels of the taxonomy are written, see `data.written`. The gold then has
-    them, too; what already has such a name keeps it."""
+    them, too; what already has such a name keeps it. fine: the other way round, the gold has the
+    labels that such names stand for."""
     parts, account = load({"gold": files_of(path)}, nlp.vocab, nlp.make_doc, Options())
     if lost := account.told():
         warnings.warn(f"{path}: {lost}", stacklevel=2)
     docs, places = parts["gold"].docs, parts["gold"].labels
     if taxonomy is not None and not taxonomy.flat:
-        named = () if names is None else names.name_of.values()
-        taxonomy.check({label: place for label, place in places.items() if label not in named})
+        named = set() if names is None else {x.casefold() for x in names.name_of.values()}
+        unnamed = {x: place for x, place in places.items() if x.casefold() not in named}
+        taxonomy.check(unnamed)
     if taxonomy is not None and names is not None:
-        return [names.gold(doc, taxonomy) for doc in docs]
+        if not fine:
+            return [names.gold(doc, taxonomy) for doc in docs]
+        for doc in docs:
+            names.set_fine_labels(doc, taxonomy)
     return docs
 
 
@@ -61,9 +69,15 @@ def read_texts(nlp: Language, path: Path) -> list[Doc]:
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: expected a text file in UTF-8: {error}") from None
     lines = [line.strip() for line in lines if line.strip()]
-    if lines and all(_TAGGED.search(line) for line in lines[:100]):
+    if _are_tagged(lines[:_LINES]):
         return read_gold(nlp, path)
     return [nlp.make_doc(line) for line in lines]
+
+
+def _are_tagged(lines: list[str]) -> bool:
+    """Words with their tags, in columns: a text may end in "blood type O", or in "B-12"."""
+    rows = [line.split() for line in lines if _TAGGED.search(line)]
+    return 1 < len(rows) == len(lines) and len({len(row) for row in rows}) == 1
 
 
 def read_docs(vocab: Vocab, path: Path) -> list[Doc]:

@@ -97,6 +97,19 @@ class Names:
             )
         return own[0] if own else label
 
+    def set_fine_labels(self, doc: Doc, fine: Taxonomy) -> None:
+        """Give the entities of a Doc, some of which have names, the labels that these stand for.
+
+        Raises what `fine_label` does.
+        """
+        labels = [self.fine_label(ent.label_, fine) for ent in doc.ents]
+        if labels != [ent.label_ for ent in doc.ents]:
+            ents = [
+                Span(doc, ent.start, ent.end, label, kb_id=ent.kb_id, span_id=ent.id)
+                for ent, label in zip(doc.ents, labels, strict=True)
+            ]
+            doc.set_ents(ents, default="unmodified")
+
     def _label_only(
         self, new: Doc, annotated: list[frozenset[str] | None], fine: Taxonomy, taken: set[int]
     ) -> list[Span]:

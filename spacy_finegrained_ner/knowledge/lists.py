@@ -19,8 +19,9 @@ from spacy_finegrained_ner.errors import UserError
 from spacy_finegrained_ner.labels.invisible import BYTE_ORDER_MARK
 
 LONGEST_LINE = 1 << 20
-_LONGEST_FIELD = 1 << 17
 """Bytes. A longer one is left out, and never held as a whole."""
+_LONGEST_FIELD = 1 << 17
+"""Characters of a field in a .csv: of a longer one a quote was likely never closed."""
 _OPEN: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
 _FORMS = ".tsv, .csv, .jsonl or .txt, each also .gz, .xz or .bz2"
 _NAME_COLUMNS = ("name", "itemlabel", "label", "text", "term")

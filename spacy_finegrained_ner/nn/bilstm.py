@@ -55,7 +55,9 @@ class BiLSTM(nn.Module):
 
 
 def _in_bf16() -> bool:
-    """Whether this CPU has what torch's LSTM needs in bfloat16. Without it, torch 2.13 raises a
-    RuntimeError and does not compute in another way."""
+    """Whether torch's LSTM computes in bfloat16 on this CPU. Where MKLDNN can't, torch 2.13 raises
+    a RuntimeError and does not compute in another way; built without MKLDNN, it does."""
+    if not torch.backends.mkldnn.is_available():
+        return True
     supported: Any = torch.ops.mkldnn._is_mkldnn_bf16_supported
     return bool(supported())

@@ -12,7 +12,7 @@ from typing import IO, Any
 import numpy as np
 import spacy
 from spacy.language import Language
-from spacy.tokens import Doc, DocBin, Span
+from spacy.tokens import Doc, DocBin
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
 from thinc.api import Config
@@ -96,10 +96,10 @@ FEW = 1000
 """Texts beside which a pipeline forgets what is not in them."""
 FEWEST_STEPS_GROWN = 200
 """With new types and texts to remember: fewer do not teach the new ones."""
-RATE, HEAD_FACTOR = 1e-4, 10.0
-FEW_RATE, FEW_HEAD_FACTOR = 2e-5, 50.0
-"""Of the encoder, for new types, and how many times as much the head has: its new weights are
-random, and need 1e-3 in both cases. Of few texts the encoder is to learn little."""
+RATE, FEW_RATE = 1e-4, 2e-5
+"""Of the encoder, for new types: of few texts it is to learn little."""
+GROWN_RATE = 1e-3
+"""Of the head, for new types: its new weights are random, whatever the encoder is to learn."""
 REMINDERS = 100
 REMINDERS_EACH = 10
 """Texts to remember: at most so many, or so many for each of the gold. With all of a training's
@@ -138,8 +138,8 @@ def tune(
     taxonomy: of new labels, see `pipeline.growth`. steps: 0 for three epochs, and 60 at least, or
         200 with new labels and texts to remember.
     rate: of the encoder; 0 for 1e-4 with new labels, 2e-5 if there are fewer than 1,000 docs; or
-        else 5e-5 with texts to remember and 5e-6 without. The head has ten times as much with new
-        labels, and fifty times beside fewer than 1,000 docs, or else the same.
+        else 5e-5 with texts to remember and 5e-6 without. The head has the same, but 1e-3 at least
+        with new labels.
     stdout: for the log, None for that of the process.
     Raises what `add_labels` and `taught` do, and a `UserError` for a component that is not trained
     step by step, for an annotated label that neither the docs nor the component have, and for a
@@ -153,7 +153,8 @@ def tune(
             "further. Train it anew, on all data."
         )
     for doc in docs:
-        _by_fine_labels(doc, component)
+        # Of what the pipeline has written, and somebody corrected
+        component.names.set_fine_labels(doc, component.taxonomy)
     present = list(labels_of(docs))
     new = [label for label in present if component._tag_set.spelled(label) is None]
     reminders = _drawn(remember, docs, seed)
@@ -175,19 +176,18 @@ def tune(
         if partly:
             gold = list(taught(nlp, docs, name=name, soft=True, calibrated=False))
         if reminders:
-            gold += _remembered(nlp, name, reminders, bool(new))
+            gold = [*gold, *_remembered(nlp, name, reminders, bool(new))]
         DocBin(docs=gold, store_user_data=True).to_disk(place / "gold.spacy")
         _write_start(nlp, name, new, taxonomy, place / "start")
         config = _config(nlp, name, place)
         fewest = FEWEST_STEPS_GROWN if new and reminders else FEWEST_STEPS
         config["training"]["max_steps"] = steps or max(fewest, EPOCHS * ceil(len(gold) / BATCH))
         optimizer = config["training"]["optimizer"]
-        usual, factor = (GENTLE_RATE if reminders else CAREFUL_RATE), 1.0
+        usual = GENTLE_RATE if reminders else CAREFUL_RATE
         if new:
-            few = len(docs) < FEW
-            usual, factor = (FEW_RATE, FEW_HEAD_FACTOR) if few else (RATE, HEAD_FACTOR)
-        optimizer["learn_rate"]["rate"] = rate or usual
-        optimizer["groups"]["head"]["factor"] = factor
+            usual = FEW_RATE if len(docs) < FEW else RATE
+        optimizer["learn_rate"]["rate"] = rate = rate or usual
+        optimizer["groups"]["head"]["factor"] = max(1.0, GROWN_RATE / rate) if new else 1.0
         config["system"]["seed"] = seed
         tuned = init_nlp(config, use_gpu=use_gpu)
         _take_over(nlp, tuned)
@@ -202,16 +202,17 @@ def tune(
 def _drawn(remember: Iterable[Doc], docs: list[Doc], seed: int) -> list[Doc]:
     """Texts to remember, but those that there is gold for, of which a pipeline would remember what
     was wrong."""
-    gold = {_words(doc) for doc in docs}
-    texts = [doc for doc in remember if doc.text.strip() and _words(doc) not in gold]
+    gold = {_letters(doc) for doc in docs}
+    texts = [doc for doc in remember if doc.text.strip() and _letters(doc) not in gold]
     if len(texts) > (most := max(REMINDERS, REMINDERS_EACH * len(docs))):
         drawn = np.random.default_rng(seed).choice(len(texts), most, replace=False)
         texts = [texts[place] for place in drawn]
     return texts
 
 
-def _words(doc: Doc) -> tuple[str, ...]:
-    return tuple(token.text for token in doc if not token.is_space)
+def _letters(doc: Doc) -> str:
+    """The same for a text and for its words in a file of tokens, which may be cut otherwise."""
+    return "".join(doc.text.split())
 
 
 def _remembered(nlp: Language, name: str, docs: list[Doc], new: bool) -> list[Doc]:
@@ -229,17 +230,6 @@ def _remembered(nlp: Language, name: str, docs: list[Doc], new: bool) -> list[Do
 def _bare(nlp: Language, doc: Doc) -> Doc:
     """With the tokens that it has in training, where soft targets must be of the same."""
     return bare_copy(doc, nlp.vocab) if doc.has_unknown_spaces else nlp.make_doc(doc.text)
-
-
-def _by_fine_labels(doc: Doc, component: Any) -> None:
-    """Of what a pipeline has written (`written.mapping`), and somebody corrected."""
-    labels = [component.names.fine_label(ent.label_, component.taxonomy) for ent in doc.ents]
-    if labels != [ent.label_ for ent in doc.ents]:
-        ents = [
-            Span(doc, ent.start, ent.end, label, kb_id=ent.kb_id, span_id=ent.id)
-            for ent, label in zip(doc.ents, labels, strict=True)
-        ]
-        doc.set_ents(ents, default="unmodified")
 
 
 def _write_start(

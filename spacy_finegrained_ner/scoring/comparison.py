@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from time import perf_counter
 from typing import Any
@@ -13,6 +14,7 @@ from spacy.training import Example
 
 from spacy_finegrained_ner.contracts import ReportsCost
 from spacy_finegrained_ner.data.corpus import bare_copy
+from spacy_finegrained_ner.data.entities import labels_of
 from spacy_finegrained_ner.labels.prediction import Prediction
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 from spacy_finegrained_ner.scoring.bootstrap import intervals, sentence_counts
@@ -25,13 +27,21 @@ MILLION = 1_000_000
 
 
 class _Ents:
-    """In place of a component of this package, where a pipeline has none."""
+    """In place of a component of this package, where a pipeline has none. known: the labels that
+    count, casefolded; what it has of others is none of the types that are compared."""
+
+    def __init__(self, known: Collection[str]) -> None:
+        self._known = known
+
+    def counts(self, label: str) -> bool:
+        return label.casefold() in self._known
 
     def fine_labels(self) -> AbstractContextManager[None]:
         return nullcontext()
 
     def read(self, doc: Doc) -> Prediction:
-        return Prediction([(ent.start, ent.end, ent.label_) for ent in doc.ents])
+        ents = [ent for ent in doc.ents if self.counts(ent.label_)]
+        return Prediction([(ent.start, ent.end, ent.label_) for ent in ents])
 
     def answered(self, doc: Doc) -> bool:
         return True
@@ -55,7 +65,8 @@ def compared(
     hourly: float | None = None,
 ) -> dict[str, Any]:
     """A pipeline on gold tokens, by its fine labels; one without a component of this package by
-    what it writes into `doc.ents`.
+    what it writes into `doc.ents`, of which labels that neither the taxonomy nor the gold has are
+    left out, with a warning.
 
     samples: of the bootstrap over sentences. hourly: the price of this machine.
     RETURNS: `model`; `micro` and `macro` F1, each with its 95% interval; `unanswered`, texts of
@@ -63,7 +74,8 @@ def compared(
         `cost_per_million`, of texts, None where no price is known: what the pipeline reports, or
         the machine's time.
     """
-    component: Any = component_of(nlp)[1] if is_ours(nlp) else _Ents()
+    known = {label.casefold() for label in (*taxonomy.fine, *labels_of(gold))}
+    component: Any = component_of(nlp)[1] if is_ours(nlp) else _Ents(known)
     remote = component if isinstance(component, ReportsCost) else None
     if remote is None:
         for _ in nlp.pipe(bare_copy(doc, nlp.vocab) for doc in gold[:WARM_UP]):
@@ -86,6 +98,8 @@ def _compared(
     start = perf_counter()
     found = list(nlp.pipe(bare))
     seconds = perf_counter() - start
+    if isinstance(component, _Ents):
+        _tell_others(nlp, found, component)
     after = remote.costs() if remote else {}
     examples = [Example(doc, other) for doc, other in zip(found, gold, strict=True)]
     scores = score_entities(examples, taxonomy=taxonomy, read=component.read)
@@ -105,3 +119,13 @@ def _compared(
         "words_per_second": sum(map(len, gold)) / seconds if whole and seconds else None,
         "cost_per_million": cost,
     }
+
+
+def _tell_others(nlp: Language, found: Sequence[Doc], component: _Ents) -> None:
+    labels = (ent.label_ for doc in found for ent in doc.ents)
+    if others := [label for label in labels if not component.counts(label)]:
+        warnings.warn(
+            f"{model_name(nlp)} finds {len(others):,} entities of labels that are none of "
+            f"the types compared, and that are left out: {', '.join(sorted(set(others)))}.",
+            stacklevel=4,
+        )

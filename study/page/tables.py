@@ -10,7 +10,7 @@ from spacy_finegrained_ner.pages.intervals import p_value, percent
 from study.analysis.rows import Arms, Effect, Mean, Screening, Tried
 from study.analysis.scores import CONTEXT_NAMES, LENGTH_NAMES, METRICS, RARITY
 from study.page.titles import ARM_TITLES, STAGE_TITLES, effect_title, gains, pick, set_title
-from study.runs.records import Gold, Record
+from study.runs.records import Gold, Record, hours
 
 ALPHA = 0.05
 PARTS = {
@@ -167,7 +167,7 @@ def made(records: Sequence[Record], gold: Mapping[str, Gold]) -> list[Table]:
         trained = sorted({_trained(r) for r in some})
         return {
             "runs": str(len(some)),
-            "hours": f"{sum(r.hours for r in some):.1f}",
+            "hours": f"{hours(some):.1f}",
             "seeds": ", ".join(map(str, sorted({r.run.seed for r in some}))),
             "trained on": " and ".join(trained),
         }

@@ -106,6 +106,11 @@ class Training:
     names: str = ""
     behind: str = ""
 
+    @property
+    def kept(self) -> bool:
+        """Whether what comes out is kept for other runs, as that of a teacher."""
+        return self.name != "model" and not self.taught and not self.tuned
+
     def file(self, part: str) -> str:
         """The name of a part of the data, as this training reads it."""
         return f"{part}-{self.behind}" if self.behind else part

@@ -82,10 +82,6 @@ class Record:
         """The parts with counts by sentence."""
         return [name for name, found in self.sets.items() if found.hits is not None]
 
-    @property
-    def hours(self) -> float:
-        return sum(one.seconds for one in self.trained) / 3600
-
 
 @dataclass(frozen=True)
 class Gold:
@@ -134,6 +130,16 @@ def read_records(folder: Path) -> list[Record]:
                 "is done again."
             ) from None
     return records
+
+
+def hours(records: Iterable[Record]) -> float:
+    """Of all trainings; what is kept for other runs was trained once."""
+    trained = {
+        ("" if training.kept else record.run.name, training.name, record.run.seed, one.seconds)
+        for record in records
+        for training, one in zip(record.run.trainings, record.trained, strict=True)
+    }
+    return sum(seconds for *_, seconds in trained) / 3600
 
 
 def read_gold(folder: Path, data: str, name: str) -> Gold:

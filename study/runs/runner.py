@@ -7,12 +7,14 @@ import time
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
 import srsly
 import torch
+from filelock import FileLock, Timeout
 from spacy.tokens import Doc
 
 from spacy_finegrained_ner.labels.readers import named_taxonomy
@@ -34,22 +36,24 @@ def run_study(
     """Do what is missing of the stages, one after the other.
 
     data: folder with train, valid and, to report on, dev, as .spacy or .conll. output: folder of
-    the records. workers: see `run_all`. Raises a StudyError for what is not possible.
+    the records. workers: see `run_all`. Raises a StudyError for what is not possible, such as two
+    at once with the same files.
     """
     if unknown := [stage for stage in stages if stage not in STAGES]:
         known = ", ".join(STAGES)
         raise StudyError(f"There is no stage {unknown[0]!r}, expected some of {known}.")
-    parts = _parts(data)
-    docs = prepare(parts, size, inputs.pos, inputs.work)
-    for part in ("train", "sample"):
-        _write_gold(docs, part, parts, inputs, output)
-    plan = Stages(size, inputs.pos is not None, "dev" in parts)
-    for stage in (stage for stage in STAGES if stage in stages):
-        _say(f"Stage {stage}")
-        if stage == "base" and inputs.base_encoder is None:
-            _say("No --base-encoder: the run with a larger encoder is left out.")
-        else:
-            run_all(_runs(plan, stage, output), inputs, output, workers)
+    with _alone(inputs.work):
+        parts = _parts(data)
+        docs = prepare(parts, size, inputs.pos, inputs.work)
+        for part in ("train", "sample"):
+            _write_gold(docs, part, parts, inputs, output)
+        plan = Stages(size, inputs.pos is not None, "dev" in parts)
+        for stage in (stage for stage in STAGES if stage in stages):
+            _say(f"Stage {stage}")
+            if stage == "base" and inputs.base_encoder is None:
+                _say("No --base-encoder: the run with a larger encoder is left out.")
+            else:
+                run_all(_runs(plan, stage, output), inputs, output, workers)
 
 
 def run_experiment(
@@ -57,28 +61,46 @@ def run_experiment(
 ) -> None:
     """Do what is missing of an experiment. Parameters are those of `run_study`; of the size only
     how many sentences are read counts. Where the data has no dev part, none is scored."""
-    docs = prepare(_parts(data), size, inputs.pos, inputs.work, experiment.divided)
+    with _alone(inputs.work):
+        docs = prepare(_parts(data), size, inputs.pos, inputs.work, experiment.divided)
 
-    def runs(f1: dict[str, float] | None = None) -> list[Run]:
-        return [
-            replace(run, sets=tuple(name for name in run.sets if kept.part_of(name) in docs))
-            for run in experiment.runs(f1)
-        ]
+        def runs(f1: dict[str, float] | None = None) -> list[Run]:
+            return [
+                replace(run, sets=tuple(name for name in run.sets if kept.part_of(name) in docs))
+                for run in experiment.runs(f1)
+            ]
 
-    sets = {name for run in runs() for name in run.sets}
-    scored = {kept.part_of(name) for name in sets}
-    _write_gold(docs, "train", {*_parts(data), *scored}, inputs, output)
-    if sets != scored:
-        _say("Lists of names")
-        prepare_names(docs, inputs, output)
-    read = {name: docs[name] for name in (size.part, *sorted(scored))}
-    for kind in experiment.behind:
-        _say(f"Writing {kind} behind sentences")
-        write_context(kind, read, size.part, inputs)
-    run_all(runs(), inputs, output, workers)
-    if experiment.more is not None:
-        f1 = kept.first_f1(kept.read_records(output), experiment)
-        run_all(runs(f1), inputs, output, workers)
+        sets = {name for run in runs() for name in run.sets}
+        scored = {kept.part_of(name) for name in sets}
+        _write_gold(docs, "train", {*_parts(data), *scored}, inputs, output)
+        if sets != scored:
+            _say("Lists of names")
+            prepare_names(docs, inputs, output)
+        read = {name: docs[name] for name in (size.part, *sorted(scored))}
+        for kind in experiment.behind:
+            _say(f"Writing {kind} behind sentences")
+            write_context(kind, read, size.part, inputs)
+        run_all(runs(), inputs, output, workers)
+        if experiment.more is not None:
+            f1 = kept.first_f1(kept.read_records(output), experiment)
+            run_all(runs(f1), inputs, output, workers)
+
+
+@contextmanager
+def _alone(work: Path) -> Iterator[None]:
+    """While nobody else prepares data there: parts of two experiments may have the same name.
+
+    Raises a StudyError where somebody does.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(work / "in-use.lock", timeout=0):
+            yield
+    except Timeout:
+        raise StudyError(
+            f"{work} is in use: another run of the study reads its files. Wait for its end, or "
+            "give another folder by --work."
+        ) from None
 
 
 def _write_gold(
@@ -140,7 +162,7 @@ def run_all(runs: Sequence[Run], inputs: Inputs, folder: Path, workers: int = 1)
         scores = record.sets[run.sets[0]].scores
         micro, macro = (scores[key] for key in ("ents_f", "ents_macro_f"))
         _say(
-            f"{number:3d}/{len(missing)} {run.name:28s} {3600 * record.hours:6.0f} s   "
+            f"{number:3d}/{len(missing)} {run.name:28s} {3600 * kept.hours([record]):6.0f} s   "
             f"micro F1 {100 * micro:5.1f}  macro {100 * macro:5.1f}   about {left:.0f} min left"
         )
 

@@ -56,7 +56,7 @@ class TextIndex:
     def similar(self, words: Sequence[str], count: int) -> list[list[str]]:
         """The words of the texts that are most similar to this one, `count` at most. None of them
         is the same text, but for case and punctuation."""
-        own = _form(" ".join(words))
+        own = _form(" ".join(words[:LONGEST]))
         key = own, count
         kept = self._db.execute("SELECT found FROM kept WHERE own = ? AND most = ?", key)
         if row := kept.fetchone():

@@ -6,7 +6,7 @@ import io
 import subprocess
 import tempfile
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from hashlib import sha256
@@ -18,6 +18,7 @@ from typing import Any
 import spacy
 import srsly
 import torch
+from filelock import FileLock
 from pydantic import TypeAdapter
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
@@ -61,29 +62,20 @@ def run_once(run: Run, inputs: Inputs) -> Record:
                 raise ValueError(f"{run.name} has two trainings of the name {training.name!r}.")
             kept = _place(training, run.seed, inputs)
             before[training.name] = str(kept or Path(folder) / training.name)
-            if kept and (kept / "trained.json").exists():
-                nlp = spacy.load(kept)
-                trained.append(_TRAINED.validate_json((kept / "trained.json").read_bytes()))
-                continue
-            if training.tuned:
-                nlp, found = _tune(training, before[training.tuned], run, inputs)
-                trained.append(found)
-                continue
-            config = config_of(training, run.seed, inputs)
-            config["paths"] |= before
-            if training.taught:
-                where = Path(folder) / f"taught-{training.name}"
-                teacher = before[training.taught.teacher]
-                labels = write_taught(training.taught, teacher, inputs, where)
-                config["paths"]["train"] = str(where)
-                config["initialize"]["components"]["finegrained_ner"]["labels"] = labels
-            nlp, found = _train(training, config, Path(folder))
+            # Another worker may train what both begin with: then this one waits for it
+            with _alone(kept) if kept else nullcontext():
+                if kept and (kept / "trained.json").exists():
+                    nlp = spacy.load(kept)
+                    found = _TRAINED.validate_json((kept / "trained.json").read_bytes())
+                elif training.tuned:
+                    nlp, found = _tune(training, before[training.tuned], run, inputs)
+                else:
+                    nlp, found = _taught(training, before, run, inputs, Path(folder))
+                    if kept or training is not run.trainings[-1]:
+                        nlp.to_disk(before[training.name])
+                    if kept:
+                        write(_TRAINED.dump_json(found), kept / "trained.json")
             trained.append(found)
-            if kept or training is not run.trainings[-1]:
-                Path(before[training.name]).parent.mkdir(parents=True, exist_ok=True)
-                nlp.to_disk(before[training.name])
-            if kept:
-                write(_TRAINED.dump_json(found), kept / "trained.json")
         return Record(
             run=run,
             trained=trained,
@@ -93,9 +85,28 @@ def run_once(run: Run, inputs: Inputs) -> Record:
         )
 
 
+def _alone(kept: Path) -> FileLock:
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(f"{kept}.lock")
+
+
+def _taught(
+    training: Training, before: Mapping[str, str], run: Run, inputs: Inputs, folder: Path
+) -> tuple[Language, Trained]:
+    """A training from the encoder on, perhaps of what a teacher finds."""
+    config = config_of(training, run.seed, inputs)
+    config["paths"] |= before
+    if training.taught:
+        where = folder / f"taught-{training.name}"
+        labels = write_taught(training.taught, before[training.taught.teacher], inputs, where)
+        config["paths"]["train"] = str(where)
+        config["initialize"]["components"]["finegrained_ner"]["labels"] = labels
+    return _train(training, config, folder)
+
+
 def _place(training: Training, seed: int, inputs: Inputs) -> Path | None:
-    """Where what comes out is kept for other runs, as that of a teacher; None for what is not."""
-    if training.name == "model" or training.taught or training.tuned:
+    """Where what comes out is kept for other runs; None for what is not."""
+    if not training.kept:
         return None
     # What is as by default is left out: so it is found where a training has got more settings
     told = {k: v for k, v in vars(training).items() if v != getattr(Training, k, None)}

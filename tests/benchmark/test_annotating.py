@@ -39,7 +39,22 @@ def test_rates_and_memory(folder, tmp_path, texts):
     assert annotating._rate(Annotator(model), path, in_process) > 10
     found = annotating._memory(model, path)
     assert 50 < found["early"] <= found["most"] >= found["late"]
-    assert found["growth"] == found["late"] / found["early"] - 1
+
+
+@pytest.mark.parametrize(
+    ("seen", "early", "late", "most"),
+    [
+        # The first tenth does not count, and of the second and the last it is the median
+        ([(0.05, 999), (0.1, 100), (0.15, 102), (0.2, 101), (0.5, 300), (0.9, 110), (1, 112)],
+         101, 111, 300),
+        ([(0.5, 100), (1, 120)], 100, 120, 120),
+        ([(0.4, 100), (0.8, 120)], 100, 120, 120),  # many texts had an error
+        ([(0.01, 90), (0.02, 100)], 100, 100, 100),
+    ],
+)  # fmt: skip
+def test_memory_is_that_of_the_second_tenth_and_of_the_last(seen, early, late, most):
+    found = annotating.growth(seen)
+    assert found == {"early": early, "late": late, "most": most, "growth": late / early - 1}
 
 
 @pytest.mark.slow

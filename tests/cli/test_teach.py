@@ -132,10 +132,13 @@ def test_compare_takes_pipelines_of_others_too(model, tmp_path):
     gold = write_spacy(tmp_path / "gold.spacy")
     nlp = spacy.blank("en")
     ruler = nlp.add_pipe("entity_ruler")
-    ruler.add_patterns([{"label": "Athlete", "pattern": "pelé"}])
+    # A label that the taxonomy lacks is none of what is compared
+    patterns = {"Athlete": "pelé", "PERSON": "marie curie"}
+    ruler.add_patterns([{"label": x, "pattern": text} for x, text in patterns.items()])
     nlp.to_disk(tmp_path / "rules")
     rows = tmp_path / "rows.json"
-    code, said = run("compare", gold, tmp_path / "rules", model, "--output", rows)
+    with pytest.warns(UserWarning, match=r"finds \d entit.* left out: PERSON\."):
+        code, said = run("compare", gold, tmp_path / "rules", model, "--output", rows)
     assert code == 0, said
     rules, ours = srsly.read_json(rows)
     labels = [span.label_ for eg in examples(make_nlp()) for span in eg.reference.ents]

@@ -7,6 +7,7 @@ import pytest
 import spacy
 import srsly
 from encoders import tiny_bert
+from filelock import FileLock
 from numpy.testing import assert_allclose
 from pipelines import SENTENCES, sentence
 from spacy.tokens import DocBin
@@ -19,8 +20,18 @@ from study.analysis.scores import sentence_counts
 from study.plan.factors import DEFAULT, FACTORS, PLAIN, settings
 from study.plan.stages import SIZES, Run, StudyError, Training
 from study.runs.pipelines import CONFIGS, Inputs, apply, config_of
-from study.runs.records import GOLD, RECORD, Found, Record, Trained, read_gold, read_records, write
-from study.runs.runner import run_all
+from study.runs.records import (
+    GOLD,
+    RECORD,
+    Found,
+    Record,
+    Trained,
+    hours,
+    read_gold,
+    read_records,
+    write,
+)
+from study.runs.runner import run_all, run_study
 from study.runs.sample import gold_table, prepare
 from study.runs.training import run_once
 
@@ -177,3 +188,35 @@ def test_two_at_once_give_what_one_gives(inputs, tmp_path):
         run_all(runs, inputs, tmp_path / str(workers), workers)
     one, two = (read_records(tmp_path / str(workers)) for workers in (1, 2))
     assert [record.sets for record in one] == [record.sets for record in two]
+
+
+@pytest.mark.slow
+def test_of_two_that_begin_alike_one_waits_for_the_other(inputs, tmp_path):
+    """And the training of both counts once."""
+    before = replace(TRAINING, name="before", epochs=1, looks=0)
+    tuned = Training(part="sample", epochs=1, tuned="before", rate=1e-6)
+    runs = [replace(RUN, name=name, trainings=(before, tuned)) for name in "ab"]
+    run_all(runs, replace(inputs, taxonomy="multiconer2"), tmp_path, 2)
+    one, two = read_records(tmp_path)
+    assert one.trained[0] == two.trained[0]
+    seconds = one.trained[0].seconds + one.trained[1].seconds + two.trained[1].seconds
+    assert hours([one, two]) == pytest.approx(seconds / 3600)
+
+
+def test_two_do_not_write_the_same_files(inputs, tmp_path):
+    with (
+        FileLock(inputs.work / "in-use.lock"),
+        pytest.raises(StudyError, match="is in use: another run of the study"),
+    ):
+        run_study(inputs.work, tmp_path, SIZE, ["base"], inputs)
+
+
+def test_hours_of_what_is_kept_are_counted_once():
+    before = replace(TRAINING, name="before")
+    trained = [Trained(1, 7200.0), Trained(1, 3600.0)]
+    records = [
+        Record(replace(RUN, name=name, seed=seed, trainings=(before, TRAINING)), trained, {}, 1, {},
+               None)
+        for name, seed in (("a", 0), ("b", 0), ("c", 1))
+    ]  # fmt: skip
+    assert hours(records) == 2 * 2 + 3 * 1

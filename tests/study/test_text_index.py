@@ -47,6 +47,9 @@ def test_a_text_is_never_its_own_neighbour(tmp_path, monkeypatch):
     made = index(tmp_path, texts, monkeypatch)
     assert made.similar(["who", "met", "lyon"], 5) == [["who", "met", "lyon", "again"], ["Lyon"]]
     assert made.similar(["nothing", "here"], 5) == []
+    # Nor is what is kept of a long one
+    long = [f"w{i}" for i in range(text_index.LONGEST + 5)]
+    assert index(tmp_path, [" ".join(long)], monkeypatch).similar(long, 5) == []
     assert made.similar(["?", '"'], 5) == []
 
 

@@ -1,0 +1,24 @@
+"""Texts in a file, and what is told from them."""
+
+import pytest
+import spacy
+
+from spacy_finegrained_ner.data.files import read_texts
+
+
+@pytest.mark.parametrize(
+    ("written", "texts", "entities"),
+    [
+        ("what is vitamin B-12\n", ["what is vitamin B-12"], 0),
+        ("blood type O\n\nwhat is vitamin B-12\n", ["blood type O", "what is vitamin B-12"], 0),
+        ("a O\nvolvo B-Vehicle\n", ["a volvo"], 1),
+        ("a _ _ O\n\nvolvo _ _ B-Vehicle\n", ["a", "volvo"], 1),
+        ("a volvo\nB-12\n", ["a volvo", "B-12"], 0),
+    ],
+)
+def test_a_text_that_ends_like_a_tag_is_no_gold(tmp_path, written, texts, entities):
+    path = tmp_path / "texts.txt"
+    path.write_text(written, encoding="utf-8")
+    docs = read_texts(spacy.blank("en"), path)
+    assert [doc.text.strip() for doc in docs] == texts
+    assert sum(len(doc.ents) for doc in docs) == entities
