@@ -4,7 +4,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 Form = TypeVar("Form", bound=BaseModel)
 MOST_ERRORS = 10
@@ -24,12 +24,15 @@ async def read_json(request: Request, form: type[Form], max_bytes: int) -> Form:
             415, f"Content-Type is {sent[:80]!r}, expected application/json, with a JSON body."
         )
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > max_bytes:
-            raise HTTPException(
-                413, f"The body has more than {max_bytes:,} bytes. Send the text in parts."
-            )
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > max_bytes:
+                raise HTTPException(
+                    413, f"The body has more than {max_bytes:,} bytes. Send the text in parts."
+                )
+    except ClientDisconnect:  # nobody reads it: but it is no failure of ours
+        raise HTTPException(400, "The body ended before all of it had come.") from None
     try:
         return form.model_validate_json(bytes(body))
     except ValidationError as error:

@@ -1,7 +1,9 @@
 """The endpoint for programs: many texts at a time, from many clients, and how it is."""
 
 import asyncio
+import re
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, FailFast
@@ -26,7 +28,11 @@ TIME_OUT = 30.0
 """Seconds that a request waits for an answer."""
 READY_IN = 5.0
 """Seconds within which a text is answered where it is ready for more."""
-
+MAX_STRIPPED = 4_000_000
+"""Symbols at the ends of a word, times its characters. spaCy's tokenizer takes them off one by one,
+and looks at the whole word for each: so many take it a second or two, in which nothing else in the
+process runs, not even what would say that it takes too long."""
+_SYMBOLS = re.compile(r"[\W_]*")
 
 PART_TEXTS, PART_CHARACTERS = 128, 50_000
 """Of a request that goes into a batch with others: a larger one goes into several."""
@@ -51,6 +57,8 @@ class Service:
     def __init__(self, annotator: Annotator) -> None:
         self.annotator = annotator
         self.waiting = 0
+        # Large requests come one after the other: if all had their turns, all would end late
+        self._large = asyncio.Semaphore(1)
         self.routes = [
             Route("/annotate", self.annotate, methods=["POST"]),
             Route("/health", self.health),
@@ -60,9 +68,16 @@ class Service:
     async def ask(self, texts: list[str], seconds: float | None = None) -> list[list[Record]]:
         """The entities of each text. seconds: to wait for them, None for TIME_OUT.
 
-        Raises an HTTPException: 503 where too many wait already, 504 where it takes too long. A
-        RuntimeError where the pipeline fails.
+        Raises an HTTPException: 413 where spaCy's tokenizer would take long, 503 where too many
+        wait already, 504 where it takes too long. A RuntimeError where the pipeline fails.
         """
+        for number, text in enumerate(texts):
+            if any(_stripped(word) > MAX_STRIPPED for word in text.split()):
+                raise HTTPException(
+                    413,
+                    f"Text {number} has thousands of symbols without a space, with which spaCy's "
+                    "tokenizer takes long. Leave them out, or put spaces between.",
+                )
         if self.waiting + len(texts) > MAX_WAITING:
             raise HTTPException(
                 503,
@@ -76,9 +91,11 @@ class Service:
             async with asyncio.timeout(seconds):
                 # Others have their turn between the parts. Of one that waits in vain no more than
                 # the part that has begun costs anything
-                for part in _parts(texts):
-                    found_in_part = await asyncio.wrap_future(self.annotator.submit(part))
-                    results.extend(found_in_part)
+                parts = list(_parts(texts))
+                async with self._large if len(parts) > 1 else nullcontext():
+                    for part in parts:
+                        found_in_part = await asyncio.wrap_future(self.annotator.submit(part))
+                        results.extend(found_in_part)
         except TimeoutError:
             raise HTTPException(
                 504, f"No answer within {seconds:g} seconds. Send fewer or shorter texts."
@@ -120,6 +137,11 @@ class Service:
         except Exception as error:  # whatever it is, there is no pipeline for texts
             raise HTTPException(503, f"The pipeline fails: {error}") from None
         return JSONResponse({"status": "ready", "waiting": self.waiting})
+
+
+def _stripped(word: str) -> int:
+    ends = (_SYMBOLS.match(one) for one in (word, word[::-1]))
+    return len(word) * min(len(word), sum(found.end() for found in ends if found))
 
 
 def _parts(texts: list[str]) -> Iterator[list[str]]:

@@ -61,6 +61,7 @@ def doctor(
     import srsly
     from spacy.cli._util import parse_config_overrides
 
+    from spacy_finegrained_ner.annotate.loading import run_on
     from spacy_finegrained_ner.cli.configs import shipped
     from spacy_finegrained_ner.cli.findings import as_json, counted, print_findings, told
     from spacy_finegrained_ner.data.forms.record import Options
@@ -71,6 +72,7 @@ def doctor(
         raise UserError(f"--ignore {unknown[0]}: there is no such finding. All: {[*GROUP_OF]}.")
     if cross_fit and suspects.suffix not in (".tsv", ".json"):
         raise UserError(f"--suspects {suspects}: expected a name that ends in .tsv or .json.")
+    run_on(gpu_id, None)
     import_code(code)
     overrides = parse_config_overrides(list(ctx.args), env_var=None)
     names = tag_names.split(",") if tag_names else None

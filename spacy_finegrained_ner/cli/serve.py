@@ -11,6 +11,9 @@ from spacy_finegrained_ner.cli import messages
 from spacy_finegrained_ner.cli.options import Code, Model, load
 from spacy_finegrained_ner.errors import UserError
 
+END_IN = 30
+"""Seconds that a server which should end waits for its clients: as long as a request may take."""
+
 
 def serve(
     model: Model,
@@ -43,7 +46,13 @@ def serve(
         where = f"{_in_url(host)}:{listening.getsockname()[1]}"
         messages.good(f"{model} is at http://{where} (Ctrl+C ends it)")
         uvicorn.Server(
-            uvicorn.Config(app, log_level="warning", server_header=False, proxy_headers=False)
+            uvicorn.Config(
+                app,
+                log_level="warning",
+                server_header=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=END_IN,
+            )
         ).run(sockets=[listening])
 
 

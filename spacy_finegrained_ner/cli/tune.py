@@ -39,6 +39,7 @@ def tune(
         float,
         typer.Option(
             min=0.0,
+            max=1.0,
             help="Of the encoder. 0: with new labels 1e-4, beside fewer than 1,000 texts 2e-5; "
             "without, 5e-5, or 5e-6 if there is no --remember. The head has the same, but 1e-3 at "
             "least with new labels.",
@@ -58,24 +59,28 @@ def tune(
     unlearned. So it does with what it finds in the texts of --remember. The vocabulary of labels
     stays as it is where there are no new ones.
     """
+    from spacy_finegrained_ner.annotate.loading import run_on
     from spacy_finegrained_ner.cli.tables import print_comparison
     from spacy_finegrained_ner.data.entities import labels_of
     from spacy_finegrained_ner.data.files import read_gold, read_texts
     from spacy_finegrained_ner.errors import UserError
     from spacy_finegrained_ner.labels.readers import named_taxonomy
     from spacy_finegrained_ner.pipeline.growth import merged
-    from spacy_finegrained_ner.pipeline.tuning import FEW
+    from spacy_finegrained_ner.pipeline.tuning import FEW, drawn
     from spacy_finegrained_ner.pipeline.tuning import tune as tuned
     from spacy_finegrained_ner.scoring.comparison import compared
     from spacy_finegrained_ner.scoring.evaluation import component_of
 
-    if output.exists() and any(output.iterdir()):
+    if output.is_file() or (output.exists() and any(output.iterdir())):
         raise UserError(f"{output}: there is something already. Give a new folder.")
+    run_on(gpu_id, None)
     nlp = load(model, code)
     name, component = component_of(nlp)
     docs = read_gold(nlp, data)
+    if not any(doc.text.strip() for doc in docs):
+        raise UserError(f"{data}: there are no texts, and so nothing to learn.")
     if not any(doc.ents for doc in docs):
-        raise UserError(f"{data}: there is no entity in the file, and so nothing to learn.")
+        messages.warn(f"{data} has no entities: that its texts have none is what is learned.")
     tree = named_taxonomy(taxonomy) if taxonomy else None
     if check is not None:  # what is wrong with it is told before the training
         names, old = component.names, component.taxonomy
@@ -85,11 +90,16 @@ def tune(
     reminders = read_texts(nlp, remember) if remember else []
     if remember and not reminders:
         raise UserError(f"{remember}: the file holds no texts.")
+    if reminders and not drawn(reminders, docs, seed):
+        raise UserError(
+            f"{remember}: all of its texts are in {data}, too, and so none is left to remember."
+        )
     if not reminders and len(docs) < FEW:
         messages.warn(
             f"The data has few texts ({len(docs)}), and the pipeline will forget some of what it "
             "knows beside them. Give others with --remember, such as some that it was trained on."
         )
+    output.mkdir(parents=True, exist_ok=True)  # where that fails, not after the training
     only = [label.strip() for label in annotated.split(",") if label.strip()] or None
     new = tuned(
         nlp,

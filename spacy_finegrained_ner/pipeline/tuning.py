@@ -140,6 +140,8 @@ def tune(
     rate: of the encoder; 0 for 1e-4 with new labels, 2e-5 if there are fewer than 1,000 docs; or
         else 5e-5 with texts to remember and 5e-6 without. The head has the same, but 1e-3 at least
         with new labels.
+    use_gpu: its number, -1 for the CPU, as for `spacy.training.loop.train`: call
+        `spacy.require_gpu` before the pipeline is loaded.
     stdout: for the log, None for that of the process.
     Raises what `add_labels` and `taught` do, and a `UserError` for a component that is not trained
     step by step, for an annotated label that neither the docs nor the component have, and for a
@@ -157,7 +159,7 @@ def tune(
         component.names.set_fine_labels(doc, component.taxonomy)
     present = list(labels_of(docs))
     new = [label for label in present if component._tag_set.spelled(label) is None]
-    reminders = _drawn(remember, docs, seed)
+    reminders = drawn(remember, docs, seed)
     only = list(annotated) if annotated is not None else new
     known = {label.casefold() for label in (*component.labels, *present)}
     if unknown := [label for label in only if label.casefold() not in known]:
@@ -199,7 +201,7 @@ def tune(
     return tuned
 
 
-def _drawn(remember: Iterable[Doc], docs: list[Doc], seed: int) -> list[Doc]:
+def drawn(remember: Iterable[Doc], docs: list[Doc], seed: int) -> list[Doc]:
     """Texts to remember, but those that there is gold for, of which a pipeline would remember what
     was wrong."""
     gold = {_letters(doc) for doc in docs}

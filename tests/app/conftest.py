@@ -1,7 +1,14 @@
+import socket
+import threading
+
 import pytest
 import spacy
+import uvicorn
 from pipelines import LINEAR, examples, make_nlp, train
 from spacy.training import Example
+from starlette.testclient import TestClient
+
+from spacy_finegrained_ner.app.server import make_app
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +30,23 @@ def odd():
     ]
     train(nlp, data, 60)
     return nlp
+
+
+@pytest.fixture
+def client(nlp):
+    return TestClient(make_app(nlp), "http://127.0.0.1:8000", raise_server_exceptions=False)
+
+
+@pytest.fixture
+def address():
+    """A server in a thread, and its pipeline: of its own, as the others go on being used."""
+    nlp = make_nlp(model=LINEAR)
+    train(nlp, examples(nlp), 60)
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(make_app(nlp), log_level="warning"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    yield listening.getsockname()[1]
+    server.should_exit = True
+    thread.join()
+    listening.close()

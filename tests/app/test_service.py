@@ -3,13 +3,10 @@
 import http.client
 import json
 import random
-import socket
 import threading
 import time
 
 import pytest
-from pipelines import LINEAR, examples, make_nlp, train
-from starlette.testclient import TestClient
 
 from spacy_finegrained_ner.annotate.records import entity_records
 from spacy_finegrained_ner.app import service
@@ -17,12 +14,6 @@ from spacy_finegrained_ner.app.server import make_app
 from spacy_finegrained_ner.app.service import MAX_BYTES, MAX_CHARACTERS, MAX_TEXTS
 
 TEXT = "marie curie met pelé in lyon"
-LOCAL = "http://127.0.0.1:8000"
-
-
-@pytest.fixture
-def client(nlp):
-    return TestClient(make_app(nlp), LOCAL, raise_server_exceptions=False)
 
 
 def ask(client, *texts):
@@ -65,6 +56,11 @@ def test_docs_in_the_order_of_the_texts(nlp, client):
             json.dumps({"texts": ["a", "b" * (MAX_CHARACTERS + 1)]}).encode(),
             413,
             "Text 1 has 20,001 characters, and at most 20,000",
+        ),
+        (
+            json.dumps({"texts": ["a", "no " + "(.!" * 1000]}).encode(),
+            413,
+            "Text 1 has thousands of symbols without a space",
         ),
         (b" " * (MAX_BYTES + 1), 413, "The body has more than 4,194,304 bytes"),
     ],
@@ -153,23 +149,6 @@ def test_one_text_that_fails_fails_its_request_only(nlp, client, monkeypatch):
     assert (with_it.status_code, without.status_code) == (500, 200)
     assert "terminal of the server" in with_it.json()["error"]
     assert "secret" not in with_it.text
-
-
-@pytest.fixture
-def address():
-    """A server in a thread, and its pipeline: of its own, as the others go on being used."""
-    import uvicorn
-
-    nlp = make_nlp(model=LINEAR)
-    train(nlp, examples(nlp), 60)
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(make_app(nlp), log_level="warning"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    yield listening.getsockname()[1]
-    server.should_exit = True
-    thread.join()
-    listening.close()
 
 
 def test_fifty_clients_get_what_one_gets(nlp, address):

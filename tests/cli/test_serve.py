@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 
@@ -44,6 +45,23 @@ def test_it_serves_until_it_is_told_to_stop(model):
                 urllib.request.urlopen(elsewhere)
             server.send_signal(signal.SIGINT)
             assert server.wait(20) in (0, 130)
+        finally:
+            server.kill()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_client_that_is_stuck_does_not_keep_it_from_ending(model):
+    code = "from spacy_finegrained_ner.cli import serve; serve.END_IN = 1; import spacy.cli as cli"
+    command = [sys.executable, "-u", "-c", f"{code}; cli.setup_cli()", "finegrained-ner", "serve"]
+    with subprocess.Popen([*command, model, "--port", "0"], stdout=-1, text=True) as server:
+        try:
+            port = int(re.search(r":(\d+) ", server.stdout.readline()).group(1))
+            with socket.create_connection(("127.0.0.1", port)) as client:
+                head = "POST /annotate HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n"
+                client.sendall(f"{head}Content-Type: application/json\r\n\r\n{{".encode())
+                time.sleep(0.5)
+                server.send_signal(signal.SIGTERM)
+                server.wait(20)
         finally:
             server.kill()
 
