@@ -77,8 +77,6 @@ def tune(
     nlp = load(model, code)
     name, component = component_of(nlp)
     docs = read_gold(nlp, data)
-    if not any(doc.text.strip() for doc in docs):
-        raise UserError(f"{data}: there are no texts, and so nothing to learn.")
     if not any(doc.ents for doc in docs):
         messages.warn(f"{data} has no entities: that its texts have none is what is learned.")
     tree = named_taxonomy(taxonomy) if taxonomy else None

@@ -216,7 +216,7 @@ def test_tune_says_what_is_wrong(model, tmp_path):
     nothing = write_spacy(tmp_path / "nothing.spacy", [])
     code, said = run("tune", model, nothing, tmp_path / "tuned")
     assert code == 1
-    assert "nothing to learn" in said
+    assert "found no texts" in said
     right = write_spacy(tmp_path / "right.spacy", ["pelé/B-Athlete drinks/O"])
     with patch("spacy_finegrained_ner.pipeline.tuning.tune") as begun:
         code, said = run("tune", model, right, tmp_path / "tuned", "--check", tmp_path / "none")
