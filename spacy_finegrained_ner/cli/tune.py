@@ -97,20 +97,24 @@ def tune(
             f"The data has few texts ({len(docs)}), and the pipeline will forget some of what it "
             "knows beside them. Give others with --remember, such as some that it was trained on."
         )
-    output.mkdir(parents=True, exist_ok=True)  # where that fails, not after the training
     only = [label.strip() for label in annotated.split(",") if label.strip()] or None
-    new = tuned(
-        nlp,
-        name,
-        docs,
-        annotated=only,
-        remember=reminders,
-        taxonomy=tree,
-        steps=steps,
-        rate=rate,
-        seed=seed,
-        use_gpu=gpu_id,
-    )
+    output.mkdir(parents=True, exist_ok=True)  # where that fails, not after the training
+    try:
+        new = tuned(
+            nlp,
+            name,
+            docs,
+            annotated=only,
+            remember=reminders,
+            taxonomy=tree,
+            steps=steps,
+            rate=rate,
+            seed=seed,
+            use_gpu=gpu_id,
+        )
+    except BaseException:
+        output.rmdir()
+        raise
     new.to_disk(output)
     _, after = component_of(new)
     if check is not None:
