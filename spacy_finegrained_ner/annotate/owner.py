@@ -12,7 +12,7 @@ from typing import Any
 
 from spacy.language import Language
 
-from spacy_finegrained_ner.annotate.memory import give_back
+from spacy_finegrained_ner.annotate.memory import give_back, resident
 from spacy_finegrained_ner.annotate.texts import Take, Text, annotate
 
 AT_ONCE = 512
@@ -20,6 +20,10 @@ AT_ONCE = 512
 UNTIL_GIVEN_BACK = 1000
 """Texts, after which freed memory is given back. It costs some percent of the time, as most of it
 is asked for again; but after more texts a process grows all the same."""
+SMALL, MOST_GROWN = AT_ONCE // 2, 1.2
+"""Or after a batch of fewer texts, where the process is so many times as large as when memory was
+given back: many small batches, each of another shape, leave more behind them than few large ones.
+"""
 
 
 @dataclass
@@ -42,6 +46,7 @@ class Owner:
         self._load = load
         self._nlp: Language | None = None
         self._texts = 0  # since memory was given back
+        self._held = 0  # bytes, then
         self._jobs: deque[Job] = deque()
         self._thread = ThreadPoolExecutor(1, "annotator")
 
@@ -79,9 +84,10 @@ class Owner:
         for job, result in zip(jobs, results, strict=True):
             job.future.set_result(result)
         self._texts += count
-        if self._texts >= UNTIL_GIVEN_BACK:
-            self._texts = 0
+        grown = count < SMALL and resident() > MOST_GROWN * self._held
+        if grown or self._texts >= UNTIL_GIVEN_BACK:
             give_back()
+            self._texts, self._held = 0, resident()
 
 
 def _annotate(nlp: Language, jobs: list[Job]) -> list[list[Any]]:

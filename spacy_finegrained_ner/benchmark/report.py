@@ -101,14 +101,17 @@ def serving_markdown(report: dict[str, Any]) -> str:
             f"{found['requests']:,}",
             str(found["wrong"]),
             *(f"{found[key]:,.0f}" for key in ("per_second", "p50_ms", "p99_ms")),
-            f"{found['mib_before']:,.0f}, {found['mib_after']:,.0f}",
+            f"{found['mib']['early']:,.0f}",
+            f"{found['mib']['late']:,.0f}",
+            f"{found['mib']['most']:,.0f}",
         )
         for clients, found in report["sides"].items()
     ]
-    head = ("clients", "requests", "wrong", "a second", "p50, ms", "p99, ms", "MiB")
+    head = ("clients", "requests", "wrong", "a second", "p50, ms", "p99, ms")
+    head = (*head, "MiB, early", "late", "most")
     about = (
         f"Requests of one text of {report['data']}, {report['seconds']:g} seconds of each. MiB: "
-        "resident, after a tenth of the time and at the end."
+        "resident, the median in the second tenth of the time and in the last; and the most."
     )
     return _page(["# The service", about, _table(head, rows), _machine(report)])
 

@@ -17,20 +17,20 @@ from typing import Any
 import spacy
 
 from spacy_finegrained_ner.annotate.records import entity_records
-from spacy_finegrained_ner.benchmark.annotating import resident_mib, sample
+from spacy_finegrained_ner.benchmark.annotating import growth, resident_mib, sample
 from spacy_finegrained_ner.benchmark.speed import Say, machine
 from spacy_finegrained_ner.errors import UserError
 from spacy_finegrained_ner.scoring.evaluation import component_of
 
-SETTLING = 0.1
-"""Of the time, before memory is looked at."""
+LOOKS = 200
+"""At the memory, of each side."""
 HEADERS = {"Content-Type": "application/json"}
 
 
 def serving(model: str, data: Path, clients: int, seconds: float, say: Say) -> dict[str, Any]:
     """Of `serve`, in a process of its own: one client, one request at a time, then so many at once,
     each for so many seconds. A request has one text; an answer is right where its entities are
-    those of `nlp.pipe`. Memory is that after a tenth of the time, and that at the end.
+    those of `nlp.pipe`. Memory is the median in the second tenth of the time, and that in the last.
     """
     nlp = spacy.load(model)
     texts = sample(data, 2000)
@@ -46,9 +46,12 @@ def serving(model: str, data: Path, clients: int, seconds: float, say: Say) -> d
             say(f"{count} clients, {seconds:g} seconds")
             with ThreadPoolExecutor(1) as aside:
                 asking = aside.submit(_ask, port, wanted, count, seconds)
-                # Larger batches than before take more once: what grows is seen after that
-                time.sleep(seconds * SETTLING)
-                before = resident_mib(server.pid)
+                began = time.perf_counter()
+                seen: list[tuple[float, float]] = []
+                while not asking.done():
+                    share = (time.perf_counter() - began) / seconds
+                    seen.append((share, resident_mib(server.pid)))
+                    time.sleep(seconds / LOOKS)
                 took, wrong = asking.result()
             cuts = quantiles(took, n=100, method="inclusive")
             report["sides"][str(count)] = {
@@ -57,8 +60,7 @@ def serving(model: str, data: Path, clients: int, seconds: float, say: Say) -> d
                 "per_second": len(took) / seconds,
                 "p50_ms": 1000 * median(took),
                 "p99_ms": 1000 * cuts[98],
-                "mib_before": before,
-                "mib_after": resident_mib(server.pid),
+                "mib": growth(seen),
             }
         return report
     finally:

@@ -38,8 +38,29 @@ def test_an_annotator_does_it_after_many_texts(model, monkeypatch):
     with Annotator(model) as annotator:
         for texts in (60, 60, 60, 30):
             annotator.entities(["pelé"] * texts)
-    assert len(done) == 1
+    assert len(done) == 1 + 1  # at the start, when nothing is known yet
     with Annotator(model) as annotator:
         for _ in range(4):
             annotator.entities(["pelé"] * 50)
-    assert len(done) == 3
+    assert len(done) == 2 + 1 + 1
+
+
+def test_an_annotator_does_it_when_it_has_grown(model, monkeypatch):
+    done = []
+    sizes = iter([100, 100, 119, 110, 121, 105, 125, 127, 105])
+    monkeypatch.setattr(owner, "SMALL", 5)
+    monkeypatch.setattr(owner, "give_back", lambda: done.append(len(asked)))
+    monkeypatch.setattr(owner, "resident", lambda: next(sizes))
+    asked = []
+    with Annotator(model) as annotator:
+        for _ in range(6):
+            asked.append("pelé")
+            annotator.entities(["pelé"])
+        annotator.entities(["pelé"] * 5)  # a large batch: not asked
+    # 100 is held at first, then 105, and never more than 1.2 times as much
+    assert done == [1, 4, 6]
+
+
+@pytest.mark.skipif(platform.system() != "Linux", reason="of /proc")
+def test_how_much_there_is():
+    assert memory.resident() / 2**20 == pytest.approx(resident_mib(), rel=0.02)
