@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-import mmap
+import os
 from collections.abc import Callable
 from functools import cache
-
-_PAGE = mmap.PAGESIZE
 
 
 def give_back() -> bool:
@@ -21,7 +19,7 @@ def resident() -> int:
     """Bytes of memory that this process has now; 0 where there is no /proc to tell."""
     try:
         with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[1]) * _PAGE
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
         return 0
 

@@ -107,8 +107,8 @@ def serving_markdown(report: dict[str, Any]) -> str:
         )
         for clients, found in report["sides"].items()
     ]
-    head = ("clients", "requests", "wrong", "a second", "p50, ms", "p99, ms")
-    head = (*head, "MiB, early", "late", "most")
+    rates = ("a second", "p50, ms", "p99, ms")
+    head = ("clients", "requests", "wrong", *rates, "MiB, early", "late", "most")
     about = (
         f"Requests of one text of {report['data']}, {report['seconds']:g} seconds of each. MiB: "
         "resident, the median in the second tenth of the time and in the last; and the most."
