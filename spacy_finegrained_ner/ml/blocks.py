@@ -117,7 +117,7 @@ def build_names_v1(
     width: Count = 64,
     common: Part = 0.3,
     hide: Part = 0.1,
-    hide_text: Part = 0.4,
+    hide_text: Part = 0.1,
     replace: Part = 0.03,
     invent: Part = 0.01,
     hide_topics: Part = 0.1,
