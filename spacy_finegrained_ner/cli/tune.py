@@ -98,6 +98,7 @@ def tune(
             "knows beside them. Give others with --remember, such as some that it was trained on."
         )
     only = [label.strip() for label in annotated.split(",") if label.strip()] or None
+    there = output.exists()
     output.mkdir(parents=True, exist_ok=True)  # where that fails, not after the training
     try:
         new = tuned(
@@ -113,7 +114,8 @@ def tune(
             use_gpu=gpu_id,
         )
     except BaseException:
-        output.rmdir()
+        if not there:
+            output.rmdir()
         raise
     new.to_disk(output)
     _, after = component_of(new)

@@ -207,8 +207,8 @@ def drawn(remember: Iterable[Doc], docs: list[Doc], seed: int) -> list[Doc]:
     gold = {_letters(doc) for doc in docs}
     texts = [doc for doc in remember if doc.text.strip() and _letters(doc) not in gold]
     if len(texts) > (most := max(REMINDERS, REMINDERS_EACH * len(docs))):
-        drawn = np.random.default_rng(seed).choice(len(texts), most, replace=False)
-        texts = [texts[place] for place in drawn]
+        places = np.random.default_rng(seed).choice(len(texts), most, replace=False)
+        texts = [texts[place] for place in places]
     return texts
 
 
