@@ -6,14 +6,14 @@ from study.plan.checks import BLENDING, DECAY, FEWNERD, SCHEDULING, WNUT
 from study.plan.context import CONTEXT
 from study.plan.corrections import CORRECTIONS
 from study.plan.experiment import Experiment
-from study.plan.names import NAMES
+from study.plan.names import NAMES, NAMES_LARGER
 from study.plan.new_types import NEW_TYPES
 from study.plan.teaching import TEACHING
 
 EXPERIMENTS: dict[str, Experiment] = {
     one.name: one
     for one in (
-        *(TEACHING, NEW_TYPES, CORRECTIONS, NAMES, CONTEXT),
+        *(TEACHING, NEW_TYPES, CORRECTIONS, NAMES, NAMES_LARGER, CONTEXT),
         *(DECAY, SCHEDULING, BLENDING, FEWNERD, WNUT),
     )
 }

@@ -9,6 +9,7 @@ from dataclasses import replace
 from spacy.tokens import Doc, Span
 
 from study.plan.experiment import Compared, Experiment, Parts
+from study.plan.stages import RATES
 from study.plan.teaching import ALL
 
 CHANGES = {
@@ -76,3 +77,20 @@ NAMES = Experiment(
     corrupted,
     sets=("valid", "dev", "corrupted"),
 )
+
+NAMES_LARGER = Experiment(
+    "names-larger",
+    "Names as evidence, beside a larger encoder",
+    {
+        # At the lowest rate, as larger encoders ask for
+        name: Compared(
+            NAMES.arms[name].title,
+            tuple(replace(one, rate=RATES[0], name="model") for one in NAMES.arms[name].trainings),
+        )
+        for name in ("without", "with")
+    },
+    [("with", "without")],
+    seeds=(0,),
+    sets=("valid", "dev"),
+)
+"""To be run with another `--encoder`."""
