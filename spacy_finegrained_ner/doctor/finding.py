@@ -39,7 +39,7 @@ NAMES = {
         *("group-without-parameters", "dropout-reaches-nothing", "short-warm-up", "long-warm-up"),
         *("no-evaluation-at-end", "patience", "no-end", "first-100-texts", "unreported-score"),
         *("frozen-listener", "tiny-batches", "unusual-rate", "dev-is-train", "gold-preproc"),
-        *("left-out-texts", "less-than-an-epoch", "does-not-start"),
+        *("heavy-decay", "left-out-texts", "less-than-an-epoch", "does-not-start"),
     ),
 }
 """The names of all findings, by what they are of."""

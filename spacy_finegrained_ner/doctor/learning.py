@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from math import exp
+from operator import itemgetter
 from typing import Any
 
 from thinc.api import Model
@@ -11,12 +14,15 @@ from spacy_finegrained_ner.doctor.finding import Finding
 from spacy_finegrained_ner.doctor.length import trained
 from spacy_finegrained_ner.doctor.run import TRANSFORMERS, Run, blocks_in
 from spacy_finegrained_ner.training.callbacks import AUXILIARY_WEIGHT
+from spacy_finegrained_ner.training.groups import Group
 from spacy_finegrained_ner.training.rates import LearnRates
 
 SPACYS_DROPOUT = 0.1
 """What [training] dropout is where nobody has set it."""
 OF_ENCODER, OF_OTHERS = (2e-6, 6e-4), (1e-5, 5e-2)
 """Usual highest rates, of a pretrained encoder and of what starts from random weights."""
+LEAST_KEPT = 0.5
+"""Of a weight that no gradient reaches, at the end of a run: decay forgets what it was given."""
 GROUPS = r'[training.optimizer.groups.head] pattern = "^head\\." and factor = 10.0'
 
 
@@ -60,9 +66,12 @@ def _rates(run: Run) -> Iterator[Finding]:
     optimizer = run.training["optimizer"]
     rates = LearnRates(optimizer)
     highest: dict[str | None, float] = {}
-    for step in range(min(run.steps or 2000, 20_000)):
+    total: dict[str | None, float] = defaultdict(float)
+    steps = min(run.steps or 2000, 20_000)
+    for step in range(steps):
         for name, rate in rates.at(step).items():
             highest[name] = max(highest.get(name, 0.0), rate)
+            total[name] += rate
     if run.tunes_encoder and run.heads and len(set(highest.values())) == 1:
         what = f"Head and encoder have one learning rate, {highest[None]:.2g} at its highest."
         do = f"A new head needs ten times that: spacy-finegrained-ner.AdamW.v1 with {GROUPS}."
@@ -71,13 +80,39 @@ def _rates(run: Run) -> Iterator[Finding]:
         of_encoder = group is None and run.tunes_encoder
         low, high = OF_ENCODER if of_encoder else OF_OTHERS
         if not low <= rate <= high:
-            of = "what is in no group" if group is None else f"the group {group!r}"
             kind = "a pretrained encoder" if of_encoder else "such weights"
             what = (
-                f"The highest rate of {of} is {rate:.2g}; for {kind}, {low:g} to {high:g} is usual."
+                f"The highest rate of {_called(group)} is {rate:.2g}; for {kind}, {low:g} to "
+                f"{high:g} is usual."
             )
             do = "Look at learn_rate of [training.optimizer], and at the factors of its groups."
             yield Finding("unusual-rate", "warning", what, do)
+    kept, name = min(
+        ((exp(-decay * total[name]), name) for name, decay in _decays(optimizer, rates.groups)),
+        key=itemgetter(0),
+    )
+    if kept < LEAST_KEPT:
+        what = (
+            f"Weight decay takes the weights of {_called(name)} to {kept:.2g} of what they were, "
+            f"over {steps:,} steps."
+        )
+        do = "0.01 is usual: weight_decay of [training.optimizer] (L2 of thinc's Adam)."
+        yield Finding("heavy-decay", "warning", what, do)
+
+
+def _decays(
+    optimizer: Mapping[str, Any], groups: Sequence[Group]
+) -> Iterator[tuple[str | None, float]]:
+    """Of what is in no group, whose name is None, and of each group."""
+    thincs = optimizer.get("L2", 0.0) if optimizer.get("L2_is_weight_decay") else 0.0
+    shared = optimizer.get("weight_decay", thincs)
+    yield None, shared
+    for group in groups:
+        yield group.name, shared if group.weight_decay is None else group.weight_decay
+
+
+def _called(group: str | None) -> str:
+    return "what is in no group" if group is None else f"the group {group!r}"
 
 
 def check_groups(run: Run, names: Sequence[str]) -> Iterator[Finding]:

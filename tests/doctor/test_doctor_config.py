@@ -57,6 +57,25 @@ TRAPS = [
     ("unusual-rate", {"training__optimizer__learn_rate__rate": 0.05}, "0.05"),
     ("unusual-rate", {"training__optimizer__learn_rate__rate": 1e-7}, "1e-06"),
     ("unusual-rate", {"training__optimizer__groups__head__factor": 1000.0}, "group 'head' is 0.2"),
+    # Half of the highest rate on average, over 800 steps: exp(-10 * 800 * 1e-4), of the head's 1e-3
+    ("heavy-decay", {"training__optimizer__weight_decay": 10.0}, "of the group 'head' to 0.00033"),
+    (
+        "heavy-decay",
+        {"training__optimizer__groups__head__weight_decay": 10.0},
+        "the group 'head' to 0.00033",
+    ),
+    (
+        "heavy-decay",
+        {
+            "training__optimizer": {
+                "@optimizers": "Adam.v1",
+                "learn_rate": 1e-4,
+                "L2": 10.0,
+                "L2_is_weight_decay": True,
+            }
+        },
+        "of what is in no group to 0.45",
+    ),
     ("dropout-reaches-nothing", {"training__dropout": 0.4}, "dropout is 0.4"),
     (
         "dropout-reaches-nothing",
