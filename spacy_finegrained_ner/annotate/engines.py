@@ -118,11 +118,15 @@ _worker: BlockAnnotator | None = None
 def _begin(worker: BlockAnnotator) -> None:
     global _worker
     _worker = worker
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
 
 
-def _end_with_parent() -> None:
-    """Where the parent is killed, nobody would tell the worker."""
+def end_with_parent() -> None:
+    """In a new process: where its parent is killed, nobody would tell it."""
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
     parent = parent_process()
     assert parent is not None
     connection.wait([parent.sentinel])

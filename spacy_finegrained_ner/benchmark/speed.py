@@ -21,6 +21,7 @@ import torch
 from spacy.util import load_config
 from thinc.api import Config
 
+from spacy_finegrained_ner.annotate.engines import end_with_parent
 from spacy_finegrained_ner.benchmark import pipelines
 from spacy_finegrained_ner.benchmark.pipelines import Pipeline
 from spacy_finegrained_ner.benchmark.plain import Alone, PlainLoop
@@ -166,7 +167,8 @@ def _alone(sample: Sample, rounds: int, say: Say) -> dict[str, Any]:
 
 def in_process(function: Callable[..., Any], *args: Any) -> Any:
     """What the function returns in a new process, which knows nothing of this one."""
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:  # one that may have its own workers
+    # One that may have its own workers
+    with ProcessPoolExecutor(1, get_context("spawn"), initializer=end_with_parent) as pool:
         return pool.submit(function, *args).result()
 
 

@@ -17,6 +17,7 @@ import torch
 from filelock import FileLock, Timeout
 from spacy.tokens import Doc
 
+from spacy_finegrained_ner.annotate.engines import end_with_parent
 from spacy_finegrained_ner.labels.readers import named_taxonomy
 from study.plan.arms import TUNED
 from study.plan.experiment import Experiment
@@ -186,6 +187,7 @@ def _records(runs: Sequence[Run], inputs: Inputs, workers: int) -> Iterator[Reco
 
 
 def _begin(threads: int) -> None:
+    end_with_parent()
     torch.set_num_threads(threads)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")

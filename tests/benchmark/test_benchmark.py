@@ -1,5 +1,7 @@
 """The clocks, on a tiny encoder: what is measured is real, not how fast it is."""
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -207,3 +209,16 @@ def test_the_cost_of_names(folder, tmp_path, monkeypatch):
     text = names.names_markdown(found)
     assert f"File of names: {file.stat().st_size / 1e6:.1f} MB" in text
     assert f"| CPU time to load | {found['load_ratio']['median']:.2f}" in text
+
+
+@pytest.mark.slow
+def test_a_measuring_process_ends_with_the_one_that_is_killed():
+    child = "print('up', flush=True); __import__('time').sleep(60)"
+    code = f"from {speed.__name__} import in_process; in_process(exec, {child!r})"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout.readline() == b"up\n"
+        finally:
+            process.kill()
+        # Only the death of the child closes the pipe that both hold
+        assert process.communicate(timeout=30) == (b"", None)
