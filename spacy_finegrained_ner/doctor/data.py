@@ -11,7 +11,7 @@ from spacy.tokens import Doc, Span
 from spacy.vocab import create_vocab
 
 from spacy_finegrained_ner.data.forms.docs import docs_of
-from spacy_finegrained_ner.data.forms.loading import Texts, label_places
+from spacy_finegrained_ner.data.forms.loading import Texts, in_usual_tags, label_places
 from spacy_finegrained_ner.data.forms.reading import read_records
 from spacy_finegrained_ner.data.forms.record import (
     LOSSES,
@@ -95,8 +95,10 @@ def read_data(source: Path, lang: str, options: Options) -> tuple[Data, list[Fin
                 read[part].append((path, read_records(path, vocab, options, account)[1]))
             except FormError as error:
                 findings.append(_unreadable(path, error))
-    records = [record for files in read.values() for _, some in files for record in some]
-    tags = [record.tags for record in records if record.tags is not None]
+    usual, _ = in_usual_tags([some for files in read.values() for _, some in files], options)
+    rest = iter(usual)
+    read = {part: [(path, next(rest)) for path, _ in files] for part, files in read.items()}
+    tags = [record.tags for records in usual for record in records if record.tags is not None]
     data.scheme = options.scheme or find_scheme(tags) or "IOB2"
     findings += _of_schemes(read, data.scheme)
     for part, found in read.items():

@@ -19,6 +19,10 @@ _TAG = re.compile(r"([BIMELSUW])-(.*\S.*)")
 _ROLES = {"B": "begin", **dict.fromkeys("IM", "inside"), **dict.fromkeys("EL", "end")}
 _ROLES |= dict.fromkeys("SUW", "single")
 _UNKNOWN = ("-", "")
+_WRITINGS = (
+    re.compile(r"(?P<role>[BIMELSUW])[-_:/](?P<label>.*\S.*)", re.IGNORECASE),
+    re.compile(r"(?P<label>.*\S.*)[-_:/](?P<role>[BIMELSUW])", re.IGNORECASE),
+)
 
 
 @dataclass
@@ -33,6 +37,25 @@ class TagSpans:
 
 
 UNKNOWN_TAG, ILLEGAL = "unknown tag", "illegal order of tags"
+
+
+def usual_tags(texts: Iterable[Sequence[str]]) -> dict[str, str]:
+    """Where tags are written in another way, such as PER-B, B_PER or b-PER: each with the one that
+    is usual, B-PER. Empty where they are, or where they are labels: all have to be of one form, and
+    one label both begins and goes on.
+    """
+    tags = dict.fromkeys(tag for text in texts for tag in text)
+    named = [tag for tag in tags if tag not in ("O", "o", *_UNKNOWN)]
+    for writing in _WRITINGS:
+        matches = [writing.fullmatch(tag) for tag in named]
+        parts = [(match["role"].upper(), match["label"]) for match in matches if match]
+        begun, inside = ({label for role, label in parts if role in roles} for roles in ("B", "IM"))
+        if len(parts) == len(named) and begun & inside:
+            usual = {
+                tag: f"{role}-{label}" for tag, (role, label) in zip(named, parts, strict=True)
+            }
+            return {} if all(old == new for old, new in usual.items()) else {**usual, "o": "O"}
+    return {}
 
 
 def find_scheme(texts: Iterable[Sequence[str]]) -> str | None:

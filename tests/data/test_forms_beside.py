@@ -29,3 +29,12 @@ def test_a_tag_without_a_word_and_a_text_without_tokens_are_counted(tmp_path):
         "no such place": [("a.jsonl:1", "no word for the tag B-Drink")],
         "no text": [("a.jsonl:2", "no tokens")],
     }
+
+
+def test_tags_with_their_letter_behind_the_label(tmp_path):
+    rows = "green\tDrink-B\ntea\tDrink-I\nin\tO\nRome\tCity-B\n\n"
+    (doc,), found = read(tmp_path, "a.conll", rows)
+    assert shown(doc) == "B-Drink I-Drink O B-City"
+    assert found == {}
+    (doc,), _ = read(tmp_path, "a.conll", rows, scheme="labels")
+    assert shown(doc) == "B-Drink-B B-Drink-I O B-City-B"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from spacy.tokens import Doc
@@ -19,7 +19,7 @@ from spacy_finegrained_ner.data.forms.record import (
     Options,
     Record,
 )
-from spacy_finegrained_ner.labels.schemes import SCHEMES, find_scheme
+from spacy_finegrained_ner.labels.schemes import SCHEMES, find_scheme, usual_tags
 
 
 @dataclass
@@ -51,15 +51,38 @@ def load(
     read: dict[str, list[tuple[Path, str, list[Record]]]] = {}
     for part, texts in found.items():
         read[part] = [(p, *read_records(p, vocab, options, account)) for p in texts.files]
-        texts.records = [record for _, _, records in read[part] for record in records]
+    files = [records for some in read.values() for _, _, records in some]
+    usual, other = in_usual_tags(files, options)
+    rest = iter(usual)
+    for part, texts in found.items():
+        texts.records = [record for _ in read[part] for record in next(rest)]
     tags = [r.tags for t in found.values() for r in t.records if r.tags is not None]
     scheme = options.scheme or find_scheme(tags) or "IOB2"
     for part, texts in found.items():
-        texts.said = _said(read[part], scheme)
+        texts.said = _said(read[part], f"{scheme}{f', as in {other!r}' if other else ''}")
         texts.docs = docs_of(texts.records, vocab, tokenize, scheme, account)
         texts.labels = label_places(texts.records, scheme)
         _require_some(texts, account)
     return found, account
+
+
+def in_usual_tags(
+    files: Sequence[Sequence[Record]], options: Options
+) -> tuple[list[list[Record]], str]:
+    """The records of some files with their tags in the usual writing (`labels.schemes.usual_tags`),
+    and one of those that were written in another way, or ""."""
+    tags = [record.tags for records in files for record in records if record.tags is not None]
+    usual = {} if options.scheme == "labels" else usual_tags(tags)
+    if not usual:
+        return [list(records) for records in files], ""
+    changed = [
+        [
+            replace(record, tags=record.tags and [usual.get(tag, tag) for tag in record.tags])
+            for record in records
+        ]
+        for records in files
+    ]
+    return changed, next(old for old, new in usual.items() if old != new)
 
 
 def _said(read: Sequence[tuple[Path, str, list[Record]]], scheme: str) -> list[str]:
