@@ -41,6 +41,7 @@ from study.runs.corrected import errors, wrong
 from study.runs.names import reading
 from study.runs.pipelines import Inputs, config_of
 from study.runs.pooled import OnBatches
+from study.runs.progress import telling
 from study.runs.records import Found, Gold, Point, Record, Trained, read_gold, write
 from study.runs.sample import surface
 from study.runs.teaching import write_taught
@@ -101,7 +102,7 @@ def _taught(
         labels = write_taught(training.taught, before[training.taught.teacher], inputs, where)
         config["paths"]["train"] = str(where)
         config["initialize"]["components"]["finegrained_ner"]["labels"] = labels
-    return _train(training, config, folder)
+    return _train(training, config, run, folder)
 
 
 def _place(training: Training, seed: int, inputs: Inputs) -> Path | None:
@@ -120,7 +121,7 @@ def _place(training: Training, seed: int, inputs: Inputs) -> Path | None:
     return inputs.work / "kept" / f"{training.name}-{sha256(asked.encode()).hexdigest()[:12]}"
 
 
-def _train(training: Training, config: Config, folder: Path) -> tuple[Language, Trained]:
+def _train(training: Training, config: Config, run: Run, folder: Path) -> tuple[Language, Trained]:
     log = folder / f"{training.name}.jsonl"
     if config["training"]["max_steps"] != 1:  # a CRF takes one step, with all of the data
         batches = _batches(config)
@@ -131,7 +132,10 @@ def _train(training: Training, config: Config, folder: Path) -> tuple[Language, 
     start = time.perf_counter()
     nlp = init_nlp(config)
     watch = OnBatches(component_of(nlp)[1], batches) if training.pooled else None
-    train(nlp, None, stdout=io.StringIO(), stderr=io.StringIO())
+    # spaCy takes the step max_steps too, counted from 0
+    updates = (config["training"]["max_steps"] + 1) * config["training"]["accumulate_gradient"]
+    with telling(nlp, run.name, updates):
+        train(nlp, None, stdout=io.StringIO(), stderr=io.StringIO())
     seconds = round(time.perf_counter() - start, 1)
     rows = srsly.read_jsonl(log) if training.looks and log.exists() else ()
     curve = [_point(row) for row in rows]

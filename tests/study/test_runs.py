@@ -2,6 +2,7 @@
 tiny: what is tested is not how good it is."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import spacy
@@ -20,6 +21,7 @@ from study.analysis.scores import sentence_counts
 from study.plan.factors import DEFAULT, FACTORS, PLAIN, settings
 from study.plan.stages import SIZES, Run, StudyError, Training
 from study.runs.pipelines import CONFIGS, Inputs, apply, config_of
+from study.runs.progress import telling
 from study.runs.records import (
     GOLD,
     RECORD,
@@ -178,6 +180,22 @@ def test_what_is_done_is_not_done_again(inputs, tmp_path, monkeypatch, capsys):
     (tmp_path / "runs" / "a.json").write_text("{")
     with pytest.raises(StudyError, match=r"a.json: can't be read[\s\S]*Delete it"):
         read_records(tmp_path)
+
+
+def test_a_run_says_how_far_it_is(inputs, monkeypatch, capsys):
+    """And is the same as without."""
+    short = replace(TRAINING, epochs=2, looks=0)
+    silent = run_once(run_of(short), inputs)
+    assert "batches" not in capsys.readouterr().err  # it took less than a minute
+    monkeypatch.setattr("study.runs.training.telling", partial(telling, every=0.0))
+    record = run_once(run_of(short), inputs)
+    assert record.sets == silent.sets
+    lines = capsys.readouterr().err.splitlines()
+    steps = record.trained[0].steps + 1  # spaCy takes step 0 and the last one
+    assert [line.split(", ")[0] for line in lines] == [
+        f"    a: {step} of {steps} batches" for step in range(1, steps + 1)
+    ]
+    assert lines[-1].endswith("about 0 min left")
 
 
 @pytest.mark.slow
