@@ -21,6 +21,12 @@ def init_taxonomy(
         str | None,
         typer.Option(help="After the coarse type, as in location-GPE; none: the one that all have"),
     ] = None,
+    scheme: Annotated[
+        str | None, typer.Option(help="Of the tags, as of convert. None: by the tags that occur.")
+    ] = None,
+    tag_column: Annotated[str | None, typer.Option(help="Of the tags, as of convert.")] = None,
+    tag_names: Annotated[str | None, typer.Option(help="Of numbered tags, as of convert.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Of text files, as of convert.")] = None,
 ) -> None:
     """Write a taxonomy file with the labels of some data, to be edited."""
     from spacy.vocab import Vocab
@@ -34,7 +40,8 @@ def init_taxonomy(
 
     if output.exists():
         raise UserError(f"{output} is there already. Give another name, or remove it.")
-    parts, _ = load({"data": files_of(data)}, Vocab(), lazy_tokenizer("xx"), Options())
+    options = Options(scheme, tag_column, tag_names.split(",") if tag_names else None, encoding)
+    parts, _ = load({"data": files_of(data)}, Vocab(), lazy_tokenizer("xx"), options)
     labels = sorted(parts["data"].labels)
     if not labels:
         raise UserError(f"{data}: found no entities, so there are no types to write.")

@@ -87,14 +87,13 @@ def _rates(run: Run) -> Iterator[Finding]:
             )
             do = "Look at learn_rate of [training.optimizer], and at the factors of its groups."
             yield Finding("unusual-rate", "warning", what, do)
-    kept, name = min(
-        ((exp(-decay * total[name]), name) for name, decay in _decays(optimizer, rates.groups)),
-        key=itemgetter(0),
-    )
-    if kept < LEAST_KEPT:
+    decays = _decays(optimizer, rates.groups)
+    lost, name = max(((decay * total[name], name) for name, decay in decays), key=itemgetter(0))
+    if exp(-max(lost, 0.0)) < LEAST_KEPT:
+        over = f"over {steps:,} steps" if steps == run.steps else f"over the first {steps:,} steps"
         what = (
-            f"Weight decay takes the weights of {_called(name)} to {kept:.2g} of what they were, "
-            f"over {steps:,} steps."
+            f"Weight decay takes the weights of {_called(name)} to {exp(-lost):.2g} of what they "
+            f"were, {over}."
         )
         do = "0.01 is usual: weight_decay of [training.optimizer] (L2 of thinc's Adam)."
         yield Finding("heavy-decay", "warning", what, do)
@@ -106,6 +105,8 @@ def _decays(
     """Of what is in no group, whose name is None, and of each group."""
     thincs = optimizer.get("L2", 0.0) if optimizer.get("L2_is_weight_decay") else 0.0
     shared = optimizer.get("weight_decay", thincs)
+    if not isinstance(shared, int | float):  # a schedule of thinc's
+        shared = 0.0
     yield None, shared
     for group in groups:
         yield group.name, shared if group.weight_decay is None else group.weight_decay

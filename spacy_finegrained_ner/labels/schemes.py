@@ -15,14 +15,12 @@ from spacy_finegrained_ner.labels.bio import Entity
 SCHEMES = ("IOB2", "IOB1", "IO", "IOBES", "BILUO", "labels")
 """Those that can be asked for. `labels`: the tag is the label, and O is none."""
 
-_TAG = re.compile(r"([BIMELSUW])-(.*\S.*)")
+TAG = re.compile(r"([BIMELSUW])-(.*\S.*)")
+"""What it says of the token, and the label."""
 _ROLES = {"B": "begin", **dict.fromkeys("IM", "inside"), **dict.fromkeys("EL", "end")}
 _ROLES |= dict.fromkeys("SUW", "single")
-_UNKNOWN = ("-", "")
-_WRITINGS = (
-    re.compile(r"(?P<role>[BIMELSUW])[-_:/](?P<label>.*\S.*)", re.IGNORECASE),
-    re.compile(r"(?P<label>.*\S.*)[-_:/](?P<role>[BIMELSUW])", re.IGNORECASE),
-)
+NOT_KNOWN = ("-", "")
+"""Tags of tokens of which nothing is known."""
 
 
 @dataclass
@@ -39,25 +37,6 @@ class TagSpans:
 UNKNOWN_TAG, ILLEGAL = "unknown tag", "illegal order of tags"
 
 
-def usual_tags(texts: Iterable[Sequence[str]]) -> dict[str, str]:
-    """Where tags are written in another way, such as PER-B, B_PER or b-PER: each with the one that
-    is usual, B-PER. Empty where they are, or where they are labels: all have to be of one form, and
-    one label both begins and goes on.
-    """
-    tags = dict.fromkeys(tag for text in texts for tag in text)
-    named = [tag for tag in tags if tag not in ("O", "o", *_UNKNOWN)]
-    for writing in _WRITINGS:
-        matches = [writing.fullmatch(tag) for tag in named]
-        parts = [(match["role"].upper(), match["label"]) for match in matches if match]
-        begun, inside = ({label for role, label in parts if role in roles} for roles in ("B", "IM"))
-        if len(parts) == len(named) and begun & inside:
-            usual = {
-                tag: f"{role}-{label}" for tag, (role, label) in zip(named, parts, strict=True)
-            }
-            return {} if all(old == new for old, new in usual.items()) else {**usual, "o": "O"}
-    return {}
-
-
 def find_scheme(texts: Iterable[Sequence[str]]) -> str | None:
     """The scheme that the tags of some texts are in, by those that occur; None where there is no
     entity. A few wrong tags don't change what most of them say.
@@ -69,14 +48,14 @@ def find_scheme(texts: Iterable[Sequence[str]]) -> str | None:
     for tags in texts:
         before = "O"
         for tag in tags:
-            match = _TAG.fullmatch(tag)
+            match = TAG.fullmatch(tag)
             if match is None:
-                bare += tag != "O" and tag not in _UNKNOWN
+                bare += tag != "O" and tag not in NOT_KNOWN
                 before = tag
                 continue
             prefix, label = match.groups()
             prefixes[prefix] += 1
-            if before not in _UNKNOWN:
+            if before not in NOT_KNOWN:
                 goes_on = before[2:] == label and before[1:2] == "-"
                 begun_by_i += prefix == "I" and not goes_on
                 begun_by_b += prefix == "B" and not goes_on
@@ -151,11 +130,11 @@ def _role_of(tag: str, scheme: str) -> tuple[str, str]:
     """What a tag says, and its label. In a scheme without ends they are foreign."""
     if tag == "O":
         return "outside", ""
-    if tag in _UNKNOWN:
+    if tag in NOT_KNOWN:
         return "unknown", ""
     if scheme == "labels":
         return "inside", tag
-    match = _TAG.fullmatch(tag)
+    match = TAG.fullmatch(tag)
     if match is None:
         return "foreign", ""
     role, label = _ROLES[match[1]], match[2]

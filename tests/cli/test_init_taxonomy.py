@@ -56,6 +56,16 @@ def test_a_separator_that_is_given(tmp_path):
     assert read_taxonomy(out).coarse_label("PER.Artist") == "PER"
 
 
+def test_labels_that_look_like_tags(tmp_path):
+    data = tmp_path / "data.conll"
+    data.write_text("a Class_B\nb Class_I\nc O\n")
+    for scheme, types in ((), ("Class",)), (("--scheme", "labels"), ("Class_B", "Class_I")):
+        out = tmp_path / f"{len(types)}.toml"
+        code, printed = run("init-taxonomy", data, out, *scheme)
+        assert code == 0, printed
+        assert read_taxonomy(out).fine == types
+
+
 def test_what_can_not_be_written_is_told(tmp_path):
     out = tmp_path / "types.toml"
     empty = write_spacy(tmp_path / "empty.spacy", ["nothing/O"])

@@ -199,3 +199,34 @@ def test_parquet_and_docbin(tmp_path_factory, gold):
         check(texts, gold)
         assert account.found == {}
         assert texts.said == [f"{folder / name}: {said}, {len(gold)} texts"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "found"),
+    [
+        ("b-per i-per o b-loc o", {}, [(0, 2, "per"), (3, 4, "loc")]),
+        ("B-PER I-PER o o o o", {}, [(0, 2, "PER")]),
+        ("PER-B PER-I LOC-B", {}, [(0, 2, "PER"), (2, 3, "LOC")]),
+        ("b-PER o b-LOC", {"scheme": "IOB2"}, [(0, 1, "PER"), (2, 3, "LOC")]),
+        ("LOC-I LOC-I O", {"scheme": "IO"}, [(0, 2, "LOC")]),
+        ("S_LOC O S_PER", {"scheme": "IOBES"}, [(0, 1, "LOC"), (2, 3, "PER")]),
+        # Two entities, as is usual, of types that end like tags
+        ("B-Factor-B B-Factor-I O", {}, [(0, 1, "Factor-B"), (1, 2, "Factor-I")]),
+        ("B-Factor-B B-Factor-I O", {"scheme": "IOB2"}, [(0, 1, "Factor-B"), (1, 2, "Factor-I")]),
+        ("Part_B Part_I O", {"scheme": "labels"}, [(0, 1, "Part_B"), (1, 2, "Part_I")]),
+    ],
+)
+def test_tags_in_another_way(tmp_path, rows, options, found):
+    path = tmp_path / "data.conll"
+    path.write_text("".join(f"w{i} {tag}\n" for i, tag in enumerate(rows.split())))
+    texts, account = read(path, **options)
+    assert [entities(doc) for doc in texts.docs] == [found]
+    assert not account.losses
+
+
+def test_a_wrong_tag_among_tags_in_another_way_is_not_known(tmp_path):
+    path = tmp_path / "data.conll"
+    path.write_text("w PER-B\nw PER-I\nw O\n" * 5 + "w LOC\n")
+    texts, account = read(path)
+    assert [entities(doc) for doc in texts.docs] == [[(i, i + 2, "PER") for i in range(0, 15, 3)]]
+    assert account.losses

@@ -13,6 +13,9 @@ from spacy_finegrained_ner.data.files import read_texts
         ("blood type O\n\nwhat is vitamin B-12\n", ["blood type O", "what is vitamin B-12"], 0),
         ("a O\nvolvo B-Vehicle\n", ["a volvo"], 1),
         ("a _ _ O\n\nvolvo _ _ B-Vehicle\n", ["a", "volvo"], 1),
+        ("a O\nmy O\nvolvo Vehicle-B\n70 Vehicle-I\n", ["a my volvo 70"], 1),
+        ("type C-B\nalso C-I\n", ["type also"], 1),
+        ("type C-B\nor C-B\n", ["type C-B", "or C-B"], 0),
         ("a volvo\nB-12\n", ["a volvo", "B-12"], 0),
     ],
 )

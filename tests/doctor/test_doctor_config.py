@@ -135,6 +135,18 @@ def test_a_trap_is_found(look, name, changes, said):
     assert found[name].do
 
 
+@pytest.mark.parametrize("decay", [{"@schedules": "constant.v1", "rate": 10.0}, -1e6, 0.0])
+def test_a_decay_of_which_nothing_is_said(look, decay):
+    adam = {"@optimizers": "Adam.v1", "learn_rate": 1e-4, "L2": decay, "L2_is_weight_decay": True}
+    assert "heavy-decay" not in look(config("default", training__optimizer=adam))[0]
+
+
+def test_the_decay_of_a_long_run_is_that_of_its_beginning(look):
+    changes = {"training__optimizer__weight_decay": 1.0, "training__max_steps": 40_000}
+    said = look(config("default", **changes))[0]["heavy-decay"].what
+    assert "over the first 20,000 steps" in said
+
+
 def test_a_run_without_an_end_is_found(look):
     """The default's schedules refuse one."""
     assert "config-error" in look(config("default", training__max_steps=0))[0]

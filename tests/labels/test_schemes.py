@@ -9,7 +9,6 @@ from spacy_finegrained_ner.labels.schemes import (
     UNKNOWN_TAG,
     find_scheme,
     spans_of_tags,
-    usual_tags,
 )
 
 
@@ -96,38 +95,3 @@ def test_no_tag_is_lost_in_silence(tags, scheme):
 @given(tags=st.lists(st.sampled_from(["O", "B-A", "I-A", "B-B", "I-B"]), max_size=8))
 def test_iob2_is_without_problems_where_it_is_legal(tags):
     assert bool(spans_of_tags(tags, "IOB2").problems) == (illegal_bio(tags) is not None)
-
-
-@pytest.mark.parametrize(
-    ("tags", "usual"),
-    [
-        ("PER-B PER-I O LOC-B", "B-PER I-PER O B-LOC"),
-        ("B_PER I_PER O", "B-PER I-PER O"),
-        ("b-PER i-PER o", "B-PER I-PER O"),
-        ("PER/B PER/I PER/E - LOC/S", "B-PER I-PER E-PER - S-LOC"),
-        ("work-of-art-B work-of-art-I", "B-work-of-art I-work-of-art"),
-        # As usual, or labels
-        ("B-PER I-PER O", None),
-        ("B-Vitamin-B I-Vitamin-B", None),
-        ("Vitamin-B O Vitamin-E", None),
-        ("PER-B PER-I LOC", None),
-        ("PER-B LOC-B", None),
-        ("B-PER I-PER o", None),
-        ("O O", None),
-    ],
-)
-def test_tags_that_are_written_in_another_way(tags, usual):
-    found = usual_tags([["O"], tags.split()])
-    assert [found.get(tag, tag) for tag in tags.split()] == (usual or tags).split()
-    assert bool(found) == (usual is not None)
-
-
-@given(st.lists(st.text("ab-_/BI", min_size=1, max_size=5), min_size=1), st.sampled_from("-_:/"))
-def test_the_side_of_the_label_makes_no_difference(labels, between):
-    usual = [f"{role}-{label}" for label in labels for role in "BI"]
-    assert usual_tags([usual]) == {}
-    other = {f"{label}{between}{role}": f"{role}-{label}" for label in labels for role in "BI"}
-    found = usual_tags([list(other)])
-    # Unless it could be meant the other way round, too
-    if not all(label[:1] in "bBiI" and label[1:2] in ("-", "_", "/") for label in labels):
-        assert {tag: found.get(tag) for tag in other} == other

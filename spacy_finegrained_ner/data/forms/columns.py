@@ -10,6 +10,7 @@ from spacy_finegrained_ner.data.forms.record import MARKS, Account, FormError, O
 from spacy_finegrained_ner.data.forms.text import lines_of
 from spacy_finegrained_ner.labels.invisible import BYTE_ORDER_MARK, invisible
 from spacy_finegrained_ner.labels.schemes import find_scheme
+from spacy_finegrained_ner.labels.tag_forms import usual_tags
 
 _GAP = re.compile(" +")
 _BETWEEN = re.compile(r"-DOCSTART-(\s|$)|# id(\s|$)|#(begin|end) document")
@@ -52,7 +53,7 @@ def read_columns(path: Path, text: str, options: Options, account: Account) -> l
                     "Remove it."
                 )
         records.append(Record(f"{path}:{number}", words=words, tags=tags, line=number))
-    _check_tags(path, records, columns)
+    _check_tags(path, records, columns, options)
     return records
 
 
@@ -135,10 +136,13 @@ def _tag_column(path: Path, options: Options, columns: int) -> int:
     return given - 1 if given > 0 else columns + given
 
 
-def _check_tags(path: Path, records: list[Record], columns: int) -> None:
+def _check_tags(path: Path, records: list[Record], columns: int, options: Options) -> None:
     """A column of words, or of parts of speech, is no column of tags."""
     tags = [tag for record in records for tag in record.tags or ()]
-    if find_scheme([tags]) == "labels" and "O" not in tags:
+    if find_scheme([tags]) != "labels" or "O" in tags:
+        return
+    prefixed = options.scheme not in (None, "labels")
+    if not usual_tags([record.tags or () for record in records], prefixed):
         shown = ", ".join(map(repr, dict.fromkeys(tags[:200])))[:80]
         raise FormError(
             f"{path}: its column of tags has {shown}, and O nowhere: expected tags such as O, "

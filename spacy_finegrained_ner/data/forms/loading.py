@@ -19,7 +19,8 @@ from spacy_finegrained_ner.data.forms.record import (
     Options,
     Record,
 )
-from spacy_finegrained_ner.labels.schemes import SCHEMES, find_scheme, usual_tags
+from spacy_finegrained_ner.labels.schemes import SCHEMES, find_scheme
+from spacy_finegrained_ner.labels.tag_forms import usual_tags
 
 
 @dataclass
@@ -69,10 +70,11 @@ def load(
 def in_usual_tags(
     files: Sequence[Sequence[Record]], options: Options
 ) -> tuple[list[list[Record]], str]:
-    """The records of some files with their tags in the usual writing (`labels.schemes.usual_tags`),
+    """The records of some files with their tags as is usual (`labels.tag_forms.usual_tags`),
     and one of those that were written in another way, or ""."""
     tags = [record.tags for records in files for record in records if record.tags is not None]
-    usual = {} if options.scheme == "labels" else usual_tags(tags)
+    labels = options.scheme == "labels"
+    usual = {} if labels else usual_tags(tags, prefixed=options.scheme is not None)
     if not usual:
         return [list(records) for records in files], ""
     changed = [
