@@ -17,7 +17,7 @@ from spacy_finegrained_ner.data.forms.record import Options
 from spacy_finegrained_ner.data.parts import files_of
 from spacy_finegrained_ner.data.written import Names
 from spacy_finegrained_ner.errors import UserError
-from spacy_finegrained_ner.labels.tag_forms import usual_tags
+from spacy_finegrained_ner.labels.tag_forms import may_be_tags
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 
 _TAGGED = re.compile(r"\S\s(O|[BIESLUM]-\S+)$")
@@ -80,7 +80,8 @@ def _are_tagged(lines: list[str]) -> bool:
     rows = [line.split() for line in lines]
     if len(rows) < 2 or len({len(row) for row in rows}) != 1 or len(rows[0]) < 2:
         return False
-    return all(map(_TAGGED.search, lines)) or bool(usual_tags([[row[-1] for row in rows]]))
+    tags = [row[-1] for row in rows]
+    return all(map(_TAGGED.search, lines)) or ("O" in tags and may_be_tags(tags))
 
 
 def read_docs(vocab: Vocab, path: Path) -> list[Doc]:

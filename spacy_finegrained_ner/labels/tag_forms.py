@@ -4,58 +4,86 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Mapping, Sequence
 
 from spacy_finegrained_ner.labels.schemes import NOT_KNOWN, TAG
 
 Parts = dict[str, tuple[str, str]]
-"""Tags, each with what it says, in upper case, and its label."""
+"""Tags of a form, each with its prefix, in upper case, and its label."""
 
 # Not by IGNORECASE: it takes letters of other alphabets, too
 _ROLE = r"(?P<role>[BIMELSUWbimelsuw])"
-_LABEL = r"(?P<label>.*\S.*)"
+_LABEL = r"(?P<label>\s*\S.*)"
 _FORMS = (re.compile(f"{_ROLE}[-_:/]{_LABEL}"), re.compile(f"{_LABEL}[-_:/]{_ROLE}"))
+_PREFIXES = {"IOB2": "BI", "IOB1": "BI", "IO": "I"}
 _MOST = 0.9
-"""Of the tokens with a tag that is not O: this share has to be of the form. A few wrong ones don't
-change what the others are."""
+"""Of the tokens with a tag that is neither O nor unknown. A few wrong ones don't change what the
+others are."""
 
 
-def usual_tags(texts: Iterable[Sequence[str]], prefixed: bool = False) -> dict[str, str]:
+def usual_tags(texts: Iterable[Sequence[str]], scheme: str | None = None) -> dict[str, str]:
     """Where tags are written in another way, such as PER-B, B_PER or b-PER: each with the one that
-    is usual, B-PER, and `o` with O. Empty where they are usual, and where they are labels.
+    is usual, B-PER. Empty where they are usual, and where they are labels. `o` with O where it can
+    be no label.
 
-    prefixed: it is known that they are no labels. Else it has to be seen: `Vitamin-B` is one, but
-    where PER-B has PER-I right behind it, an entity goes on.
+    scheme: as which they are to be read, not `labels`. None: that they are no labels has to be
+    seen. `Hepatitis-B` is one; where PER-I and PER-E mostly stand right behind PER-B, entities go
+    on there.
     """
     texts = list(texts)
     counts = Counter(tag for tags in texts for tag in tags)
-    named = {tag: n for tag, n in counts.items() if tag not in ("O", "o", *NOT_KNOWN)}
-    total = sum(named.values())
-    outside = {"o": "O"} if "o" in counts else {}
+    named = _named(counts)
+    enough = _MOST * named.total()
     usual = {tag: n for tag, n in named.items() if TAG.fullmatch(tag)}
-    for form in _FORMS:
-        parts = _parts(named, form)
-        of_form = sum(named[tag] for tag in parts)
-        fitting = sum(n for tag, n in named.items() if tag in parts or tag in usual)
-        # Where all could be of both, as B-Vitamin-B, they are as is usual
-        known = of_form > sum(usual.values()) and fitting >= _MOST * total
-        if known and (prefixed or _go_on(texts, parts)):
-            return {tag: f"{role}-{label}" for tag, (role, label) in parts.items()} | outside
-    return outside if usual and sum(usual.values()) >= _MOST * total else {}
+    outside = {"o": "O"} if "o" in counts else {}
+    if usual and sum(usual.values()) >= enough:
+        return outside
+    forms = [_parts(form, named) for form in _FORMS]
+    shown = [parts for parts in forms if _go_on(texts, parts)]
+    if not shown and scheme is not None:
+        shown = [_of_scheme(parts, scheme) for parts in forms]
+    shown.sort(key=lambda parts: sum(named[tag] for tag in parts))
+    # Where files are in two forms, the one that more are in goes first
+    found = {tag: parts[tag] for parts in shown for tag in parts}
+    of_forms = sum(named[tag] for tag in found)
+    fitting = sum(n for tag, n in named.items() if tag in found or tag in usual)
+    if found and of_forms > sum(usual.values()) and fitting >= enough:
+        return {tag: f"{role}-{label}" for tag, (role, label) in found.items()} | outside
+    return {} if "O" in counts else outside
 
 
-def _parts(tags: Iterable[str], form: re.Pattern[str]) -> Parts:
+def may_be_tags(tags: Iterable[str]) -> bool:
+    """Whether tags are of one of the forms, or usual, but for a few: labels can be so, too."""
+    named = _named(Counter(tags))
+    of_form = (sum(named[tag] for tag in _parts(form, named)) for form in _FORMS)
+    return bool(named) and max(of_form) >= _MOST * named.total()
+
+
+def _named(counts: Mapping[str, int]) -> Counter[str]:
+    return Counter({tag: n for tag, n in counts.items() if tag not in ("O", "o", *NOT_KNOWN)})
+
+
+def _parts(form: re.Pattern[str], tags: Iterable[str]) -> Parts:
     matches = ((tag, form.fullmatch(tag)) for tag in tags)
     return {tag: (match["role"].upper(), match["label"]) for tag, match in matches if match}
 
 
+def _of_scheme(parts: Parts, scheme: str) -> Parts:
+    """Those of which each token has what the scheme has."""
+    prefixes = _PREFIXES.get(scheme, "BIMELSUW")
+    return {tag: part for tag, part in parts.items() if part[0] in prefixes}
+
+
 def _go_on(texts: Iterable[Sequence[str]], parts: Parts) -> bool:
-    """Whether an entity begins somewhere and goes on, or ends, with the next token."""
+    """Whether what goes on or ends an entity stands mostly behind what begins it or goes on."""
+    behind = alone = 0
     for tags in texts:
-        for before, tag in pairwise(tags):
-            role, label = parts.get(tag, ("", ""))
-            earlier, same = parts.get(before, ("", ""))
-            if label == same and earlier == "B" and role in tuple("IMEL"):
-                return True
-    return False
+        before = ("", "")
+        for tag in tags:
+            part = parts.get(tag, ("", ""))
+            if part[0] in ("I", "M", "E", "L"):
+                goes_on = before[0] in ("B", "I", "M") and before[1] == part[1]
+                behind += goes_on
+                alone += not goes_on
+            before = part
+    return behind > alone

@@ -29,7 +29,7 @@ def telling(nlp: Any, name: str, updates: int, every: float = EVERY) -> Iterator
         now = time.perf_counter()
         if now - last >= every:
             last = now
-            left = (now - began) / done * (updates - done) / 60
+            left = max(0.0, (now - began) / done * (updates - done) / 60)
             print(
                 f"    {name}: {done:,} of {updates:,} batches, about {left:.0f} min left",
                 file=sys.stderr,

@@ -134,7 +134,7 @@ def _train(training: Training, config: Config, run: Run, folder: Path) -> tuple[
     watch = OnBatches(component_of(nlp)[1], batches) if training.pooled else None
     # spaCy takes the step max_steps too, counted from 0
     updates = (config["training"]["max_steps"] + 1) * config["training"]["accumulate_gradient"]
-    with telling(nlp, run.name, updates):
+    with telling(nlp, f"{run.name} ({training.name})", updates):
         train(nlp, None, stdout=io.StringIO(), stderr=io.StringIO())
     seconds = round(time.perf_counter() - start, 1)
     rows = srsly.read_jsonl(log) if training.looks and log.exists() else ()

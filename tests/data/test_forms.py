@@ -1,6 +1,7 @@
 """One data set in every form, written by the exporters' rules: the same entities come back."""
 
 import json
+import warnings
 from pathlib import Path
 
 import exporters
@@ -230,3 +231,24 @@ def test_a_wrong_tag_among_tags_in_another_way_is_not_known(tmp_path):
     texts, account = read(path)
     assert [entities(doc) for doc in texts.docs] == [[(i, i + 2, "PER") for i in range(0, 15, 3)]]
     assert account.losses
+
+
+def test_the_form_is_found_in_all_files_together(tmp_path):
+    for name, text in (("train", "a b-PER\nb i-PER\nc o\n"), ("dev", "a b-PER\nb o\n\nc o\n")):
+        (tmp_path / name).write_text(text)
+    parts = {name: [tmp_path / name] for name in ("train", "dev")}
+    texts, account = load(parts, NLP.vocab, NLP.make_doc, Options())
+    found = {name: [entities(doc) for doc in some.docs] for name, some in texts.items()}
+    assert found == {"train": [[(0, 2, "PER")]], "dev": [[(0, 1, "PER")], []]}
+    assert not account.losses
+
+
+def test_labels_that_could_be_tags_are_told(tmp_path):
+    path = tmp_path / "data.conll"
+    path.write_text("a PER-B\nb O\n")
+    with pytest.warns(UserWarning, match=r"'PER-B' are read as labels[\s\S]*scheme"):
+        texts, _ = read(path)
+    assert [entities(doc) for doc in texts.docs] == [[(0, 1, "PER-B")]]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read(path, scheme="labels")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 
 from spacy_finegrained_ner.labels.schemes import TAG
-from spacy_finegrained_ner.labels.tag_forms import usual_tags
+from spacy_finegrained_ner.labels.tag_forms import may_be_tags, usual_tags
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,6 @@ from spacy_finegrained_ner.labels.tag_forms import usual_tags
         ("PER-B PER-I LOC", None),
         ("PER-B LOC-B", None),
         ("PER-I PER-I", None),
-        ("LOC o", None),
         ("O O", None),
     ],
 )
@@ -58,12 +57,64 @@ def test_the_side_of_the_label_makes_no_difference(labels, between):
         assert {tag: found.get(tag) for tag in other} == other
 
 
-def test_where_they_are_no_labels_nothing_has_to_go_on():
-    tags = ["PER-B", "O", "LOC-B"]
-    assert usual_tags([tags], prefixed=True) == {"PER-B": "B-PER", "LOC-B": "B-LOC"}
-    assert usual_tags([["B-Factor-B", "B-Factor-I"]], prefixed=True) == {}
+@pytest.mark.parametrize(
+    ("scheme", "tags", "usual"),
+    [
+        ("IOB2", "PER-B O LOC-B", "B-PER O B-LOC"),
+        ("IOB2", "b-PER o", "B-PER O"),
+        ("IO", "PER-I O LOC-I", "I-PER O I-LOC"),
+        ("IOBES", "S_PER O S_LOC", "S-PER O S-LOC"),
+        ("IOB2", "B-Factor-B B-Factor-I", "B-Factor-B B-Factor-I"),
+        # What goes on says more than the first letter
+        ("IOB2", "e-mail-B e-mail-I O", "B-e-mail I-e-mail O"),
+        ("IOB2", "B_Cell_B B_Cell_I O", "B-B_Cell I-B_Cell O"),
+        ("IO", "e-mail-I O", "I-e-mail O"),
+        # A wrong one among usual ones
+        ("IOB2", "B-Vitamin-B I-Vitamin-B O " * 10 + "Vitamin-B", None),
+    ],
+)
+def test_where_they_are_no_labels_nothing_has_to_go_on(scheme, tags, usual):
+    found = usual_tags([tags.split()], scheme)
+    assert [found.get(tag, tag) for tag in tags.split()] == (usual or tags).split()
 
 
-def test_an_entity_does_not_go_on_in_the_next_text():
-    assert usual_tags([["Part-B"], ["Part-I"]]) == {}
-    assert usual_tags([["Part-B", "Part-I"]]) != {}
+@pytest.mark.parametrize(
+    "texts",
+    [
+        # Usual, with a wrong one
+        [["B-Factor-B", "B-Factor-I"]] * 10 + [["PER-B"]],
+        # Labels that stand beside each other now and then
+        [["Class_B", "Class_I"]] + [["Class_I", "O"]] * 5,
+        [["Hepatitis-B", "O"], ["Hepatitis-E"], ["Hepatitis-E"], ["Hepatitis-B", "Hepatitis-E"]],
+        # An entity does not go on in the next text
+        [["Part-B"], ["Part-I"]],
+        [["PER", "o", "O"]],
+    ],
+)
+def test_what_stays_as_it_is(texts):
+    assert usual_tags(texts) == {}
+
+
+def test_files_in_two_forms():
+    texts = [["PER-B", "PER-I"]] * 5 + [["B_PER", "I_PER"]] + [["B-PER", "O"]]
+    found = usual_tags(texts)
+    assert {found[tag] for tags in texts[:-1] for tag in tags} == {"B-PER", "I-PER"}
+    assert found.get("B-PER", "B-PER") == "B-PER"
+
+
+def test_o_is_no_label_where_nothing_else_is_outside():
+    assert usual_tags([["LOC", "o"]]) == {"o": "O"}
+    assert usual_tags([["LOC", "o", "O"]]) == {}
+
+
+def test_a_long_tag_takes_no_time():
+    """Quadratic, this took minutes."""
+    assert not may_be_tags(["x" * 500_000, "-" * 500_000])
+    assert usual_tags([["x" * 500_000, "O"]]) == {}
+
+
+def test_what_may_be_tags():
+    assert may_be_tags(["Vitamin-B", "O"])
+    assert may_be_tags(["PER-B"] * 9 + ["LOC"])
+    assert not may_be_tags(["PER-B"] * 8 + ["LOC"])
+    assert not may_be_tags(["O", "o", "-"])

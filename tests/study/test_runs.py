@@ -193,7 +193,7 @@ def test_a_run_says_how_far_it_is(inputs, monkeypatch, capsys):
     lines = capsys.readouterr().err.splitlines()
     steps = record.trained[0].steps + 1  # spaCy takes step 0 and the last one
     assert [line.split(", ")[0] for line in lines] == [
-        f"    a: {step} of {steps} batches" for step in range(1, steps + 1)
+        f"    a (model): {step} of {steps} batches" for step in range(1, steps + 1)
     ]
     assert lines[-1].endswith("about 0 min left")
 

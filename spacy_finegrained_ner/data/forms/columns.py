@@ -9,8 +9,8 @@ from spacy_finegrained_ner.data.conll import MAX_LINE, MAX_TOKENS, NUMBERED
 from spacy_finegrained_ner.data.forms.record import MARKS, Account, FormError, Options, Record
 from spacy_finegrained_ner.data.forms.text import lines_of
 from spacy_finegrained_ner.labels.invisible import BYTE_ORDER_MARK, invisible
-from spacy_finegrained_ner.labels.schemes import find_scheme
-from spacy_finegrained_ner.labels.tag_forms import usual_tags
+from spacy_finegrained_ner.labels.schemes import NOT_KNOWN, find_scheme
+from spacy_finegrained_ner.labels.tag_forms import may_be_tags
 
 _GAP = re.compile(" +")
 _BETWEEN = re.compile(r"-DOCSTART-(\s|$)|# id(\s|$)|#(begin|end) document")
@@ -138,12 +138,14 @@ def _tag_column(path: Path, options: Options, columns: int) -> int:
 
 def _check_tags(path: Path, records: list[Record], columns: int, options: Options) -> None:
     """A column of words, or of parts of speech, is no column of tags."""
-    tags = [tag for record in records for tag in record.tags or ()]
-    if find_scheme([tags]) != "labels" or "O" in tags:
+    tags = {tag for record in records for tag in record.tags or ()}
+    if "O" in tags or tags <= {"o", *NOT_KNOWN}:
         return
-    prefixed = options.scheme not in (None, "labels")
-    if not usual_tags([record.tags or () for record in records], prefixed):
-        shown = ", ".join(map(repr, dict.fromkeys(tags[:200])))[:80]
+    if find_scheme(record.tags or () for record in records) != "labels":
+        return
+    # In what form the tags are is found for all files together
+    if options.scheme == "labels" or not may_be_tags(tag for r in records for tag in r.tags or ()):
+        shown = ", ".join(map(repr, dict.fromkeys((records[0].tags or [])[:200])))[:80]
         raise FormError(
             f"{path}: its column of tags has {shown}, and O nowhere: expected tags such as O, "
             f"B-Label and I-Label. Say which of the {columns} columns it is (--tag-column)."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from spacy_finegrained_ner.data.forms.record import (
     Record,
 )
 from spacy_finegrained_ner.labels.schemes import SCHEMES, find_scheme
-from spacy_finegrained_ner.labels.tag_forms import usual_tags
+from spacy_finegrained_ner.labels.tag_forms import may_be_tags, usual_tags
 
 
 @dataclass
@@ -73,8 +74,18 @@ def in_usual_tags(
     """The records of some files with their tags as is usual (`labels.tag_forms.usual_tags`),
     and one of those that were written in another way, or ""."""
     tags = [record.tags for records in files for record in records if record.tags is not None]
-    labels = options.scheme == "labels"
-    usual = {} if labels else usual_tags(tags, prefixed=options.scheme is not None)
+    usual = {} if options.scheme == "labels" else usual_tags(tags, options.scheme)
+    if not usual and options.scheme is None and find_scheme(tags) == "labels":
+        names = [tag for some in tags for tag in some]
+        if may_be_tags(names):
+            some = next(tag for tag in names if may_be_tags([tag]))
+            warnings.warn(
+                f"Tags such as {some!r} are read as labels, since no entity seems to go on with "
+                "the next token. If they are tags of B, I and the like, name their scheme, such as "
+                "IOB2; if they are labels, name the scheme labels (--scheme of convert, scheme of "
+                "the corpus reader).",
+                stacklevel=2,
+            )
     if not usual:
         return [list(records) for records in files], ""
     changed = [
