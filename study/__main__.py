@@ -83,6 +83,12 @@ def experiment_command(
     workers: Annotated[
         int, typer.Option(min=1, help="Runs at once; each has its share of the cores.")
     ] = 1,
+    arm: Annotated[
+        list[str] | None, typer.Option(help="Only runs of this arm; may be given several times.")
+    ] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="Only runs with this seed; may be given several times.")
+    ] = None,
 ) -> None:
     """Do the runs of an experiment that have no record yet. May be stopped and started again."""
     from study.plan.experiments import EXPERIMENTS
@@ -97,7 +103,7 @@ def experiment_command(
             raise StudyError(_no_experiment(name, EXPERIMENTS))
         found = EXPERIMENTS[name].smoke() if smoke else EXPERIMENTS[name]
         size = SIZES["smoke"] if smoke else Size()
-        run_experiment(data, output, found, inputs, size, workers)
+        run_experiment(data, output, found, inputs, size, workers, arm or (), seed or ())
 
 
 @app.command("planted")

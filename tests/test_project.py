@@ -54,7 +54,7 @@ def test_only_python_is_called_and_every_file_in_a_script_is_a_dependency_or_an_
 PATHS = {
     *("config", "encoder", "data", "taxonomy", "multiconer", "benchmark_data"),
     *("study", "study_base_encoder", "study_pos", "texts", "held_out", "teacher"),
-    *("fewnerd", "wnut17", "checks"),
+    *("fewnerd", "wnut17", "checks", "techniques"),
 }
 NO_PATHS = {
     *("lang", "name", "version", "seed", "gpu", "steps", "multiconer_steps", "source", "license"),

@@ -103,7 +103,10 @@ def _means(scores: Scores, names: Sequence[str], x: Floats) -> list[Mean]:
         if len(x) > len(names):
             edges = [(one.low, one.high) for one in effects(f1, x, np.eye(len(names)))]
         else:
-            edges = np.quantile(np.linalg.pinv(x) @ f1[:, 1:], EDGES, axis=1).T.tolist()
+            drawn = np.linalg.pinv(x) @ f1
+            # As in `effects`: F1 of drawn sentences is a little biased
+            drawn += drawn[:, :1] - drawn[:, 1:].mean(axis=1, keepdims=True)
+            edges = np.quantile(drawn[:, 1:], EDGES, axis=1).T.tolist()
         for arm, column, (low, high) in zip(names, x.T, edges, strict=True):
             own = f1[column > 0, 0]
             sd = float(own.std(ddof=1)) if len(own) > 1 else None

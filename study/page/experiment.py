@@ -14,7 +14,13 @@ from spacy_finegrained_ner.pages.document import Table, to_html
 from spacy_finegrained_ner.pages.intervals import percent
 from study.analysis.analysis import DRAWS, compare
 from study.analysis.rows import Arms
-from study.analysis.scores import METRICS, pooled_scores, score_groups, score_sentences
+from study.analysis.scores import (
+    METRICS,
+    OF_LIKE_LENGTH,
+    pooled_scores,
+    score_groups,
+    score_sentences,
+)
 from study.page.names import of_names
 from study.page.tables import PARTS, arm_means, column, made, pair_title, starred, table
 from study.plan.experiment import Experiment
@@ -24,16 +30,17 @@ from study.runs.records import Found, Record, first_f1, part_of, read_gold, read
 HOW = (
     "F1 is strict: an entity counts if its span and its fine type are exactly those of the gold. "
     "Means are over seeds; ± is their standard deviation. Intervals are 95%, of a paired bootstrap "
-    "over sentences and seeds. A star is for a difference that is told from 0 after Holm's "
-    "correction over the comparisons of a column."
+    "over sentences and seeds; over sentences alone where no arm has two runs, and where some "
+    "have, a single run is taken to scatter as theirs do. A star is for a difference that is told "
+    "from 0 after Holm's correction over the comparisons of a column."
 )
 
 BY_SENTENCE = (
-    "The arms that were run with all seeds. Short sentences have little around their entities, but "
-    "so have long ones that are full of them: the second pair of tables tells the two apart. "
-    "*Short less long* and *little less much* are by how much an effect in the first group exceeds "
-    "that in the last. A star is for a difference that is told from 0 after Holm's correction over "
-    "the groups of a row."
+    "The arms that were run with all seeds. A short sentence has little around its entities: the "
+    "second pair of tables is of sentences of one length, in which more or fewer words are in no "
+    "entity. *Short less long* and *little less much* are by how much an effect in the first group "
+    "exceeds that in the last. A star is for a difference that is told from 0 after Holm's "
+    "correction over the groups of a row (these two are a family of their own)."
 )
 POOLED = (
     "*Strict* is what this page has everywhere else. *Pooled* adds to its counts those of what was "
@@ -138,7 +145,11 @@ def _pooled(
 def _by_sentence(one: Arms, titles: Mapping[str, str]) -> Iterator[Table]:
     for kind, caption in (
         ("length", "by words of the sentence"),
-        ("context", "by words of the sentence outside of entities"),
+        (
+            "context",
+            "by words outside of entities, in sentences of "
+            f"{OF_LIKE_LENGTH[0]} to {OF_LIKE_LENGTH[1]} words",
+        ),
     ):
         means = (
             (titles[row.arm], {f"{row.part.value} ({row.part.support:,})": row.printed})

@@ -66,8 +66,13 @@ class Experiment:
         """The arms that are run with all seeds. f1: see `runs`."""
         if self.more is None:
             return list(self.arms)
-        first = {name: one for name, one in (f1 or {}).items() if not self.arms[name].later}
+        first = self.candidates(f1 or {})
         return list(self.more(first)) if first else []
+
+    def candidates(self, f1: Mapping[str, float]) -> dict[str, float]:
+        """The arms of which some are chosen, with their F1: none while any of them has not run."""
+        names = [name for name, arm in self.arms.items() if not arm.later]
+        return {name: f1[name] for name in names} if f1.keys() >= {*names} else {}
 
     def runs(self, f1: Mapping[str, float] | None = None) -> list[Run]:
         """Whatever a run learns of, entities count as seen where the training part has them.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from study.plan.checks import BLENDING, DECAY, FEWNERD, SCHEDULING, WNUT
+from study.plan.checks import BLENDING, DECAY, FEWNERD, OWN, SCHEDULING, WNUT
 from study.plan.context import CONTEXT
 from study.plan.corrections import CORRECTIONS
 from study.plan.experiment import Experiment
@@ -14,6 +14,6 @@ EXPERIMENTS: dict[str, Experiment] = {
     one.name: one
     for one in (
         *(TEACHING, NEW_TYPES, CORRECTIONS, NAMES, NAMES_LARGER, CONTEXT),
-        *(DECAY, SCHEDULING, BLENDING, FEWNERD, WNUT),
+        *(DECAY, SCHEDULING, BLENDING, FEWNERD, WNUT, OWN),
     )
 }

@@ -28,7 +28,7 @@ class Size:
     """How much is run.
 
     sample: sentences of the training part that the screening trains on, 0 for all. held_out:
-    sentences of the validation part that are scored, 0 for all. sample_epochs, epochs: of runs on
+    sentences of each other part that are scored, 0 for all. sample_epochs, epochs: of runs on
     the sample, and of arms, which train on the whole part, or on the sample too where
     `arms_on_sample`. points: of a design. seeds: of both screenings. arm_seeds: of the arms; the
     grid has the first one. looks: evaluations in a run of an arm, for its curve.

@@ -58,6 +58,7 @@ def ask(
 
     Raises a StudyError where the study is of other data.
     """
+    made = made_with()
     tree = named_taxonomy(taxonomy)
     docs = {part: read_docs(_file(data, part)) for part in ("train", asked.part)}
     table, seen = gold_table(docs[asked.part], docs["train"], tree)
@@ -80,7 +81,7 @@ def ask(
         trained=[] if asked.tuned is None else [_trained(asked.tuned)],
         sets={asked.part: found_in(examples, some, seen, tree)},
         command=command,
-        **made_with(),
+        **made,
     )
     _keep(record, output)
     return record

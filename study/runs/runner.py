@@ -58,10 +58,27 @@ def run_study(
 
 
 def run_experiment(
-    data: Path, output: Path, experiment: Experiment, inputs: Inputs, size: Size, workers: int = 1
+    data: Path,
+    output: Path,
+    experiment: Experiment,
+    inputs: Inputs,
+    size: Size,
+    workers: int = 1,
+    arms: Sequence[str] = (),
+    seeds: Sequence[int] = (),
 ) -> None:
     """Do what is missing of an experiment. Parameters are those of `run_study`; of the size only
-    how many sentences are read counts. Where the data has no dev part, none is scored."""
+    how many sentences are read counts. Where the data has no dev part, none is scored.
+
+    arms, seeds: only runs of these; all where there are none. Raises a StudyError for an arm that
+    the experiment does not have.
+    """
+    if unknown := [arm for arm in arms if arm not in experiment.arms]:
+        known = ", ".join(experiment.arms)
+        raise StudyError(
+            f"The experiment {experiment.name!r} has no arm {unknown[0]!r}, expected some of "
+            f"{known}."
+        )
     with _alone(inputs.work):
         docs = prepare(_parts(data), size, inputs.pos, inputs.work, experiment.divided)
 
@@ -81,10 +98,18 @@ def run_experiment(
         for kind in experiment.behind:
             _say(f"Writing {kind} behind sentences")
             write_context(kind, read, size.part, inputs)
-        run_all(runs(), inputs, output, workers)
+
+        def asked(f1: dict[str, float] | None = None) -> list[Run]:
+            return [
+                run
+                for run in runs(f1)
+                if (not arms or run.arm in arms) and (not seeds or run.seed in seeds)
+            ]
+
+        run_all(asked(), inputs, output, workers)
         if experiment.more is not None:
             f1 = kept.first_f1(kept.read_records(output), experiment)
-            run_all(runs(f1), inputs, output, workers)
+            run_all(asked(f1), inputs, output, workers)
 
 
 @contextmanager

@@ -64,7 +64,9 @@ def prepare(
     RETURNS: the docs of each. Raises a StudyError or UserError for what can't be read.
     """
     docs = {name: read_docs(path) for name, path in parts.items()}
-    docs["valid"] = stratified(docs["valid"], size.held_out)
+    docs |= {
+        name: stratified(part, size.held_out) for name, part in docs.items() if name != "train"
+    }
     if pos is not None:
         _tag(pos, [doc for part in docs.values() for doc in part])
     docs["sample"] = stratified(docs["train"], size.sample)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
 from math import ceil
@@ -55,6 +56,7 @@ _TRAINED = TypeAdapter(Trained)
 
 def run_once(run: Run, inputs: Inputs) -> Record:
     """Train and score. Takes the last model, not the best: no choice is made by the scores."""
+    made = made_with()
     trained = []
     with tempfile.TemporaryDirectory() as folder:
         before: dict[str, str] = {}
@@ -82,7 +84,7 @@ def run_once(run: Run, inputs: Inputs) -> Record:
             trained=trained,
             sets={part: _found(nlp, run, part, inputs) for part in run.sets},
             command=inputs.command,
-            **made_with(),
+            **made,
         )
 
 
@@ -274,10 +276,13 @@ def _references(nlp: Language, part: Path) -> list[Doc]:
     return [example.reference for example in Corpus(part.with_suffix(".spacy"))(nlp)]
 
 
+@cache
 def _commit() -> str | None:
-    """Of the clone, None outside of one."""
+    """Of the clone when it is first asked for, before anything is trained: later the clone may have
+    another one than the code that runs. It ends on -dirty where files were changed since. None
+    outside of a clone."""
     done = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],
+        ["git", "describe", "--always", "--exclude=*", "--dirty"],
         cwd=Path(__file__).parent,
         capture_output=True,
         text=True,

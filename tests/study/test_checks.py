@@ -51,17 +51,24 @@ def counted(**words):
 
 
 def test_sentences_are_told_apart_by_length_and_by_words_outside_of_entities():
+    """With two of 12 and 14 words: one whose two entities, of which one is found, leave two words;
+    and one whose entity, which is found, leaves twelve. Of other lengths none tells of context."""
     one, table = counted()
+    more = [(2, 0, 4, 0), (2, 1, 6, 0), (3, 0, 2, 0)]
+    table = replace(table, words=[*table.words, 12, 14], entities=[*table.entities, *more])
+    found = replace(one.sets["valid"], hits="110" + "101")
+    one = replace(one, sets={"valid": found})
     found = score_sentences([one, one], "valid", table, 5)
     f1 = {part: scores[0, 0] for (part, _), scores in found.items()}
     assert f1 == pytest.approx(
         {
             Part("length", "1 to 10", 1): 1.0,
             Part("length", "22 and more", 2): 0.5,
-            Part("context", "0 to 7 around", 1): 1.0,
-            Part("context", "15 and more around", 2): 0.5,
+            Part("length", "11 to 15", 3): 0.8,
+            Part("context", "0 to 7 around", 2): 2 / 3,
+            Part("context", "11 and more around", 1): 1.0,
             Part("difference", "short less long", 1): 0.5,
-            Part("difference", "little less much", 1): 0.5,
+            Part("difference", "little less much", 1): -1 / 3,
         }
     )
     assert_allclose(found[Part("length", "1 to 10", 1), "micro"][0, 1:] % 1, 0)  # drawn or not
@@ -121,8 +128,10 @@ def test_what_is_counted_on_batches_is_predicted_with_dropout():
         ((0.03, 0.05), 0.031, 0.049, "yes"),
         ((0.03, 0.05), -0.01, 0.028, "no"),
         ((0.03, 0.05), -0.01, 0.035, "undecided"),
-        (NO_DIFFERENCE, -0.01, 0.01, "undecided"),
-        (NO_DIFFERENCE, 0.01, 0.02, "no"),
+        (NO_DIFFERENCE, -0.01, 0.01, "yes"),
+        (NO_DIFFERENCE, -0.011, 0.0, "undecided"),
+        (NO_DIFFERENCE, 0.011, 0.02, "no"),
+        (NO_DIFFERENCE, -0.02, -0.012, "no"),
         (None, 0.01, 0.02, "left open"),
     ],
 )
@@ -143,13 +152,22 @@ def test_every_claim_is_about_arms_that_are_compared():
             assert any(b == against and level in (a, "best") for a, b in pairs), claim
 
 
-def put(folder, experiment, probabilities, seeds=(0, 1, 2)):
-    """Records of arms that find entities with these probabilities."""
+MINUS = "\u2212"
+
+
+def put(folder, experiment, probabilities, seeds=(0, 1, 2), dev=None):
+    """Records of arms that find entities with these probabilities. dev: those on dev."""
     table = gold()
-    write(GOLD.dump_json(table), folder / "gold-train-valid.json")
-    plan = replace(experiment, seeds=seeds, sets=("valid",), more=None)
+    sets = {"valid": probabilities} | ({"dev": dev} if dev else {})
+    for name in sets:
+        write(GOLD.dump_json(table), folder / f"gold-train-{name}.json")
+    plan = replace(experiment, seeds=seeds, sets=(*sets,), more=None)
     for number, run in enumerate(run for run in plan.runs() if run.arm in probabilities):
-        one = record(run, {"valid": table}, probabilities[run.arm], number)
+        found = {
+            name: record(run, {name: table}, of[run.arm], number + 100 * (name == "dev")).sets[name]
+            for name, of in sets.items()
+        }
+        one = replace(record(run, {"valid": table}, 0.5, number), sets=found)
         write(RECORD.dump_json(one), folder / "runs" / f"{run.name}.json")
 
 
@@ -157,10 +175,15 @@ def test_the_page_over_all_checks_has_what_was_put_in(tmp_path):
     code, said = command("page", tmp_path, "--experiment", "checks")
     assert code == 1
     assert "there are no records of the checks" in said
-    put(tmp_path / "decay", EXPERIMENTS["decay"], {"paper": 0.8, "none": 0.5, "constant": 0.8})
-    put(tmp_path / "schedules", EXPERIMENTS["schedules"], {"none": 0.5, "cosine": 0.7}, (0,))
-    arms = {"none": 0.5, "gated_vectors": 0.7, "gated_vectors_linear": 0.4, "none_linear": 0.4}
+    put(tmp_path / "decay", EXPERIMENTS["decay"], {"paper": 0.8, "none": 0.5, "linear": 0.8})
+    schedules = dict.fromkeys(EXPERIMENTS["schedules"].arms, 0.5)
+    put(tmp_path / "schedules", EXPERIMENTS["schedules"], schedules | {"cosine": 0.7}, (0,))
+    arms = {name: 0.3 for name, arm in BLENDING.arms.items() if not arm.later}
+    arms |= {"none": 0.5, "gated_vectors": 0.7, "gated_vectors_linear": 0.4, "none_linear": 0.4}
     put(tmp_path / "blending", BLENDING, arms)
+    # By valid it helps, by dev it harms: the latter counts
+    few = {"default": 0.8, "no_blending": 0.5}
+    put(tmp_path / "fewnerd", EXPERIMENTS["fewnerd"], few, dev={"default": 0.3, "no_blending": 0.7})
     (tmp_path / "checks").mkdir()
     (tmp_path / "checks" / "conclusions.md").write_text("It decays.\n", encoding="utf-8")
     for name in ("decay", "blending", "checks"):
@@ -174,22 +197,50 @@ def test_the_page_over_all_checks_has_what_was_put_in(tmp_path):
     assert len(rows) == len(CLAIMS) + 2
     decay = rows["Decaying auxiliary loss with residual, against no auxiliary task"]
     assert decay[1].startswith("+")
-    assert decay[3:5] == ["yes", "[page](../decay/README.md)"]
+    assert decay[3:5] == ["yes", "[3 and 3](../decay/README.md)"]
     of_decay = (tmp_path / "decay" / "README.md").read_text(encoding="utf-8")
     assert decay[1] in of_decay
     schedule = rows["The best schedule of the weight, against no auxiliary task: cosine decay"]
     assert schedule[1].endswith(", single runs")
-    assert schedule[3] == "no interval"
-    assert rows["Triplet blending behind a BiLSTM, against none"][1:4] == ["not run yet", "", ""]
+    assert schedule[3:5] == ["no interval", "[1 and 1](../schedules/README.md)"]
+    blending = rows["Triplet blending behind a BiLSTM, against none"]
+    assert blending[1].startswith(MINUS)
+    assert blending[3] == "no"
+    assert rows["The same, by what is said of it alone"][3] == "no"
     best = "The best kind and place of blending, against none: gated, at the vectors"
     assert rows[best][3] == "left open"
     title = "The same: its effect in short sentences less that in long ones: gated, at the vectors"
     of_blending = (tmp_path / "blending" / "README.md").read_text(encoding="utf-8")
     assert rows[title][1] in of_blending
     assert "## Valid part, by sentence" in of_blending
-    assert rows["Few-NERD: triplet blending, against none"][1:] == ["not run yet", "", "", "", ""]
+    of_few = rows["Few-NERD: triplet blending, against none"]
+    assert (of_few[1][0], of_few[2][0]) == ("+", MINUS)
+    assert rows["WNUT-17, without coarse types: CRF and blending, against a linear head"][1:] == [
+        *("not run yet", "", "", "", "")
+    ]
     html = (tmp_path / "checks" / "page.html").read_text(encoding="utf-8")
     assert 'href="../decay/page.html"' in html
+
+
+def test_the_dev_part_decides(tmp_path):
+    arms = {"paper": 0.8, "none": 0.5}
+    for number, (dev, said) in enumerate({0.8: "yes", 0.2: "no"}.items()):
+        folder = tmp_path / str(number)
+        put(folder / "decay", EXPERIMENTS["decay"], arms, dev=arms | {"paper": dev})
+        assert command("page", folder, "--experiment", "checks")[0] == 0
+        text = (folder / "checks" / "README.md").read_text(encoding="utf-8")
+        (row,) = [x for x in text.splitlines() if x.startswith("| Decaying auxiliary loss")]
+        assert row.split("|")[3].strip().startswith("+")
+        assert row.split("|")[5].strip() == said
+
+
+def test_nothing_is_the_best_until_all_have_run(tmp_path):
+    put(tmp_path / "schedules", EXPERIMENTS["schedules"], {"none": 0.5, "cosine": 0.7})
+    assert command("page", tmp_path, "--experiment", "checks")[0] == 0
+    text = (tmp_path / "checks" / "README.md").read_text(encoding="utf-8")
+    (row,) = [x for x in text.splitlines() if x.startswith("| The best schedule")]
+    assert row.split("|")[1].strip().endswith(": not run yet")
+    assert row.split("|")[3].strip() == "not run yet"
 
 
 def test_the_pooled_figure_is_on_the_page_of_an_arm_that_has_it(tmp_path):

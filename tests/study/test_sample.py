@@ -10,7 +10,7 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy_finegrained_ner.benchmark.sentences import read_docs
 from spacy_finegrained_ner.data.corpus import EMBEDDED, sentence_to_doc
 from spacy_finegrained_ner.labels.taxonomy import read_taxonomy
-from study.plan.stages import SIZES, StudyError
+from study.plan.stages import SIZES, Size, StudyError
 from study.runs.records import GOLD, write_gold
 from study.runs.sample import gold_table, prepare, stratified
 
@@ -107,3 +107,14 @@ def test_an_entity_of_a_type_that_is_in_no_taxonomy_is_named():
     doc.ents = [Span(doc, 0, 1, "Nonsense")]
     with pytest.raises(ValueError, match="'Nonsense' is not in the taxonomy"):
         gold_table([doc], [doc], read_taxonomy())
+
+
+def test_each_part_that_is_scored_is_cut(tmp_path):
+    DocBin(docs=docs()).to_disk(tmp_path / "data.spacy")
+    parts = dict.fromkeys(("train", "valid", "dev"), tmp_path / "data.spacy")
+    found = prepare(parts, Size(held_out=2), None, tmp_path / "work")
+    assert {name: len(some) for name, some in found.items()} == {
+        **{"train": len(SENTENCES), "sample": len(SENTENCES)},
+        **{"valid": 2, "dev": 2},
+    }
+    assert len(read_docs(tmp_path / "work" / "dev.spacy")) == 2
