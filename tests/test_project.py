@@ -215,6 +215,17 @@ def test_without_a_taxonomy_labels_are_flat(copy):
     assert taxonomy.fine
 
 
+def test_a_student_has_the_taxonomy_that_its_teacher_was_asked_to_write():
+    commands = {command["name"]: command for command in project(texts="a.txt")["commands"]}
+    (taught,), (trained,) = (
+        commands[name]["script"] for name in ("teach-student", "train-student")
+    )
+    (where,) = re.findall(r"--write-taxonomy (\S+)", taught)
+    assert f"--paths.taxonomy {where} " in trained
+    assert where in commands["teach-student"]["outputs"]
+    assert where in commands["train-student"]["deps"]
+
+
 def test_an_encoder_that_is_not_there_is_not_replaced_by_another(copy):
     shown = run(
         copy, "encoder", "--vars.encoder", "no/where", check=False, stderr=subprocess.STDOUT

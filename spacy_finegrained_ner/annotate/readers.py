@@ -188,7 +188,7 @@ def _row(path: str, number: int, columns: dict[str, Any], column: str, size: int
             return BadRow(path, number, f"{column!r} has half a character (a lone surrogate)", "")
         return Row(path, number, text, columns, size)
     if column not in columns:
-        reason = f"no {column!r}, only {list(columns)[:20]}"
+        reason = f"no {column!r} (see --text-column), only {list(columns)[:20]}"
     else:
         reason = f"{column!r} is {text!r:.100}, expected a text"
     return BadRow(path, number, reason, repr(columns)[:200].encode("utf-8", "replace").decode())

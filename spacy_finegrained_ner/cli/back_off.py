@@ -37,7 +37,7 @@ def back_off(
     from spacy_finegrained_ner.scoring.back_off import best_thresholds, compare
     from spacy_finegrained_ner.scoring.evaluation import component_of
 
-    nlp = load_folder(model, code)
+    nlp = load_folder(model, code, data, check)
     name, component = component_of(nlp)
     tuned = judged(nlp, name, read_gold(nlp, data, component.taxonomy))
     two_levels = not component.taxonomy.flat

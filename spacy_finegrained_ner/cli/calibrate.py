@@ -37,7 +37,7 @@ def calibrate(
     from spacy_finegrained_ner.scoring.calibration import calibration_report
     from spacy_finegrained_ner.scoring.evaluation import component_of
 
-    nlp = load_folder(model, code)
+    nlp = load_folder(model, code, data, check)
     name, component = component_of(nlp)
     gold = read_gold(nlp, data, component.taxonomy)
     other = gold if check is None else read_gold(nlp, check, component.taxonomy)

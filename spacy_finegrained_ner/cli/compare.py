@@ -36,7 +36,7 @@ def compare(
     from spacy_finegrained_ner.scoring.comparison import compared, is_ours
     from spacy_finegrained_ner.scoring.evaluation import component_of
 
-    loaded = [load(model, code) for model in models]
+    loaded = [load(model, code, data) for model in models]
     taxonomies = [component_of(nlp)[1].taxonomy if is_ours(nlp) else None for nlp in loaded]
     known = next((taxonomy for taxonomy in taxonomies if taxonomy is not None), None)
     if known is None:

@@ -34,7 +34,7 @@ def evaluate(
     from spacy_finegrained_ner.scoring.evaluation import score_pipeline, unmet
 
     bars = dict(map(_bar, at_least or []))
-    report = score_pipeline(load(model, code), data, samples)
+    report = score_pipeline(load(model, code, data), data, samples)
     output.parent.mkdir(parents=True, exist_ok=True)
     srsly.write_json(output, report)
     print_scores(report, per_type=per_type)

@@ -41,11 +41,16 @@ def init_taxonomy(
     if output.exists():
         raise UserError(f"{output} is there already. Give another name, or remove it.")
     options = Options(scheme, tag_column, tag_names.split(",") if tag_names else None, encoding)
-    parts, _ = load({"data": files_of(data)}, Vocab(), lazy_tokenizer("xx"), options)
-    labels = sorted(parts["data"].labels)
+    parts, account = load({"data": files_of(data)}, Vocab(), lazy_tokenizer("xx"), options)
+    for said in parts["data"].said:
+        messages.info(f"Read {said}.")
+    if lost := account.told():
+        messages.warn(f"{lost} `convert` lists all of them.")
+    places = parts["data"].labels
+    labels = sorted(places)
     if not labels:
         raise UserError(f"{data}: found no entities, so there are no types to write.")
-    one_spelling(labels)  # may fail
+    one_spelling(places)  # may fail
     if separator is None:
         separator = find_separator(labels)
     taxonomy = Taxonomy({label: coarse_type(label, separator) for label in labels}, str(data))

@@ -34,18 +34,22 @@ def import_code(code: Path | None) -> None:
     loading.import_code(code)
 
 
-def load(model: str, code: Path | None = None) -> Language:
-    """Load a pipeline. Raises a `UserError` that says what to do."""
+def load(model: str, code: Path | None = None, *read: Path | None) -> Language:
+    """Load a pipeline. read: what is read then, and has to be there before that takes its time.
+    Raises a `UserError` that says what to do."""
     from spacy_finegrained_ner.annotate import loading
 
+    for path in read:
+        if path is not None and not path.exists():
+            raise UserError(f"{path}: there is no such file.")
     return loading.load(model, code)
 
 
-def load_folder(model: Path, code: Path | None = None) -> Language:
+def load_folder(model: Path, code: Path | None = None, *read: Path | None) -> Language:
     """Load a pipeline that is written to. Raises a `UserError` where it is no folder, too."""
     if not (model / "config.cfg").is_file():
         raise UserError(
             f"{model}: there is no config.cfg. Expected the folder of a trained pipeline, not the "
             "name of a package."
         )
-    return load(str(model), code)
+    return load(str(model), code, *read)

@@ -31,7 +31,7 @@ def report(
     from spacy_finegrained_ner.report.page import Subject, render
     from spacy_finegrained_ner.scoring.evaluation import component_of, model_name
 
-    nlp = load(model, code)
+    nlp = load(model, code, data, train)
     component_name, component = component_of(nlp)
     taxonomy = component.taxonomy
     gold = read_gold(nlp, data, taxonomy)

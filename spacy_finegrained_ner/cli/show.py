@@ -61,7 +61,7 @@ def show(
     code: Code = None,
 ) -> None:
     """Draw the entities of some texts with displaCy: one hue for each coarse type."""
-    nlp = load(model, code)
+    nlp = load(model, code, texts)
     docs = list(nlp.pipe(read_texts(texts)))
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(render_page(nlp, docs), encoding="utf-8")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Column, Table
 
+from spacy_finegrained_ner.cli.init_taxonomy import find_separator
 from spacy_finegrained_ner.data.convert import Converted
 from spacy_finegrained_ner.data.forms.record import LOSSES, NOTES, Account
 from spacy_finegrained_ner.labels.readers import looks_packaged
@@ -50,8 +51,19 @@ def print_conversion(parts: list[Converted], taxonomy: Taxonomy | None) -> None:
         types_of = f"{len(part.entities)} of {every}"
         table.add_row(str(part.path), *map("{:,}".format, counts), types_of, f"{part.unknown:,}")
     _console().print(table)
-    if taxonomy is None and (hint := looks_packaged(types)):
+    if taxonomy is None and (hint := looks_packaged(types) or _looks_coarse(types)):
         _console().print(hint)
+
+
+def _looks_coarse(types: Collection[str]) -> str | None:
+    """What to say of labels without a taxonomy that seem to have their coarse types before them."""
+    if not (separator := find_separator(types)):
+        return None
+    coarse = sorted({label.partition(separator)[0] for label in types})
+    return (
+        f"No taxonomy is given, and {len(types)} labels seem to have {len(coarse)} coarse types "
+        f"before {separator!r}, such as {coarse[0]!r}. init-taxonomy writes a taxonomy of them."
+    )
 
 
 def print_account(account: Account, path: Path) -> None:

@@ -24,6 +24,13 @@ def teach(
     component: Annotated[
         str | None, typer.Option(help="Whose entities count; none for what is in doc.ents.")
     ] = None,
+    taxonomy: Annotated[
+        str,
+        typer.Option(help="Of --write-taxonomy: a file, or multiconer2; none for the teacher's."),
+    ] = "",
+    write_taxonomy: Annotated[
+        Path | None, typer.Option(help="Where to write the student's taxonomy, if wanted.")
+    ] = None,
     code: Code = None,
 ) -> None:
     """Annotate texts with a trained pipeline, the teacher, as data that a student learns from:
@@ -40,19 +47,25 @@ def teach(
     from spacy_finegrained_ner.cli.tables import print_taught
     from spacy_finegrained_ner.data.files import read_texts
     from spacy_finegrained_ner.errors import UserError
-    from spacy_finegrained_ner.pipeline.teaching import taught
+    from spacy_finegrained_ner.labels.readers import named_taxonomy
+    from spacy_finegrained_ner.labels.taxonomy import flat_taxonomy
+    from spacy_finegrained_ner.labels.writing import write_taxonomy as write
+    from spacy_finegrained_ner.pipeline.teaching import taught, taxonomy_of
     from spacy_finegrained_ner.scoring.evaluation import component_of
     from spacy_finegrained_ner.whole import in_place_of
 
     if output.suffix != ".spacy":
         raise UserError(f"{output}: expected the name of a .spacy file.")
-    nlp = load(model, code)
+    nlp = load(model, code, texts)
     if component is not None and component not in nlp.pipe_names:
         raise UserError(
             f"{model} has no component {component!r}, expected one of {nlp.pipe_names}."
         )
+    tree = named_taxonomy(taxonomy) if taxonomy else None
     if soft and component is None:
         component, _ = component_of(nlp)
+    if write_taxonomy is not None and tree is None:
+        tree = taxonomy_of(nlp, component, soft)
     docs = read_texts(nlp, texts)
     if not docs:
         raise UserError(f"{texts}: the file holds no texts.")
@@ -73,3 +86,7 @@ def teach(
     if not labels:
         messages.warn(f"{model} found no entity in these texts: nothing can be learned from them.")
     messages.good(f"Wrote {output}")
+    if write_taxonomy is not None:
+        # Of a teacher that has none, labels are flat
+        write(tree or flat_taxonomy(labels), write_taxonomy)
+        messages.good(f"Wrote {write_taxonomy}")

@@ -74,7 +74,7 @@ def tune(
     if output.is_file() or (output.exists() and any(output.iterdir())):
         raise UserError(f"{output}: there is something already. Give a new folder.")
     run_on(gpu_id, None)
-    nlp = load(model, code)
+    nlp = load(model, code, data, check, remember)
     name, component = component_of(nlp)
     docs = read_gold(nlp, data)
     if not any(doc.ents for doc in docs):

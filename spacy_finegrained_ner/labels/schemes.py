@@ -15,7 +15,7 @@ from spacy_finegrained_ner.labels.bio import Entity
 SCHEMES = ("IOB2", "IOB1", "IO", "IOBES", "BILUO", "labels")
 """Those that can be asked for. `labels`: the tag is the label, and O is none."""
 
-TAG = re.compile(r"([BIMELSUW])-(.*\S.*)")
+TAG = re.compile(r"([BIMELSUW])-\s*(\S.*)")
 """What it says of the token, and the label."""
 _ROLES = {"B": "begin", **dict.fromkeys("IM", "inside"), **dict.fromkeys("EL", "end")}
 _ROLES |= dict.fromkeys("SUW", "single")
@@ -56,7 +56,8 @@ def find_scheme(texts: Iterable[Sequence[str]]) -> str | None:
             prefix, label = match.groups()
             prefixes[prefix] += 1
             if before not in NOT_KNOWN:
-                goes_on = before[2:] == label and before[1:2] == "-"
+                last = TAG.fullmatch(before)
+                goes_on = last is not None and last[2] == label
                 begun_by_i += prefix == "I" and not goes_on
                 begun_by_b += prefix == "B" and not goes_on
                 again += prefix == "B" and goes_on
@@ -124,6 +125,11 @@ def spans_of_tags(tags: Sequence[str], scheme: str) -> TagSpans:
                 found.problems.append((i, UNKNOWN_TAG, f"{tag!r} is no tag of {scheme}"))
     close(len(tags), f"{tags[start]!r} is not ended" if closes and tags else "")
     return found
+
+
+def label_of(tag: str, scheme: str) -> str:
+    """The label of a tag, "" for one of no entity, or that the scheme does not have."""
+    return _role_of(tag, scheme)[1]
 
 
 def _role_of(tag: str, scheme: str) -> tuple[str, str]:

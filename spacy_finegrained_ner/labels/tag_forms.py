@@ -14,6 +14,7 @@ Parts = dict[str, tuple[str, str]]
 # Not by IGNORECASE: it takes letters of other alphabets, too
 _ROLE = r"(?P<role>[BIMELSUWbimelsuw])"
 _LABEL = r"(?P<label>\s*\S.*)"
+_BARE = frozenset("BIMELSUW")
 _FORMS = (re.compile(f"{_ROLE}[-_:/]{_LABEL}"), re.compile(f"{_LABEL}[-_:/]{_ROLE}"))
 _PREFIXES = {"IOB2": "BI", "IOB1": "BI", "IO": "I"}
 _MOST = 0.9
@@ -38,13 +39,19 @@ def usual_tags(texts: Iterable[Sequence[str]], scheme: str | None = None) -> dic
     outside = {"o": "O"} if "o" in counts else {}
     if usual and sum(usual.values()) >= enough:
         return outside
-    forms = [_parts(form, named) for form in _FORMS]
-    shown = [parts for parts in forms if _go_on(texts, parts)]
-    if not shown and scheme is not None:
-        shown = [_of_scheme(parts, scheme) for parts in forms]
-    shown.sort(key=lambda parts: sum(named[tag] for tag in parts))
+    first, last = (_parts(form, named) for form in _FORMS)
+    # `B-Vitamin-B` may be either: by how those that may be go on
+    both = first.keys() & last.keys()
+    if _go_on(texts, {tag: first[tag] for tag in both}):
+        last = {tag: part for tag, part in last.items() if tag not in both}
+    forms = [(_go_on(texts, parts), parts) for parts in (last, first)]
+    if scheme is not None:
+        forms = [(on, parts if on else _of_scheme(parts, scheme)) for on, parts in forms]
+    else:
+        forms = [(on, parts) for on, parts in forms if on]
     # Where files are in two forms, the one that more are in goes first
-    found = {tag: parts[tag] for parts in shown for tag in parts}
+    forms.sort(key=lambda form: (form[0], sum(named[tag] for tag in form[1])))
+    found = {tag: parts[tag] for _, parts in forms for tag in parts}
     of_forms = sum(named[tag] for tag in found)
     fitting = sum(n for tag, n in named.items() if tag in found or tag in usual)
     if found and of_forms > sum(usual.values()) and fitting >= enough:
@@ -52,11 +59,25 @@ def usual_tags(texts: Iterable[Sequence[str]], scheme: str | None = None) -> dic
     return {} if "O" in counts else outside
 
 
-def may_be_tags(tags: Iterable[str]) -> bool:
-    """Whether tags are of one of the forms, or usual, but for a few: labels can be so, too."""
+def may_be_tags(tags: Iterable[str], most: float = _MOST) -> bool:
+    """Whether tags are of the forms, or usual, but for a few: labels can be so, too. most: the part
+    of the tokens that are."""
     named = _named(Counter(tags))
-    of_form = (sum(named[tag] for tag in _parts(form, named)) for form in _FORMS)
-    return bool(named) and max(of_form) >= _MOST * named.total()
+    formed = {tag for form in _FORMS for tag in _parts(form, named)}
+    return bool(named) and sum(named[tag] for tag in formed) >= most * named.total()
+
+
+def some_go_on(texts: Iterable[Sequence[str]]) -> bool:
+    """Whether entities go on, as tags of one of the forms have it, or usual ones."""
+    texts = list(texts)
+    named = _named(Counter(tag for tags in texts for tag in tags))
+    return any(_go_on(texts, _parts(form, named)) for form in _FORMS)
+
+
+def without_labels(tags: Iterable[str]) -> bool:
+    """Whether all tags that are not O say begin or inside and the like, and no label: B and I."""
+    found = {tag.rstrip("-_:/").upper() for tag in tags} - {"O", ""}
+    return found >= {"B", "I"} and found <= _BARE
 
 
 def _named(counts: Mapping[str, int]) -> Counter[str]:
@@ -65,7 +86,7 @@ def _named(counts: Mapping[str, int]) -> Counter[str]:
 
 def _parts(form: re.Pattern[str], tags: Iterable[str]) -> Parts:
     matches = ((tag, form.fullmatch(tag)) for tag in tags)
-    return {tag: (match["role"].upper(), match["label"]) for tag, match in matches if match}
+    return {tag: (match["role"].upper(), match["label"].strip()) for tag, match in matches if match}
 
 
 def _of_scheme(parts: Parts, scheme: str) -> Parts:

@@ -18,6 +18,7 @@ from spacy_finegrained_ner.data.soft_targets import keep_soft_targets
 from spacy_finegrained_ner.errors import UserError
 from spacy_finegrained_ner.labels.bio import OUTSIDE, Entity, TagSet
 from spacy_finegrained_ner.labels.gold import Gold, SoftTargets
+from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 from spacy_finegrained_ner.pipeline.annotating import Annotating
 
 BATCH = 256
@@ -72,6 +73,18 @@ def taught(
             continue
         for doc, known in zip(annotated, some, strict=True):
             yield _joined(known, _found(doc, component), _silent(doc, component))
+
+
+def taxonomy_of(nlp: Language, name: str | None, soft: bool = False) -> Taxonomy | None:
+    """That of what `taught` finds with these arguments: of the component, or of the first one of
+    this package. None for a teacher that has none."""
+    pipes = (nlp.get_pipe(one) for one in (nlp.pipe_names if name is None else [name]))
+    found: Any = next((pipe for pipe in pipes if isinstance(pipe, Annotating)), None)
+    if found is None:
+        return None
+    # Soft targets are of the fine labels, whatever is written of them
+    taxonomy: Taxonomy = found.taxonomy if soft else found.names.taxonomy
+    return taxonomy
 
 
 def _found(doc: Doc, component: Any) -> list[Entity]:

@@ -51,7 +51,7 @@ def test_jsonl(tmp_path):
         3: "not JSON: Unterminated string",
         4: "a JSON list, expected an object",
         5: "'text' is 3, expected a text",
-        6: "no 'text', only ['body']",
+        6: "no 'text' (see --text-column), only ['body']",
         7: "half a character",
         11: "not UTF-8",
     }.items():

@@ -20,7 +20,11 @@ def left(tmp_path):
     ("name", "data", "says"),
     [
         ("a.jsonl", b'{"text": "a"\n[]\n', r"None of the first 2 rows.*row 1: not JSON"),
-        ("a.jsonl", b'{"body": "a"}\n' * 9, r"None of the first 9 rows.*no 'text', only ['body']"),
+        (
+            "a.jsonl",
+            b'{"body": "a"}\n' * 9,
+            r"None of the first 9 rows.*no 'text' (see --text-column), only ['body']",
+        ),
         ("a.jsonl", b"\x89PNG\r\n\x1a\n\0\0", "a.jsonl is binary"),
         ("a.jsonl", b"[" * 100_000, "not JSON"),
         ("a.csv", b"body\na\n", "the header has no column 'text' with the texts"),

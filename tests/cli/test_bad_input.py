@@ -103,10 +103,9 @@ def folder(tmp_path_factory):
             "no_such_model: .*Expected an installed",
         ),
         ("show {f}/no_component {f}/texts.txt --output {f}/o", r"\[\] has no component 'finegr"),
-        (
-            "show {f}/model {f}/none.txt --output {f}/o",
-            "none.txt: .*No such file.*Expected a .conll",
-        ),
+        ("show {f}/model {f}/none.txt --output {f}/o", "none.txt: there is no such file"),
+        # Before the pipeline is looked for
+        ("report {f}/none {f}/no.spacy --output {f}/o", "no.spacy: there is no such file"),
         ("show {f}/model {f}/none.conll --output {f}/o", "none.conll: there is no such file"),
         ("show {f}/model {f}/latin1.txt --output {f}/o", "latin1.txt: .*utf-8.*text in UTF-8"),
         ("show {f}/model {f}/texts.txt --output {f}/empty", "Is a directory: '.*empty'"),

@@ -46,6 +46,15 @@ def test_convert_says_that_they_look_like_the_packaged_ones(tmp_path):
     assert "'Artisst'" in printed
 
 
+def test_convert_says_that_they_have_coarse_types_in_their_names(tmp_path):
+    text = "a B-fruit/apple\n\nb B-fruit/pear\n\nc B-city/lyon\n"
+    code, printed = convert(tmp_path, text, text)
+    assert code == 0, printed
+    said = "3 labels seem to have 2 coarse types before '/', such as 'city'. init-taxonomy writes"
+    assert said in " ".join(printed.split())
+    assert "seem to have" not in convert(tmp_path, "a B-a/b\n\nb B-c\n", "a B-c\n")[1]
+
+
 def test_evaluate_and_show_have_no_coarse_types(model, tmp_path):
     gold = write_spacy(tmp_path / "data.spacy", [*TEXTS, "a/O wolf/B-Warg"])
     code, printed = run("evaluate", model, gold, "--output", tmp_path / "scores.json")

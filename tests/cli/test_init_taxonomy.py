@@ -93,3 +93,16 @@ def test_any_labels_come_back_as_they_are(tmp_path_factory, labels):
     path = tmp_path_factory.getbasetemp() / "any.toml"
     write_taxonomy(flat_taxonomy(labels), path)
     assert sorted(read_taxonomy(path).fine) == sorted(labels)
+
+
+def test_what_does_not_fit_and_two_spellings_are_told(tmp_path):
+    (tmp_path / "a.conll").write_text("a B-PER\nb e-mail\nc O\nd B-LOC\n")
+    code, said = run("init-taxonomy", tmp_path, tmp_path / "new.toml")
+    assert code == 0, said
+    assert "1 x unknown tag" in said
+    assert "IOB2, 1 texts" in said
+    assert sorted(read_taxonomy(tmp_path / "new.toml").fine) == ["LOC", "PER"]
+    (tmp_path / "b.conll").write_text("a B-per\n")
+    code, said = run("init-taxonomy", tmp_path, tmp_path / "other.toml")
+    assert code == 1
+    assert f"'PER' ({tmp_path}/a.conll:1) and 'per' ({tmp_path}/b.conll:1)" in said

@@ -10,6 +10,8 @@ from test_commands import run, write_spacy
 
 from spacy_finegrained_ner.data.corpus import sentence_to_doc
 from spacy_finegrained_ner.data.soft_targets import SOFT_TARGETS
+from spacy_finegrained_ner.labels.taxonomy import read_taxonomy
+from spacy_finegrained_ner.pipeline.teaching import taxonomy_of
 from spacy_finegrained_ner.scoring.comparison import compared
 
 TEXTS = "pelé drinks green tea\n\n  marie curie in lyon\n"
@@ -26,6 +28,41 @@ def test_teach_writes_what_the_teacher_finds(model, tmp_path):
         assert entities(doc) == entities(nlp(doc.text))
         assert SOFT_TARGETS not in doc.user_data
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["taught.spacy"]
+
+
+@pytest.mark.parametrize("more", [(), ("--soft",), ("--component", "finegrained_ner")])
+def test_the_student_has_the_taxonomy_of_the_teacher(model, tmp_path, more):
+    (tmp_path / "texts.txt").write_text(TEXTS, encoding="utf-8")
+    where = tmp_path / "tree.toml"
+    paths = (model, tmp_path / "texts.txt", tmp_path / "taught.spacy")
+    code, said = run("teach", *paths, "--write-taxonomy", where, *more)
+    assert code == 0, said
+    teacher = spacy.load(model).get_pipe("finegrained_ner").taxonomy
+    assert dict(read_taxonomy(where).coarse_of) == dict(teacher.coarse_of)
+    (tmp_path / "own.toml").write_text('All = ["Athlete", "Scientist", "Drink"]\n')
+    given = ("--taxonomy", tmp_path / "own.toml", "--write-taxonomy", where)
+    assert run("teach", *paths, *given, *more)[0] == 0
+    assert read_taxonomy(where).coarse == ("All",)
+
+
+def test_labels_of_another_teacher_are_flat(tmp_path):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("entity_ruler").add_patterns([{"label": "DRINK", "pattern": "tea"}])
+    nlp.to_disk(tmp_path / "rules")
+    (tmp_path / "texts.txt").write_text(TEXTS, encoding="utf-8")
+    paths = (tmp_path / "rules", tmp_path / "texts.txt", tmp_path / "taught.spacy")
+    code, said = run("teach", *paths, "--write-taxonomy", tmp_path / "tree.toml")
+    assert code == 0, said
+    assert dict(read_taxonomy(tmp_path / "tree.toml").coarse_of) == {"DRINK": "DRINK"}
+
+
+def test_written_names_have_their_own_taxonomy(model, tmp_path):
+    """What is taught has the labels that the teacher writes; soft targets have its fine ones."""
+    nlp = spacy.load(model)
+    component = nlp.get_pipe("finegrained_ner")
+    assert taxonomy_of(nlp, None) == component.names.taxonomy
+    assert taxonomy_of(nlp, "finegrained_ner", soft=True) == component.taxonomy
+    assert taxonomy_of(spacy.blank("en"), None) is None
 
 
 def test_teach_softly(model, tmp_path):

@@ -73,7 +73,7 @@ def test_windows_1252_is_an_error_and_an_option(tmp_path):
         ("a.json", "[]", "holds no texts"),
         ("a.json", '["a", "b"]', r"values with the keys \[\], expected"),
         ("a.txt", "Just some text.\nAnd more of it\n", r"a\.txt:2: found 4 column\(s\) in 'And m"),
-        ("a.txt", "a NN\nb VB\n", r"its column of tags has 'NN', 'VB', and O nowhere"),
+        ("a.txt", "a NN\nb VB\n", r"its tags are 'NN', 'VB' and the like, and O nowhere"),
         ("a.txt", "a\nb\n", r"a\.txt:1: found 1 column\(s\)"),
         (
             "a.txt",
@@ -86,7 +86,24 @@ def test_windows_1252_is_an_error_and_an_option(tmp_path):
         ("a.txt", "a O\rb O\r", r"a\.txt:1: found a carriage return inside"),
         ("a.txt", "a" * 20_000, r"a\.txt:1: the line is longer than 10000"),
         ("a.txt", "a O\n" * 10_001, r"a\.txt:1: the sentence that begins here has more than 10000"),
-        ("a.csv", "text,start,end,label\n", "holds no texts"),
+        ("a.csv", "text,start,end,label\n", "holds no texts that can be read: it has no rows"),
+        ("a.csv", "text,start,end,label\n,,,\n ,1,2,A\n", "read: its rows have no text"),
+        (
+            "a.csv",
+            "text,entity,label\ngreen tea,tea,Drink\n",
+            r"column 'label': found 'Drink', expected a list of entities in JSON, or columns start",
+        ),
+        (
+            "a.csv",
+            "ticket,from,to,type\ngreen tea,0,5,Drink\n",
+            r"found the header 'ticket,from,to,type', expected columns of the text and of its",
+        ),
+        ("a.csv", "Sentence #,Word,Tag\n1,tea,O\n", "found the header 'Sentence #,Word,Tag'"),
+        (
+            "a.jsonl",
+            '{"text": "a", "entities": [{"offset": 0, "length": 1, "label": "A"}]}\n',
+            r"'A': found None and None, expected the numbers of start and end .*Correct it\.$",
+        ),
         (
             "a.jsonl.gz",
             gzip.compress(b"{}", mtime=0),

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 
 from spacy_finegrained_ner.labels.schemes import TAG
-from spacy_finegrained_ner.labels.tag_forms import may_be_tags, usual_tags
+from spacy_finegrained_ner.labels.tag_forms import may_be_tags, usual_tags, without_labels
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,12 @@ from spacy_finegrained_ner.labels.tag_forms import may_be_tags, usual_tags
         ("B-cell_line-B B-cell_line-I PER-B", "B-B-cell_line I-B-cell_line B-PER"),
         # A few wrong ones
         ("PER-B PER-I " * 5 + "0", "B-PER I-PER " * 5 + "0"),
+        # Usual ones stay, where others are more
+        (
+            "B-Vitamin-B I-Vitamin-B O PER-B PER-I PER-I",
+            "B-Vitamin-B I-Vitamin-B O B-PER I-PER I-PER",
+        ),
+        ("B-B I-B O PER-B PER-I PER-I", "B-B I-B O B-PER I-PER I-PER"),
         # As usual, or labels
         ("B-PER I-PER O", None),
         ("B-Vitamin-B I-Vitamin-B", None),
@@ -69,6 +75,10 @@ def test_the_side_of_the_label_makes_no_difference(labels, between):
         ("IOB2", "e-mail-B e-mail-I O", "B-e-mail I-e-mail O"),
         ("IOB2", "B_Cell_B B_Cell_I O", "B-B_Cell I-B_Cell O"),
         ("IO", "e-mail-I O", "I-e-mail O"),
+        # What one form shows is no reason to drop another
+        ("IOB2", "PER-B PER-I O B_LOC O", "B-PER I-PER O B-LOC O"),
+        ("IOB1", "I:A I:A O I:LOC O I:Grade-I I:Grade-I", "I-A I-A O I-LOC O I-Grade-I I-Grade-I"),
+        ("IOB2", "B_Vitamin-B I_Vitamin-B", "B-Vitamin-B I-Vitamin-B"),
         # A wrong one among usual ones
         ("IOB2", "B-Vitamin-B I-Vitamin-B O " * 10 + "Vitamin-B", None),
     ],
@@ -118,3 +128,16 @@ def test_what_may_be_tags():
     assert may_be_tags(["PER-B"] * 9 + ["LOC"])
     assert not may_be_tags(["PER-B"] * 8 + ["LOC"])
     assert not may_be_tags(["O", "o", "-"])
+    assert may_be_tags(["PER-B"] * 5 + ["LOC"] * 5, most=0.5)
+    assert not may_be_tags(["PER-B"] * 4 + ["LOC"] * 5, most=0.5)
+    assert may_be_tags(["PER-B", "B_LOC"])  # of one form or the other
+
+
+@pytest.mark.parametrize("tags", ["B I O", "O B- I-", "b i o", "B I E S O -", "B I"])
+def test_tags_without_labels(tags):
+    assert without_labels(tags.split())
+
+
+@pytest.mark.parametrize("tags", ["B O", "I O", "B I PER O", "B-A I-A O", "O", "A B I"])
+def test_tags_that_have_labels_or_are_labels(tags):
+    assert not without_labels(tags.split())

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from spacy_finegrained_ner.data.conll import MAX_LINE, MAX_TOKENS, NUMBERED
 from spacy_finegrained_ner.data.forms.record import MARKS, Account, FormError, Options, Record
+from spacy_finegrained_ner.data.forms.tags import (
+    IGNORED,
+    are_numbers,
+    check_tags,
+    names_of,
+    number_of,
+)
 from spacy_finegrained_ner.data.forms.text import lines_of
-from spacy_finegrained_ner.labels.invisible import BYTE_ORDER_MARK, invisible
-from spacy_finegrained_ner.labels.schemes import NOT_KNOWN, find_scheme
-from spacy_finegrained_ner.labels.tag_forms import may_be_tags
+from spacy_finegrained_ner.labels.invisible import BYTE_ORDER_MARK
 
 _GAP = re.compile(" +")
 _BETWEEN = re.compile(r"-DOCSTART-(\s|$)|# id(\s|$)|#(begin|end) document")
@@ -44,17 +50,23 @@ def read_columns(path: Path, text: str, options: Options, account: Account) -> l
         number = rows[0][0]
         words = [fields[word] for _, fields in rows]
         tags = [fields[tag] for _, fields in rows]
-        for (line, fields), name in zip(rows, tags, strict=True):
-            if not fields[word]:
-                raise FormError(f"{path}:{line}: the word is empty.")
-            if hidden := invisible(name):
-                raise FormError(
-                    f"{path}:{line}: the tag {name!r} has {hidden} in it, which can't be seen. "
-                    "Remove it."
-                )
+        if "" in words:
+            raise FormError(f"{path}:{rows[words.index('')][0]}: the word is empty.")
         records.append(Record(f"{path}:{number}", words=words, tags=tags, line=number))
-    _check_tags(path, records, columns, options)
+    said = [tag for record in records for tag in record.tags or ()]
+    if are_numbers(said) and options.scheme != "labels":
+        numbers = [found for tag in said if (found := number_of(tag)) is not None]
+        more = f", or say which of the {columns} columns has the tags (--tag-column)"
+        names = names_of(numbers, options.tag_names, "tags", path, more)
+        records = [replace(r, tags=[_named(tag, names) for tag in r.tags or ()]) for r in records]
+    which = f"Say which of the {columns} columns it is (--tag-column)."
+    check_tags(path, records, options.scheme, which)
     return records
+
+
+def _named(tag: str, names: list[str]) -> str:
+    number = number_of(tag)
+    return "-" if number is None or number == IGNORED else names[number]
 
 
 def _sentences(path: Path, text: str, account: Account) -> list[list[Row]]:
@@ -134,19 +146,3 @@ def _tag_column(path: Path, options: Options, columns: int) -> int:
             f"{columns}, or from -1 for the last one."
         )
     return given - 1 if given > 0 else columns + given
-
-
-def _check_tags(path: Path, records: list[Record], columns: int, options: Options) -> None:
-    """A column of words, or of parts of speech, is no column of tags."""
-    tags = {tag for record in records for tag in record.tags or ()}
-    if "O" in tags or tags <= {"o", *NOT_KNOWN}:
-        return
-    if find_scheme(record.tags or () for record in records) != "labels":
-        return
-    # In what form the tags are is found for all files together
-    if options.scheme == "labels" or not may_be_tags(tag for r in records for tag in r.tags or ()):
-        shown = ", ".join(map(repr, dict.fromkeys((records[0].tags or [])[:200])))[:80]
-        raise FormError(
-            f"{path}: its column of tags has {shown}, and O nowhere: expected tags such as O, "
-            f"B-Label and I-Label. Say which of the {columns} columns it is (--tag-column)."
-        )

@@ -148,6 +148,9 @@ def _placed(record: Record, span: CharSpan, account: Account) -> tuple[Known | N
     text = record.text
     start, end = span.start, span.end
     what = f"{start}:{end} ({span.label}) in a text of {len(text)} characters"
+    if start is None or end is None:
+        # Of other keys, or with a length in place of an end
+        what = f"{span.label!r}: found {start} and {end}, expected the numbers of start and end"
     if start is None or end is None or start >= end or start >= len(text) or end <= 0:
         account.add(NO_PLACE, record.place, what)
         return None, NO_PLACE

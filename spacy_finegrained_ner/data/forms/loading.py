@@ -20,8 +20,13 @@ from spacy_finegrained_ner.data.forms.record import (
     Options,
     Record,
 )
-from spacy_finegrained_ner.labels.schemes import SCHEMES, find_scheme
-from spacy_finegrained_ner.labels.tag_forms import may_be_tags, usual_tags
+from spacy_finegrained_ner.labels.schemes import SCHEMES, find_scheme, label_of
+from spacy_finegrained_ner.labels.tag_forms import (
+    may_be_tags,
+    some_go_on,
+    usual_tags,
+    without_labels,
+)
 
 
 @dataclass
@@ -75,17 +80,8 @@ def in_usual_tags(
     and one of those that were written in another way, or ""."""
     tags = [record.tags for records in files for record in records if record.tags is not None]
     usual = {} if options.scheme == "labels" else usual_tags(tags, options.scheme)
-    if not usual and options.scheme is None and find_scheme(tags) == "labels":
-        names = [tag for some in tags for tag in some]
-        if may_be_tags(names):
-            some = next(tag for tag in names if may_be_tags([tag]))
-            warnings.warn(
-                f"Tags such as {some!r} are read as labels, since no entity seems to go on with "
-                "the next token. If they are tags of B, I and the like, name their scheme, such as "
-                "IOB2; if they are labels, name the scheme labels (--scheme of convert, scheme of "
-                "the corpus reader).",
-                stacklevel=2,
-            )
+    if options.scheme is None and (told := _perhaps_tags(tags, usual)):
+        warnings.warn(told, stacklevel=2)
     if not usual:
         return [list(records) for records in files], ""
     changed = [
@@ -95,7 +91,31 @@ def in_usual_tags(
         ]
         for records in files
     ]
-    return changed, next(old for old, new in usual.items() if old != new)
+    others = (old for old, new in usual.items() if old not in (new, "o"))
+    return changed, next(others, "")
+
+
+def _perhaps_tags(tags: Sequence[Sequence[str]], usual: Mapping[str, str]) -> str:
+    """What is to be told of labels that may be tags, "" for nothing."""
+    if usual.keys() - {"o"} or find_scheme(tags) != "labels":
+        return ""
+    names = [tag for some in tags for tag in some]
+    if without_labels(names):
+        return (
+            "The tags are B, I and the like without a label behind them, and so are read as labels "
+            "named 'B' and 'I'. If they are tags of one type, write it behind them (B-Label, "
+            "I-Label); if they are labels, name the scheme labels (--scheme of convert, scheme of "
+            "the corpus reader)."
+        )
+    some = next((tag for tag in names if may_be_tags([tag])), "")
+    if not some or not (may_be_tags(names, most=0.5) or some_go_on(tags)):
+        return ""
+    return (
+        f"Tags such as {some!r} are read as labels, since no entity seems to go on with the next "
+        "token, or too many are of another form. If they are tags of B, I and the like, name their "
+        "scheme, such as IOB2; if they are labels, name the scheme labels (--scheme of convert, "
+        "scheme of the corpus reader)."
+    )
 
 
 def _said(read: Sequence[tuple[Path, str, list[Record]]], scheme: str) -> list[str]:
@@ -120,10 +140,7 @@ def label_places(records: Sequence[Record], scheme: str) -> dict[str, str]:
             if span.label:
                 places.setdefault(span.label, record.place)
         for i, tag in enumerate(record.tags or ()):
-            if tag in ("O", "-", ""):
-                continue
-            label = tag if scheme == "labels" else tag[2:] if tag[1:2] == "-" else ""
-            if label.strip() and label not in places:
+            if (label := label_of(tag, scheme)) and label not in places:
                 places[label] = record.at(i)
         for ent in record.doc.ents if record.doc is not None else ():
             places.setdefault(ent.label_, record.place)
@@ -141,8 +158,9 @@ def _require_some(texts: Texts, account: Account) -> None:
     if (texts.docs and kept) or (texts.docs and not lost):
         return
     place, kind, what = lost[0] if lost else (str(texts.files[0]), "found no texts", "")
+    tagged = any(record.tags is not None for record in texts.records)
+    hint = "say how it is meant: `convert` has --scheme, --tag-column, --tag-names, --encoding."
     raise FormError(
         f"{place}: {what or kind}{f' ({kind})' if what else ''}. So nothing of this part can be "
-        f"read, {len(lost):,} times for such reasons. Correct it, or say how it is meant: "
-        "`convert` has --scheme, --tag-column, --tag-names, --encoding."
+        f"read, {len(lost):,} times for such reasons. Correct it{f', or {hint}' * tagged or '.'}"
     )

@@ -69,7 +69,18 @@ def read_records(
         return f"{form}, {kind}{said}", records
     if header_of(text):
         return f"table of offsets{said}", read_table(path, text, account)
-    return f"CoNLL{said}", read_columns(path, text, options, account)
+    try:
+        return f"CoNLL{said}", read_columns(path, text, options, account)
+    except FormError:
+        if path.suffix.casefold() != ".csv":
+            raise
+        first = text[: text.find("\n")].strip()
+        raise FormError(
+            f"{path}: found the header {first[:80]!r}, expected columns of the text and of its "
+            "entities: text, start, end and label with an entity in each row, or text and spans "
+            "with a list of them in JSON. Rename the columns; of words with their tags make CoNLL, "
+            "or JSON lines with tokens and tags."
+        ) from None
 
 
 def _text_of(path: Path) -> Path:

@@ -66,12 +66,15 @@ def read_table(path: Path, text: str, account: Account) -> list[Record]:
         )
     }
     texts: dict[tuple[str, str], tuple[str, list[CharSpan]]] = {}
+    why = "it has no rows"
     for place, row in _rows(path, text, delimiter):
         cells = {n: "" if i is None or i >= len(row) else row[i] for n, i in at.items()}
         if len(row) != width:
-            account.add(NO_TEXT, place, f"{len(row)} fields, expected {width} as in the header")
+            why = f"{len(row)} fields, expected {width} as in the header"
+            account.add(NO_TEXT, place, why)
             continue
         if not cells["text"].strip():
+            why = "its rows have no text"
             account.add(NO_TEXT, place)
             continue
         if at["start"] is not None:
@@ -79,12 +82,17 @@ def read_table(path: Path, text: str, account: Account) -> list[Record]:
         else:
             listed = _listed(cells["spans"])
             if listed is None:
+                name = next(name for name in SPANS if name in columns)
+                why = (
+                    f"column {name!r}: found {cells['spans'][:40]!r}, expected a list of entities "
+                    "in JSON, or columns start, end and label with an entity in each row"
+                )
                 account.add(NOT_ANNOTATED, place, f"found {cells['spans'][:40]!r}")
                 continue
             spans = spans_of(listed)
         texts.setdefault((cells["group"], cells["text"]), (place, []))[1].extend(spans)
     if not texts:
-        raise FormError(f"{path}: the table holds no texts.")
+        raise FormError(f"{path}: the table holds no texts that can be read: {why}.")
     return [Record(place, text=key[1], spans=spans) for key, (place, spans) in texts.items()]
 
 

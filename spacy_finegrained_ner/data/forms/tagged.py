@@ -16,11 +16,11 @@ from spacy_finegrained_ner.data.forms.record import (
     Record,
 )
 from spacy_finegrained_ner.data.forms.spans import first_of
+from spacy_finegrained_ner.data.forms.tags import IGNORED, are_numbers, names_of, number_of
+from spacy_finegrained_ner.labels.schemes import UNKNOWN_TAG
 
 TOKENS = ("tokens", "words")
 TAGS = ("fine_ner_tags", "ner_tags", "tags", "ner", "labels", "label", "entities")
-IGNORED = -100
-"""The number of a tag that does not count, as torch has it."""
 
 
 def tag_column(values: Sequence[Mapping[str, Any]], options: Options, path: Path) -> str | None:
@@ -35,7 +35,10 @@ def tag_column(values: Sequence[Mapping[str, Any]], options: Options, path: Path
             )
         names = TAGS if asked is None else [str(asked)]
         for name in names:
-            if _is_flat(value.get(name), str | int):
+            tags = value.get(name)
+            # What is not known of the first tokens may be null
+            known = [tag for tag in tags if tag is not None] if isinstance(tags, list) else ()
+            if _is_flat(known, str | int | float):
                 return name
     return None
 
@@ -49,21 +52,26 @@ def reader(
 ) -> Callable[[str, Mapping[str, Any], Account], list[Record]]:
     """From a value to its record. A `FormError` where tags are numbers without names."""
     lists = [tags for value in values if isinstance(tags := value.get(column), list)]
-    numbers = {tag for tags in lists for tag in tags if isinstance(tag, int)}
+    said = [tag for tags in lists for tag in tags if isinstance(tag, str | int | float)]
+    # Digits as text may be labels, where that is said
+    as_text = options.scheme != "labels" and are_numbers(said)
+    kinds = str | int | float if as_text else int | float
+    numbers = {n for tag in said if isinstance(tag, kinds) and (n := number_of(tag)) is not None}
     names: Sequence[str] = ()
     if numbers - {IGNORED}:
-        names = options.tag_names or _names(features().get(column)) or ()
-        if not names:
-            raise FormError(
-                f"{path}: the {column} are numbers, and nothing says what they stand for. Give "
-                "their names in order (--tag-names O,B-Label,I-Label,...), or keep the "
-                "dataset_info.json of the data set beside the file."
-            )
-        if wrong := sorted(n for n in numbers - {IGNORED} if not 0 <= n < len(names)):
-            raise FormError(
-                f"{path}: the {column} have the number {wrong[0]}, but there are names for 0 to "
-                f"{len(names) - 1} only: {', '.join(names)[:80]}."
-            )
+        given = options.tag_names or _names(features().get(column))
+        more = ", or keep the dataset_info.json of the data set beside the file"
+        names = names_of(numbers, given, column, path, more)
+
+    def spelled(place: str, tag: Any, account: Account) -> str:
+        if tag is None:
+            return "-"
+        number = number_of(tag) if isinstance(tag, kinds) else None
+        if number is not None:
+            return "-" if number == IGNORED else names[number]
+        if not isinstance(tag, str):
+            account.add(UNKNOWN_TAG, place, f"{tag!r:.40} is neither text nor a number")
+        return tag.strip() if isinstance(tag, str) else "-"
 
     def read(place: str, value: Mapping[str, Any], account: Account) -> list[Record]:
         words, tags = first_of(value, TOKENS), value.get(column)
@@ -76,19 +84,15 @@ def reader(
         if len(words) != len(tags):
             account.add(UNMATCHED, place, f"{len(words)} tokens and {len(tags)} tags")
             return []
-        spelled = ["-" if tag in (None, IGNORED) else _spelled(tag, names) for tag in tags]
+        found = [spelled(place, tag, account) for tag in tags]
         # A word of nothing is no token
-        for word, tag in zip(words, spelled, strict=True):
+        for word, tag in zip(words, found, strict=True):
             if not str(word).strip() and tag not in ("O", "-"):
                 account.add(NO_PLACE, place, f"no word for the tag {tag}")
-        kept = [(str(w), t) for w, t in zip(words, spelled, strict=True) if str(w).strip()]
+        kept = [(str(w), t) for w, t in zip(words, found, strict=True) if str(w).strip()]
         return [Record(place, words=[w for w, _ in kept], tags=[t for _, t in kept])]
 
     return read
-
-
-def _spelled(tag: Any, names: Sequence[str]) -> str:
-    return names[tag] if isinstance(tag, int) else str(tag)
 
 
 def _is_flat(values: Any, kind: Any) -> bool:

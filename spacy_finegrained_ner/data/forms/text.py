@@ -19,7 +19,8 @@ _MARKS = (
 def known_encoding(name: str) -> str:
     """The same name. A `FormError` for one that Python has no encoding of."""
     try:
-        codecs.lookup(name)
+        # base64 and the like are codecs, of bytes to bytes, and `undefined` is one of nothing
+        "".encode(name)
     except (LookupError, ValueError):  # the latter for a NUL in it
         raise FormError(f"{name!r} is no encoding. Expected one such as cp1252.") from None
     return name
