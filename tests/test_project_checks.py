@@ -61,3 +61,23 @@ def test_all_checks_from_the_data_to_the_pages_and_again_from_the_records(tmp_pa
     run(tmp_path, "checks", *given)
     assert {path: path.read_bytes() for path in before} == before
     assert sorted(checks.glob("*/runs/*.json")) == records
+
+
+@pytest.mark.slow
+def test_the_techniques_on_data_of_ones_own(tmp_path):
+    shutil.copy(ROOT / "project.yml", tmp_path)
+    for name in ("configs", "study"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    tiny_bert(tmp_path / "assets" / "encoder", layers=1)
+    names = {"Scientist": "Scholar", "Athlete": "Player", "HumanSettlement": "Town"}
+    write_parts(tmp_path / "my data", names, train=10, valid=2, dev=2)
+    types = 'person = ["Scholar", "Player"]\nelse = ["Town", "Drink"]\n'
+    (tmp_path / "types.toml").write_text(types)
+    given = ["--vars.data", "my data", "--vars.taxonomy", "types.toml"]
+    run(tmp_path, "techniques", *given, "--vars.checks_size", "smoke")
+    folder = tmp_path / "metrics" / "techniques"
+    records = {path.stem for path in (folder / "runs").glob("*.json")}
+    assert records == {f"own-{arm}-seed0" for arm in EXPERIMENTS["own"].arms}
+    page = (folder / "README.md").read_text(encoding="utf-8")
+    assert page.startswith("# The techniques, on data of yours")
+    assert "## Dev part" in page

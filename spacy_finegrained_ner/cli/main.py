@@ -34,7 +34,8 @@ class Verbs(TyperGroup):
     def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]
         messages.print_anything()
         try:
-            return super().invoke(ctx)
+            with messages.plain_warnings():
+                return super().invoke(ctx)
         except (UserError, OSError) as error:
             messages.fail(str(error))
             raise typer.Exit(1) from None

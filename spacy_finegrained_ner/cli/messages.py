@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import io
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
+from typing import TextIO
 
 import typer
+
+PACKAGE = Path(__file__).parents[1]
 
 
 def print_anything() -> None:
@@ -19,12 +26,42 @@ def print_anything() -> None:
         stdout.reconfigure(errors="replace")
 
 
-def _say(icon: str, plain: str, text: str, color: str | None = None, err: bool = False) -> None:
+@contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Warnings of this package are lines as the others, without the place in its code. Those of
+    others stay as they are: their place says whose they are."""
+    before = warnings.formatwarning
+
+    def formatted(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        line: str | None = None,
+    ) -> str:
+        if category is UserWarning and Path(filename).is_relative_to(PACKAGE):
+            return f"{with_icon('⚠', '[!]', str(message), sys.stderr)}\n"
+        return before(message, category, filename, lineno, line)
+
+    warnings.formatwarning = formatted
     try:
-        icon.encode((sys.stderr if err else sys.stdout).encoding or "ascii")
+        yield
+    finally:
+        warnings.formatwarning = before
+
+
+def with_icon(icon: str, plain: str, text: str, stream: TextIO) -> str:
+    """A line as it can be printed there."""
+    try:
+        icon.encode(stream.encoding or "ascii")
     except UnicodeEncodeError:
         icon = plain
-    typer.secho(f"{icon} {text}", fg=color, err=err)
+    return f"{icon} {text}"
+
+
+def _say(icon: str, plain: str, text: str, color: str | None = None, err: bool = False) -> None:
+    line = with_icon(icon, plain, text, sys.stderr if err else sys.stdout)
+    typer.secho(line, fg=color, err=err)
 
 
 good = partial(_say, "✔", "[+]")

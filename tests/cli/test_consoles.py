@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import sys
+import warnings
 
 import pytest
 from pipelines import LINEAR, examples, make_nlp
@@ -11,7 +12,7 @@ from spacy.tokens import DocBin, Span
 from test_fetch_encoder import fake_pip
 from typer.testing import CliRunner
 
-from spacy_finegrained_ner.cli import fetch_encoder
+from spacy_finegrained_ner.cli import fetch_encoder, messages
 from spacy_finegrained_ner.cli.main import app
 from spacy_finegrained_ner.labels.taxonomy import Taxonomy
 
@@ -124,3 +125,16 @@ def test_what_was_asked_for_stays(monkeypatch, folder):
     stdout.flush()
     assert stdout.buffer.getvalue().startswith(b"[+] ")
     assert b"\\u65e5\\u672c" in stdout.buffer.getvalue()
+
+
+@pytest.mark.parametrize(("encoding", "icon"), [("ascii", "[!]"), ("utf-8", "⚠")])
+def test_warnings_of_the_package_are_lines(monkeypatch, encoding, icon):
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(io.BytesIO(), encoding=encoding))
+    before = warnings.formatwarning
+    ours, others = str(messages.PACKAGE / "data" / "a.py"), "elsewhere/b.py"
+    with messages.plain_warnings():
+        assert warnings.formatwarning("it is so", UserWarning, ours, 7) == f"{icon} it is so\n"
+        assert "elsewhere/b.py:7: UserWarning: so" in warnings.formatwarning(
+            "so", UserWarning, others, 7, "code"
+        )
+    assert warnings.formatwarning is before
