@@ -57,9 +57,10 @@ def print_conversion(parts: list[Converted], taxonomy: Taxonomy | None) -> None:
 
 def _looks_coarse(types: Collection[str]) -> str | None:
     """What to say of labels without a taxonomy that seem to have their coarse types before them."""
-    if not (separator := find_separator(types)):
+    separator = find_separator(types)
+    coarse = sorted({label.partition(separator)[0] for label in types} if separator else ())
+    if len(coarse) < 2 or separator == "_":  # first_name and last_name have none
         return None
-    coarse = sorted({label.partition(separator)[0] for label in types})
     return (
         f"No taxonomy is given, and {len(types)} labels seem to have {len(coarse)} coarse types "
         f"before {separator!r}, such as {coarse[0]!r}. init-taxonomy writes a taxonomy of them."

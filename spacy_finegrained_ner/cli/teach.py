@@ -50,7 +50,7 @@ def teach(
     from spacy_finegrained_ner.labels.readers import named_taxonomy
     from spacy_finegrained_ner.labels.taxonomy import flat_taxonomy
     from spacy_finegrained_ner.labels.writing import write_taxonomy as write
-    from spacy_finegrained_ner.pipeline.teaching import taught, taxonomy_of
+    from spacy_finegrained_ner.pipeline.teaching import covering, taught, taxonomy_of
     from spacy_finegrained_ner.scoring.evaluation import component_of
     from spacy_finegrained_ner.whole import in_place_of
 
@@ -61,6 +61,8 @@ def teach(
         raise UserError(
             f"{model} has no component {component!r}, expected one of {nlp.pipe_names}."
         )
+    if taxonomy and write_taxonomy is None:
+        raise UserError("--taxonomy is of --write-taxonomy: give both, or neither.")
     tree = named_taxonomy(taxonomy) if taxonomy else None
     if soft and component is None:
         component, _ = component_of(nlp)
@@ -86,7 +88,13 @@ def teach(
     if not labels:
         messages.warn(f"{model} found no entity in these texts: nothing can be learned from them.")
     messages.good(f"Wrote {output}")
-    if write_taxonomy is not None:
+    if write_taxonomy is not None and labels:
         # Of a teacher that has none, labels are flat
-        write(tree or flat_taxonomy(labels), write_taxonomy)
+        written, foreign = covering(tree or flat_taxonomy(labels), labels)
+        if foreign:
+            messages.warn(
+                f"{len(foreign)} type(s) are in no coarse type of {tree.source if tree else ''}, "
+                f"and so each is its own: {', '.join(foreign)[:200]}."
+            )
+        write(written, write_taxonomy)
         messages.good(f"Wrote {write_taxonomy}")

@@ -77,14 +77,25 @@ def taught(
 
 def taxonomy_of(nlp: Language, name: str | None, soft: bool = False) -> Taxonomy | None:
     """That of what `taught` finds with these arguments: of the component, or of the first one of
-    this package. None for a teacher that has none."""
-    pipes = (nlp.get_pipe(one) for one in (nlp.pipe_names if name is None else [name]))
-    found: Any = next((pipe for pipe in pipes if isinstance(pipe, Annotating)), None)
+    this package that writes `doc.ents`. None for a teacher that has none. What other components
+    find, or was annotated before, may not be in it: see `covering`."""
+    pipes: list[Any] = [nlp.get_pipe(one) for one in (nlp.pipe_names if name is None else [name])]
+    own = (pipe for pipe in pipes if isinstance(pipe, Annotating))
+    found = next((x for x in own if name is not None or x.annotate != "spans"), None)
     if found is None:
         return None
     # Soft targets are of the fine labels, whatever is written of them
     taxonomy: Taxonomy = found.taxonomy if soft else found.names.taxonomy
     return taxonomy
+
+
+def covering(taxonomy: Taxonomy, labels: Iterable[str]) -> tuple[Taxonomy, list[str]]:
+    """The taxonomy with those of the labels that it lacks, each its own coarse type; and these."""
+    foreign = sorted(label for label in labels if taxonomy.spelled(label) is None)
+    if not foreign:
+        return taxonomy, []
+    both = {**taxonomy.coarse_of, **{label: label for label in foreign}}
+    return Taxonomy(both, taxonomy.source, taxonomy.definitions), foreign
 
 
 def _found(doc: Doc, component: Any) -> list[Entity]:

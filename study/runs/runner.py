@@ -106,10 +106,19 @@ def run_experiment(
                 if (not arms or run.arm in arms) and (not seeds or run.seed in seeds)
             ]
 
-        run_all(asked(), inputs, output, workers)
+        some = asked()
+        if some or experiment.more is None:
+            run_all(some, inputs, output, workers)
         if experiment.more is not None:
             f1 = kept.first_f1(kept.read_records(output), experiment)
-            run_all(asked(f1), inputs, output, workers)
+            some = asked(f1)
+            run_all(some, inputs, output, workers)
+        if not some:
+            raise StudyError(
+                f"The experiment {experiment.name!r} has no run of these arms and seeds (or not "
+                "before others have run). Its seeds are "
+                f"{', '.join(map(str, experiment.seeds))}."
+            )
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import subprocess
 import sys
 import warnings
 
@@ -138,3 +139,13 @@ def test_warnings_of_the_package_are_lines(monkeypatch, encoding, icon):
             "so", UserWarning, others, 7, "code"
         )
     assert warnings.formatwarning is before
+
+
+def test_the_command_line_has_them(tmp_path):
+    (tmp_path / "a.conll").write_text("x O\nx PER-B\nx O\n")
+    command = [sys.executable, "-m", "spacy_finegrained_ner", "init-taxonomy", "a.conll", "a.toml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    assert "Tags such as 'PER-B' are read as labels" in done.stderr
+    assert "UserWarning" not in done.stderr
+    assert "loading.py" not in done.stderr

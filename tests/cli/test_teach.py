@@ -14,6 +14,7 @@ from spacy_finegrained_ner.labels.taxonomy import read_taxonomy
 from spacy_finegrained_ner.pipeline.teaching import taxonomy_of
 from spacy_finegrained_ner.scoring.comparison import compared
 
+WRITTEN = {"mapping": {"Athlete": "PERSON", "Scientist": "PERSON"}}
 TEXTS = "pelé drinks green tea\n\n  marie curie in lyon\n"
 
 
@@ -39,7 +40,9 @@ def test_the_student_has_the_taxonomy_of_the_teacher(model, tmp_path, more):
     assert code == 0, said
     teacher = spacy.load(model).get_pipe("finegrained_ner").taxonomy
     assert dict(read_taxonomy(where).coarse_of) == dict(teacher.coarse_of)
-    (tmp_path / "own.toml").write_text('All = ["Athlete", "Scientist", "Drink"]\n')
+    (tmp_path / "own.toml").write_text(
+        'All = ["Athlete", "Scientist", "Drink", "HumanSettlement"]\n'
+    )
     given = ("--taxonomy", tmp_path / "own.toml", "--write-taxonomy", where)
     assert run("teach", *paths, *given, *more)[0] == 0
     assert read_taxonomy(where).coarse == ("All",)
@@ -58,11 +61,37 @@ def test_labels_of_another_teacher_are_flat(tmp_path):
 
 def test_written_names_have_their_own_taxonomy(model, tmp_path):
     """What is taught has the labels that the teacher writes; soft targets have its fine ones."""
-    nlp = spacy.load(model)
+    nlp = spacy.load(model, config={"components": {"finegrained_ner": {"written": WRITTEN}}})
     component = nlp.get_pipe("finegrained_ner")
     assert taxonomy_of(nlp, None) == component.names.taxonomy
+    assert "PERSON" in component.names.taxonomy.fine
     assert taxonomy_of(nlp, "finegrained_ner", soft=True) == component.taxonomy
+    assert "PERSON" not in component.taxonomy.fine
     assert taxonomy_of(spacy.blank("en"), None) is None
+    nlp = spacy.load(model, config={"components": {"finegrained_ner": {"annotate": "spans"}}})
+    assert taxonomy_of(nlp, None) is None  # it writes no doc.ents
+    assert taxonomy_of(nlp, "finegrained_ner") is not None
+
+
+def test_labels_that_the_taxonomy_lacks_are_told_and_flat(model, tmp_path):
+    write_spacy(tmp_path / "gold.spacy", ["tom/B-Troll met/- pelé/-"])
+    paths = (model, tmp_path / "gold.spacy", tmp_path / "taught.spacy")
+    code, said = run("teach", *paths, "--write-taxonomy", tmp_path / "tree.toml")
+    assert code == 0, said
+    assert "1 type(s) are in no coarse type" in said
+    tree = read_taxonomy(tmp_path / "tree.toml")
+    assert (tree.coarse_label("Troll"), tree.coarse_label("Athlete")) == ("Troll", "Person")
+    code, said = run("teach", *paths, "--taxonomy", tmp_path / "tree.toml")
+    assert (code, "give both, or neither" in said) == (1, True)
+
+
+def test_without_an_entity_there_is_no_taxonomy(tmp_path):
+    spacy.blank("en").to_disk(tmp_path / "none")
+    (tmp_path / "texts.txt").write_text(TEXTS, encoding="utf-8")
+    paths = (tmp_path / "none", tmp_path / "texts.txt", tmp_path / "taught.spacy")
+    code, said = run("teach", *paths, "--write-taxonomy", tmp_path / "tree.toml")
+    assert code == 0, said
+    assert not (tmp_path / "tree.toml").exists()
 
 
 def test_teach_softly(model, tmp_path):

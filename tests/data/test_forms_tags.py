@@ -5,10 +5,10 @@ import time
 import warnings
 
 import pytest
-from test_forms_dirt import read, shown
+from test_forms_dirt import NLP, read, shown
 
-from spacy_finegrained_ner.data.forms.loading import label_places
-from spacy_finegrained_ner.data.forms.record import FormError, Record
+from spacy_finegrained_ner.data.forms.loading import label_places, load
+from spacy_finegrained_ner.data.forms.record import FormError, Options, Record
 from spacy_finegrained_ner.labels.schemes import TAG
 
 NAMES = ["O", " B-PER", "I-PER "]
@@ -22,7 +22,7 @@ def tokens(*sentences, **more):
 
 @pytest.mark.parametrize(
     "tags",
-    [[0, 1, 2], ["0", "1", "2"], [0.0, 1.0, 2.0], [None, 1, 2], [-100, 1, 2], ["-", "1", "2"]],
+    [[0, 1, 2], ["0", "1", "2.0"], [0.0, 1.0, 2.0], [None, 1, 2], [-100, 1, 2], ["-", "1", "2"]],
 )
 def test_numbers_have_the_names_that_are_given(tmp_path, tags):
     docs, found = read(tmp_path, "a.jsonl", tokens([0, 0, 0], tags), tag_names=NAMES)
@@ -43,7 +43,7 @@ def test_numbers_of_columns_have_them_too(tmp_path):
         ("a.txt", "a 0\nb 1\n", {}, r"tags are numbers.*--tag-names O.*--tag-column"),
         ("a.txt", "a 0\nb 3\n", {"tag_names": NAMES}, "have the number 3, but there are names for"),
         ("a.jsonl", tokens([0, 1]), {"tag_names": ["O", ""]}, "the name of the number 1 is empty"),
-        ("a.jsonl", tokens([0, 1]), {"tag_names": ["O", "O "]}, "have 'O' twice"),
+        ("a.txt", "a 1\nb " + "1" * 5000 + "\n", {}, "O nowhere"),
         ("a.jsonl", tokens(["x", "PER"]), {}, "tags are 'x', 'PER' and the like, and O nowhere"),
         ("a.jsonl", tokens(["_", "B_", "X"]), {}, "O nowhere: expected tags such as O"),
         ("a.jsonl", tokens(["O", "B-PER\u200b"]), {}, r"a.jsonl:1: the tag 'B-PER\\u200b' has"),
@@ -52,6 +52,19 @@ def test_numbers_of_columns_have_them_too(tmp_path):
 def test_what_is_no_tag_is_told(tmp_path, name, text, options, said):
     with pytest.raises(FormError, match=said):
         read(tmp_path, name, text, **options)
+
+
+def test_one_of_several_files_may_be_without_o(tmp_path):
+    (tmp_path / "b.jsonl").write_text(tokens(["O", "LOC"]))
+    (tmp_path / "a.jsonl").write_text(tokens(["PER", "LOC"]))
+    files = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
+    parts, _ = load({"x": files}, NLP.vocab, NLP.make_doc, Options())
+    assert [len(doc.ents) for doc in parts["x"].docs] == [2, 1]
+
+
+def test_tags_that_do_not_count_need_no_names(tmp_path):
+    docs, _ = read(tmp_path, "a.txt", "a -100\nb -100\n")
+    assert shown(docs[0]) == "? ?"
 
 
 def test_digits_may_be_labels_where_that_is_said(tmp_path):
@@ -93,7 +106,9 @@ def test_labels_that_may_be_tags_are_told(tmp_path, text, said):
         read(tmp_path, "a.txt", text, scheme="labels")
 
 
-@pytest.mark.parametrize("text", ["x O\nx PER\nx LOC\n", "x O\nx o\nx PER\n", "x o\nx B-PER\n"])
+@pytest.mark.parametrize(
+    "text", ["x O\nx PER\nx LOC\n", "x O\nx o\nx PER\n", "x o\n" * 9 + "x B-PER\nx I-PER\n"]
+)
 def test_of_other_labels_nothing_is_told(tmp_path, text):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -98,11 +98,13 @@ def test_windows_1252_is_an_error_and_an_option(tmp_path):
             "ticket,from,to,type\ngreen tea,0,5,Drink\n",
             r"found the header 'ticket,from,to,type', expected columns of the text and of its",
         ),
-        ("a.csv", "Sentence #,Word,Tag\n1,tea,O\n", "found the header 'Sentence #,Word,Tag'"),
+        ("a.csv", "\nSentence #,Word,Tag\n1,tea,O\n", "found the header 'Sentence #,Word,Tag'"),
+        ("a.csv", "Text,Etikett", "found the header 'Text,Etikett'"),
+        ("a.csv", "EU B-ORG\ncall O extra\n", r"a\.csv:2: found 3 column\(s\) in 'call O extra'"),
         (
             "a.jsonl",
             '{"text": "a", "entities": [{"offset": 0, "length": 1, "label": "A"}]}\n',
-            r"'A': found None and None, expected the numbers of start and end .*Correct it\.$",
+            r"found start None and end None \(A\), expected two numbers .*Correct it\.$",
         ),
         (
             "a.jsonl.gz",

@@ -190,3 +190,7 @@ def test_only_some_runs(tmp_path, monkeypatch):
     code, said = call("--arm", "papr")
     assert code == 1
     assert "has no arm 'papr', expected some of paper, none, linear" in said
+    code, said = call("--seed", "7")
+    assert code == 1
+    assert "no run of these arms and seeds" in said
+    assert "Its seeds are 0, 1." in said

@@ -11,7 +11,8 @@ from spacy_finegrained_ner.data.forms.record import MARKS, Account, FormError, O
 from spacy_finegrained_ner.data.forms.tags import (
     IGNORED,
     are_numbers,
-    check_tags,
+    check_outside,
+    check_visible,
     names_of,
     number_of,
 )
@@ -56,11 +57,14 @@ def read_columns(path: Path, text: str, options: Options, account: Account) -> l
     said = [tag for record in records for tag in record.tags or ()]
     if are_numbers(said) and options.scheme != "labels":
         numbers = [found for tag in said if (found := number_of(tag)) is not None]
+        names: list[str] = []
         more = f", or say which of the {columns} columns has the tags (--tag-column)"
-        names = names_of(numbers, options.tag_names, "tags", path, more)
+        if {*numbers} != {IGNORED}:
+            names = names_of(numbers, options.tag_names, "tags", path, more)
         records = [replace(r, tags=[_named(tag, names) for tag in r.tags or ()]) for r in records]
     which = f"Say which of the {columns} columns it is (--tag-column)."
-    check_tags(path, records, options.scheme, which)
+    check_visible(records)
+    check_outside(str(path), records, options.scheme, which)
     return records
 
 

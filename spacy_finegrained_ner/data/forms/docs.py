@@ -150,7 +150,7 @@ def _placed(record: Record, span: CharSpan, account: Account) -> tuple[Known | N
     what = f"{start}:{end} ({span.label}) in a text of {len(text)} characters"
     if start is None or end is None:
         # Of other keys, or with a length in place of an end
-        what = f"{span.label!r}: found {start} and {end}, expected the numbers of start and end"
+        what = f"found start {start} and end {end} ({span.label}), expected two numbers"
     if start is None or end is None or start >= end or start >= len(text) or end <= 0:
         account.add(NO_PLACE, record.place, what)
         return None, NO_PLACE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from spacy_finegrained_ner.data.forms.record import (
     Options,
     Record,
 )
+from spacy_finegrained_ner.data.forms.tags import check_outside
 from spacy_finegrained_ner.labels.schemes import SCHEMES, find_scheme, label_of
 from spacy_finegrained_ner.labels.tag_forms import (
     may_be_tags,
@@ -63,7 +64,11 @@ def load(
     rest = iter(usual)
     for part, texts in found.items():
         texts.records = [record for _ in read[part] for record in next(rest)]
-    tags = [r.tags for t in found.values() for r in t.records if r.tags is not None]
+    tagged = [r for t in found.values() for r in t.records if r.tags is not None]
+    # Of JSON and the like only all files together have to have some
+    which = "Or name their column (--tag-column)."
+    check_outside(_files(found.values()), tagged, options.scheme, which)
+    tags = [record.tags or () for record in tagged]
     scheme = options.scheme or find_scheme(tags) or "IOB2"
     for part, texts in found.items():
         texts.said = _said(read[part], f"{scheme}{f', as in {other!r}' if other else ''}")
@@ -73,6 +78,12 @@ def load(
     return found, account
 
 
+def _files(parts: Iterable[Texts]) -> str:
+    """The first file, and how many more."""
+    paths = [path for texts in parts for path in texts.files]
+    return f"{paths[0]}{f' and {len(paths) - 1:,} other files' if len(paths) > 1 else ''}"
+
+
 def in_usual_tags(
     files: Sequence[Sequence[Record]], options: Options
 ) -> tuple[list[list[Record]], str]:
@@ -80,8 +91,10 @@ def in_usual_tags(
     and one of those that were written in another way, or ""."""
     tags = [record.tags for records in files for record in records if record.tags is not None]
     usual = {} if options.scheme == "labels" else usual_tags(tags, options.scheme)
-    if options.scheme is None and (told := _perhaps_tags(tags, usual)):
-        warnings.warn(told, stacklevel=2)
+    if options.scheme is None:
+        changed_tags = [[usual.get(tag, tag) for tag in some] for some in tags]
+        if told := _perhaps_tags(changed_tags):
+            warnings.warn(told, stacklevel=2)
     if not usual:
         return [list(records) for records in files], ""
     changed = [
@@ -95,9 +108,9 @@ def in_usual_tags(
     return changed, next(others, "")
 
 
-def _perhaps_tags(tags: Sequence[Sequence[str]], usual: Mapping[str, str]) -> str:
+def _perhaps_tags(tags: Sequence[Sequence[str]]) -> str:
     """What is to be told of labels that may be tags, "" for nothing."""
-    if usual.keys() - {"o"} or find_scheme(tags) != "labels":
+    if find_scheme(tags) != "labels":
         return ""
     names = [tag for some in tags for tag in some]
     if without_labels(names):
@@ -107,7 +120,7 @@ def _perhaps_tags(tags: Sequence[Sequence[str]], usual: Mapping[str, str]) -> st
             "I-Label); if they are labels, name the scheme labels (--scheme of convert, scheme of "
             "the corpus reader)."
         )
-    some = next((tag for tag in names if may_be_tags([tag])), "")
+    some = next((tag for tag in dict.fromkeys(names) if may_be_tags([tag])), "")
     if not some or not (may_be_tags(names, most=0.5) or some_go_on(tags)):
         return ""
     return (

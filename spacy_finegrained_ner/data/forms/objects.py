@@ -9,7 +9,7 @@ from typing import Any
 
 from spacy_finegrained_ner.data.forms import label_studio, spans, tagged
 from spacy_finegrained_ner.data.forms.record import NO_TEXT, Account, FormError, Options, Record
-from spacy_finegrained_ner.data.forms.tags import check_tags
+from spacy_finegrained_ner.data.forms.tags import check_visible
 from spacy_finegrained_ner.data.forms.values import Value
 
 LOOKED_AT = 50
@@ -56,7 +56,7 @@ def read_objects(
             records += read(place, value, account)
         else:
             account.add(NO_TEXT, place, f"found {str(value)[:40]!r}")
-    check_tags(path, records, options.scheme, "Name the column of the tags (--tag-column).")
+    check_visible(records)
     return form, records
 
 

@@ -72,9 +72,10 @@ def read_records(
     try:
         return f"CoNLL{said}", read_columns(path, text, options, account)
     except FormError:
-        if path.suffix.casefold() != ".csv":
+        first = text.strip().partition("\n")[0].strip()
+        # A table, not CoNLL of that name
+        if path.suffix.casefold() != ".csv" or not re.search(r"\w ?[,;|\t] ?\w", first):
             raise
-        first = text[: text.find("\n")].strip()
         raise FormError(
             f"{path}: found the header {first[:80]!r}, expected columns of the text and of its "
             "entities: text, start, end and label with an entity in each row, or text and spans "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -10,17 +11,17 @@ from spacy_finegrained_ner.labels.invisible import invisible
 from spacy_finegrained_ner.labels.schemes import NOT_KNOWN, find_scheme
 from spacy_finegrained_ner.labels.tag_forms import may_be_tags
 
+_NUMBER = re.compile(r"\s*-?[0-9]{1,9}(\.0)?\s*")
 IGNORED = -100
 """The number of a tag that does not count, as torch has it."""
 
 
 def number_of(tag: object) -> int | None:
-    """Of a tag that is one, also where it was written as text or, by pandas, as 3.0."""
+    """Of a tag that is one, also where it was written as text, or by pandas as 3.0."""
     if isinstance(tag, bool):
         return None
     if isinstance(tag, str):
-        digits = tag.strip().removeprefix("-")
-        return int(tag) if digits.isascii() and digits.isdecimal() else None
+        return int(float(tag)) if _NUMBER.fullmatch(tag) else None
     return int(tag) if isinstance(tag, int | float) and tag == tag // 1 else None
 
 
@@ -35,19 +36,14 @@ def names_of(
 ) -> list[str]:
     """The names of tags that are numbers. what: has them. more: what else gives their names.
 
-    Raises a `FormError` where there are none or too few, or one is empty or there twice.
+    Raises a `FormError` where there are none or too few, or one is empty.
     """
     if not names:
         raise FormError(
             f"{path}: the {what} are numbers, and nothing says what they stand for. Give "
-            f"their names in order (--tag-names O,B-Label,I-Label,...){more}."
+            f"their names in order (`convert` has --tag-names O,B-Label,I-Label,...){more}."
         )
     names = [name.strip() for name in names]
-    if wrong := next((name for i, name in enumerate(names) if not name or name in names[:i]), None):
-        raise FormError(
-            f"{path}: the names of the tags have {wrong!r} twice, expected one for each number: "
-            f"{', '.join(names)[:80]}."
-        )
     if "" in names:
         raise FormError(
             f"{path}: the name of the number {names.index('')} is empty, expected one for each "
@@ -61,12 +57,8 @@ def names_of(
     return names
 
 
-def check_tags(path: Path, records: Sequence[Record], scheme: str | None, hint: str) -> None:
-    """A column of words, or of parts of speech, is no column of tags, and tags have no characters
-    that can't be seen. scheme: asked for. hint: what to do in the first case.
-
-    Raises a `FormError` with file and line.
-    """
+def check_visible(records: Sequence[Record]) -> None:
+    """A `FormError` with file and line for a tag with characters that can't be seen."""
     tags: dict[str, str] = {}
     for record in records:
         for i, tag in enumerate(record.tags or ()):
@@ -77,7 +69,13 @@ def check_tags(path: Path, records: Sequence[Record], scheme: str | None, hint: 
             raise FormError(
                 f"{place}: the tag {tag!r} has {hidden} in it, which can't be seen. Remove it."
             )
-    if "O" in tags or tags.keys() <= {"o", *NOT_KNOWN}:
+
+
+def check_outside(where: str, records: Sequence[Record], scheme: str | None, hint: str) -> None:
+    """A column of words, or of parts of speech, is no column of tags. where: file or files. scheme:
+    asked for. hint: what to do. Raises a `FormError`."""
+    tags = {tag for record in records for tag in record.tags or ()}
+    if "O" in tags or tags <= {"o", *NOT_KNOWN}:
         return
     if find_scheme(record.tags or () for record in records) != "labels" or scheme == "labels":
         return
@@ -86,6 +84,6 @@ def check_tags(path: Path, records: Sequence[Record], scheme: str | None, hint: 
         first = next(record for record in records if record.tags)
         shown = ", ".join(map(repr, dict.fromkeys((first.tags or [])[:200])))[:80]
         raise FormError(
-            f"{path}: its tags are {shown} and the like, and O nowhere: expected tags such as O, "
-            f"B-Label and I-Label. {hint}"
+            f"{where}: its tags are {shown} and the like, and O nowhere: expected tags such as O, "
+            f"B-Label and I-Label. {hint} If they are labels, name the scheme labels (--scheme)."
         )
